@@ -1,0 +1,1 @@
+"""Floor 2: Amaranth components. Never meets its neighbour `sim`."""
