@@ -1,0 +1,62 @@
+"""Quantised tensors: integer codes, and what they stand for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.rescale import Integers
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorType:
+    """Shape and number type of one tensor of an integer graph (one image; no batch axis).
+
+    Parameters
+    ----------
+    shape : tuple of int
+        ``(height, width, channels)``, ``(tokens, channels)`` or ``(heads, tokens, keys)``.
+    bits : int
+        Storage of a code: 8 or 16, two's complement.
+    scale, zero_point : float, int
+        ``real = scale * (code - zero_point)``. Never used by integer operators; kept for people
+        and for the host that quantises images and reads logits.
+    """
+
+    shape: tuple[int, ...]
+    bits: int = 8
+    scale: float = 1.0
+    zero_point: int = 0
+
+    def __post_init__(self) -> None:
+        if self.bits not in (8, 16):
+            raise ValueError(f"tensor bits must be 8 or 16, not {self.bits}")
+        if not 2 <= len(self.shape) <= 3 or min(self.shape) < 1:
+            raise ValueError(
+                f"tensor shape must be 2 or 3 positive sizes such as (28, 28, 1), not {self.shape}"
+            )
+        if not self.low <= self.zero_point <= self.high:
+            raise ValueError(
+                f"zero point must be {self.low} to {self.high}, not {self.zero_point}"
+            )
+
+    @property
+    def low(self) -> int:
+        """Smallest code."""
+        return -(1 << (self.bits - 1))
+
+    @property
+    def high(self) -> int:
+        """Largest code."""
+        return (1 << (self.bits - 1)) - 1
+
+    def quantize(self, real: np.typing.ArrayLike) -> Integers:
+        """Codes of real numbers: nearest, ties to even, saturated (ONNX ``QuantizeLinear``)."""
+        codes = np.rint(np.asarray(real, dtype=np.float64) / self.scale) + self.zero_point
+        return np.clip(codes, self.low, self.high).astype(np.int64)
+
+    def dequantize(self, codes: np.typing.ArrayLike) -> np.typing.NDArray[np.float64]:
+        """Real numbers of codes."""
+        real: np.typing.NDArray[np.float64] = np.asarray(codes, dtype=np.float64)
+        return (real - self.zero_point) * self.scale
