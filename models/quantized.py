@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from models.rescale import Integers
 
@@ -51,12 +52,13 @@ class TensorType:
         """Largest code."""
         return (1 << (self.bits - 1)) - 1
 
-    def quantize(self, real: np.typing.ArrayLike) -> Integers:
+    def quantize(self, real: ArrayLike) -> Integers:
         """Codes of real numbers: nearest, ties to even, saturated (ONNX ``QuantizeLinear``)."""
         codes = np.rint(np.asarray(real, dtype=np.float64) / self.scale) + self.zero_point
-        return np.clip(codes, self.low, self.high).astype(np.int64)
+        clipped: Integers = np.clip(codes, self.low, self.high).astype(np.int64)
+        return clipped
 
-    def dequantize(self, codes: np.typing.ArrayLike) -> np.typing.NDArray[np.float64]:
+    def dequantize(self, codes: ArrayLike) -> NDArray[np.float64]:
         """Real numbers of codes."""
-        real: np.typing.NDArray[np.float64] = np.asarray(codes, dtype=np.float64)
+        real: NDArray[np.float64] = np.asarray(codes, dtype=np.float64)
         return (real - self.zero_point) * self.scale

@@ -79,12 +79,13 @@ def _single(value: Integers, amount: Integers, rule: Rounding) -> Integers:
     # Half bit and sticky bits instead of "add half, shift": no 65th bit is ever needed.
     below = np.maximum(amount - 1, 0)
     half = np.where(amount > 0, (value >> below) & 1, 0)
-    if rule is Rounding.HALF_UP:
-        return floor + half
-    sticky = (value & ((np.int64(1) << below) - 1)) != 0
-    if rule is Rounding.HALF_AWAY:
-        return floor + (half & ((value >= 0) | sticky))
-    return floor + (half & (sticky | ((floor & 1) != 0)))
+    up: Integers = half
+    if rule is not Rounding.HALF_UP:
+        sticky = (value & ((np.int64(1) << below) - 1)) != 0
+        away = value >= 0 if rule is Rounding.HALF_AWAY else (floor & 1) != 0
+        up = half & (sticky | away)
+    rounded: Integers = floor + up
+    return rounded
 
 
 def rescale(

@@ -1,0 +1,78 @@
+"""Golden weight and matrix units: tiles of weights, activation walks, exact products."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.machine.state import MachineState
+from models.ops.convolution import matmul_exact
+from models.program.descriptor import ProgramError
+from models.program.layout import WeightSource
+from models.rescale import Integers
+
+
+def weight(state: MachineState, fields: Mapping[str, int]) -> None:
+    """Fill weight tiles ``[rows, entries * lanes]`` from the stream or the scratchpad."""
+    spec = state.spec
+    entries, tiles = fields["entries"], fields["tiles"]
+    if entries > spec.depth_entries:
+        raise ProgramError(f"weight entries must be at most {spec.depth_entries}, not {entries}")
+    source = WeightSource(fields["source"])
+    if source is WeightSource.STREAM:
+        total = tiles * spec.rows * entries
+        count = -(-total // spec.tokens)
+        words = np.stack([state.weight_words.popleft() for _ in range(count)])
+        flat = words.reshape(-1)[: total * spec.lanes].view(np.int8).astype(np.int64)
+        state.tiles.extend(flat.reshape(tiles, spec.rows, entries * spec.lanes))
+        return
+    valid = (entries - 1) * spec.lanes + fields["last_lanes"]
+    if source is WeightSource.DIRECT:
+        rows = np.arange(fields["rows"])
+        words_per_row = -(-entries // spec.tokens)
+        at = fields["base"] + rows[:, None] * fields["stride"] + np.arange(words_per_row)
+        matrix = _codes(state.words(at)).reshape(len(rows), -1)[:, :valid]
+    else:
+        tokens = np.arange(valid)
+        words_per_token = -(-fields["rows"] // spec.word_bytes)
+        at = fields["base"] + tokens[:, None] * fields["stride"] + np.arange(words_per_token)
+        matrix = _codes(state.words(at)).reshape(valid, -1)[:, : fields["rows"]].T
+    full = np.zeros((tiles * spec.rows, entries * spec.lanes), dtype=np.int64)
+    full[: len(matrix), :valid] = (matrix - fields["zero"])[: len(full)]
+    state.tiles.extend(full.reshape(tiles, spec.rows, -1))
+
+
+def matrix(state: MachineState, fields: Mapping[str, int]) -> None:
+    """Multiply every token's receptive field with every tile; one accumulator block results."""
+    spec = state.spec
+    token = np.arange(fields["tokens"])
+    oy, ox = np.divmod(token, fields["width"])
+    ky, kx = np.divmod(np.arange(fields["kernel_y"] * fields["kernel_x"]), fields["kernel_x"])
+    iy = fields["start_y"] + oy[:, None] * fields["stride_y"] + ky * fields["dilation_y"]
+    ix = fields["start_x"] + ox[:, None] * fields["stride_x"] + kx * fields["dilation_x"]
+    inside = (iy >= 0) & (iy < fields["in_height"]) & (ix >= 0) & (ix < fields["in_width"])
+    # The walk as the hardware steps it: a line step follows the last token step of a line.
+    line = (fields["width"] - 1) * fields["token_step"] + fields["line_step"]
+    tap_line = (fields["kernel_x"] - 1) * fields["tap_step"] + fields["tap_line_step"]
+    start = fields["base"] + oy * line + ox * fields["token_step"]
+    tap = ky * tap_line + kx * fields["tap_step"]
+    at = start[:, None] + tap
+    words = np.arange(fields["words"])
+    addresses = np.where(inside, at, 0)[:, :, None] + words * inside[:, :, None]
+    codes = _codes(state.words(addresses)) - fields["zero"]
+    codes *= inside[:, :, None, None]
+    lanes = ((fields["words"] - 1) * spec.tokens + fields["last_beats"]) * spec.lanes
+    x = codes.reshape(len(token), len(ky), -1)[:, :, :lanes].reshape(len(token), -1)
+    blocks = []
+    for _ in range(fields["tiles"]):
+        tile = state.tiles.popleft()
+        if tile.shape[1] != x.shape[1]:
+            raise ProgramError(f"weight tile must be {x.shape[1]} deep, not {tile.shape[1]}")
+        blocks.append(matmul_exact(x, tile.T))
+    state.accumulators.append(np.concatenate(blocks, axis=1))
+
+
+def _codes(words: NDArray[np.uint8]) -> Integers:
+    return words.view(np.int8).astype(np.int64)

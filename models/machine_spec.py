@@ -1,0 +1,143 @@
+"""The one frozen spec a machine is built from: RTL, golden machine and mapper all read it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineSpec:
+    """Parameters of an accelerator.
+
+    Parameters
+    ----------
+    lanes : int
+        Products of one dot-product cell a cycle (elements of K a beat).
+    tokens : int
+        Activation vectors a beat.
+    rows : int
+        Weight rows (output channels) of a tile. Requires: divides ``tokens * lanes``.
+    vector_lanes : int
+        Elements a cycle of the vector unit. Requires: divides ``rows``, twice it divides
+        ``tokens * lanes``.
+    depth : int
+        Elements of K a weight row can hold (one of two banks). Requires: multiple of ``lanes``.
+    banks, bank_words : int
+        Scratchpad: banks of words of ``tokens * lanes`` bytes. Requires: powers of two.
+    param_entries : int
+        Per-channel parameters the vector unit holds, in groups of ``vector_lanes`` channels.
+    row_group : int
+        Rows that a multi-pass vector operator (softmax, layer norm) works on at a time.
+    axi_width : int
+        Memory bus, bits: 32, 64 or 128.
+    queue_depth : int
+        Descriptors each unit can hold in waiting.
+    """
+
+    lanes: int = 8
+    tokens: int = 2
+    rows: int = 8
+    vector_lanes: int = 8
+    depth: int = 2048
+    banks: int = 4
+    bank_words: int = 4096
+    param_entries: int = 512
+    row_group: int = 16
+    axi_width: int = 64
+    queue_depth: int = 4
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be a positive whole number, not {value!r}")
+        word = self.word_bytes
+        checks = (
+            (word % self.rows == 0, "rows", f"a divisor of tokens * lanes = {word}", self.rows),
+            (
+                self.rows % self.vector_lanes == 0 and word % (2 * self.vector_lanes) == 0,
+                "vector_lanes",
+                f"a divisor of rows = {self.rows} and half a divisor of {word}",
+                self.vector_lanes,
+            ),
+            (
+                self.depth % self.lanes == 0 and self.depth <= 8192,
+                "depth",
+                f"a multiple of lanes = {self.lanes} up to 8192",
+                self.depth,
+            ),
+            (_power(self.banks), "banks", "a power of two", self.banks),
+            (_power(self.bank_words), "bank_words", "a power of two", self.bank_words),
+            (_power(self.param_entries), "param_entries", "a power of two", self.param_entries),
+            (self.row_group <= 64 and _power(self.row_group), "row_group", "a power of two up to 64",
+             self.row_group),
+            (self.axi_width in (32, 64, 128), "axi_width", "32, 64 or 128", self.axi_width),
+            (self.tokens <= 32, "tokens", "at most 32", self.tokens),
+            (self.queue_depth >= 2, "queue_depth", "at least 2", self.queue_depth),
+            (self.scratchpad_words <= 1 << 17, "banks * bank_words", "at most 131072",
+             self.scratchpad_words),
+        )  # fmt: skip
+        for good, name, want, value in checks:
+            if not good:
+                raise ValueError(f"{name} must be {want}, not {value}")
+
+    @property
+    def word_bytes(self) -> int:
+        """Bytes of a scratchpad word: ``tokens * lanes`` channels of one token."""
+        return self.tokens * self.lanes
+
+    @property
+    def scratchpad_words(self) -> int:
+        """Words of the whole scratchpad."""
+        return self.banks * self.bank_words
+
+    @property
+    def depth_entries(self) -> int:
+        """Beats of K a weight row can hold."""
+        return self.depth // self.lanes
+
+    @property
+    def axi_bytes(self) -> int:
+        """Bytes of a bus beat."""
+        return self.axi_width // 8
+
+    @property
+    def beats_per_word(self) -> int:
+        """Bus beats that carry one scratchpad word."""
+        return -(-self.word_bytes // self.axi_bytes)
+
+    @property
+    def word_pitch(self) -> int:
+        """Bytes from one scratchpad word to the next in memory."""
+        return self.beats_per_word * self.axi_bytes
+
+    @property
+    def subwords(self) -> int:
+        """Vector beats of 8-bit elements in a scratchpad word."""
+        return self.word_bytes // self.vector_lanes
+
+    @property
+    def macs_per_cycle(self) -> int:
+        """Multiply-accumulates the array does in a cycle."""
+        return self.rows * self.tokens * self.lanes
+
+    @property
+    def operand_width(self) -> int:
+        """Signed bits of an operand of the array: an 8-bit code less its zero point."""
+        return 9
+
+    @property
+    def acc_width(self) -> int:
+        """Accumulator bits: the worst sum of ``depth`` products fits by construction."""
+        worst = self.depth * (1 << 2 * (self.operand_width - 1))
+        return worst.bit_length() + 1
+
+    @property
+    def fingerprint(self) -> int:
+        """32 bits that differ between machines that need different programs."""
+        text = ",".join(f"{k}={v}" for k, v in sorted(asdict(self).items()))
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
+
+
+def _power(value: int) -> bool:
+    return value & (value - 1) == 0

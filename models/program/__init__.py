@@ -1,0 +1,1 @@
+"""The program format: descriptors, their layout, and the memory image (see docs/program.md)."""
