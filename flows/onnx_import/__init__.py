@@ -1,0 +1,33 @@
+"""Import of quantised ONNX networks: QDQ files as the usual tools write them, to integer graphs."""
+
+from __future__ import annotations
+
+from os import PathLike
+
+from flows.onnx_import.build import build_graph
+from flows.onnx_import.errors import NetworkError
+from flows.onnx_import.importer import SUPPORTED, walk
+from flows.onnx_import.patterns import fuse
+from flows.onnx_import.reader import read_network
+from models.graph import IntegerGraph
+
+__all__ = ["SUPPORTED", "NetworkError", "load_network"]
+
+
+def load_network(path: str | PathLike[str]) -> IntegerGraph:
+    """Read a quantised ONNX file as an integer graph.
+
+    Parameters
+    ----------
+    path
+        An ONNX file in QDQ form, operator set 13 or newer (older ones are converted), one image
+        at a time (a dynamic batch axis is taken as 1).
+
+    Raises
+    ------
+    NetworkError
+        If the file cannot be imported; one line that names the node, what it is and what is
+        supported.
+    """
+    network = fuse(read_network(path))
+    return build_graph(walk(network), network.name)

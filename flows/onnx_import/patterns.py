@@ -1,0 +1,123 @@
+"""Layer normalisation that an exporter wrote as single steps becomes one node again.
+
+PyTorch exports it so below operator set 17: ``d = x - mean(x)``, ``d / sqrt(mean(d * d) + e)``;
+quantisers may have put pairs of QuantizeLinear and DequantizeLinear anywhere in between. The gain
+and the offset that follow need no pattern (see :mod:`flows.onnx_import.elementwise`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flows.onnx_import.reader import OnnxNetwork, OnnxNode, reachable
+
+__all__ = ["fuse"]
+
+_TRANSPARENT = {"QuantizeLinear", "DequantizeLinear", "Identity", "Cast"}
+
+
+def fuse(network: OnnxNetwork) -> OnnxNetwork:
+    """The same network with its decomposed layer normalisations replaced by one node each."""
+    matcher = _Matcher(network)
+    nodes = []
+    for node in network.nodes:
+        found = matcher.layer_norm(node)
+        nodes.append(node if found is None else found)
+    return replace(network, nodes=reachable(nodes, [network.output]))
+
+
+class _Matcher:
+    """Looks backwards from a node, through quantisers that change nothing in the meaning."""
+
+    def __init__(self, network: OnnxNetwork) -> None:
+        self._makers = {name: node for node in network.nodes for name in node.outputs}
+        self._constants = network.constants
+
+    def layer_norm(self, node: OnnxNode) -> OnnxNode | None:
+        """The LayerNormalization that ends at this Div or Mul, if it is one."""
+        if node.kind == "Div":
+            root = self._maker(node.inputs[1], "Sqrt")
+        elif node.kind == "Mul":
+            inverse = self._maker(node.inputs[1], "Reciprocal")
+            root = None if inverse is None else self._maker(inverse.inputs[0], "Sqrt")
+        else:
+            return None
+        centre = self._maker(node.inputs[0], "Sub")
+        if root is None or centre is None:
+            return None
+        mean = self._maker(centre.inputs[1], "ReduceMean")
+        total = self._maker(root.inputs[0], "Add")
+        if mean is None or total is None or not self._last_axis(mean):
+            return None
+        if self._origin(mean.inputs[0]) != self._origin(centre.inputs[0]):
+            return None
+        epsilon = self._number(total.inputs[1])
+        variance = self._maker(total.inputs[0], "ReduceMean")
+        if epsilon is None:
+            epsilon = self._number(total.inputs[0])
+            variance = self._maker(total.inputs[1], "ReduceMean")
+        if epsilon is None or variance is None or not self._last_axis(variance):
+            return None
+        if not self._is_square(variance.inputs[0], centre):
+            return None
+        return OnnxNode(
+            kind="LayerNormalization",
+            name=node.name,
+            inputs=(centre.inputs[0],),
+            outputs=node.outputs,
+            attributes={"axis": -1, "epsilon": epsilon},
+        )
+
+    def _is_square(self, name: str, centre: OnnxNode) -> bool:
+        """Whether a tensor is the square of ``centre``'s result (or of an equal Sub's)."""
+        power = self._maker(name, "Pow")
+        if power is not None:
+            return self._number(power.inputs[1]) == 2 and self._equal(power.inputs[0], centre)
+        product = self._maker(name, "Mul")
+        return product is not None and all(self._equal(i, centre) for i in product.inputs)
+
+    def _equal(self, name: str, centre: OnnxNode) -> bool:
+        other = self._maker(name, "Sub")
+        if other is None:
+            return False
+        return other is centre or all(
+            self._origin(a) == self._origin(b)
+            for a, b in zip(other.inputs, centre.inputs, strict=True)
+        )
+
+    def _last_axis(self, mean: OnnxNode) -> bool:
+        axes: Any = mean.attributes.get("axes")
+        if axes is None and len(mean.inputs) > 1:
+            given = self._array(mean.inputs[1])
+            axes = None if given is None else given.tolist()
+        return axes is not None and list(axes) in ([-1], [2])
+
+    def _origin(self, name: str) -> str:
+        """The tensor whose meaning this one has."""
+        while (node := self._makers.get(name)) is not None and node.kind in _TRANSPARENT:
+            name = node.inputs[0]
+        return name
+
+    def _maker(self, name: str, kind: str) -> OnnxNode | None:
+        node = self._makers.get(self._origin(name))
+        return node if node is not None and node.kind == kind else None
+
+    def _array(self, name: str) -> NDArray[Any] | None:
+        return self._constants.get(self._origin(name))
+
+    def _number(self, name: str) -> float | None:
+        """A constant of one number, dequantised where a quantiser stored it as a code."""
+        array = self._constants.get(self._origin(name))
+        if array is None or array.size != 1:
+            return None
+        number = float(np.asarray(array).reshape(-1)[0])
+        maker = self._makers.get(name)
+        if maker is not None and maker.kind == "DequantizeLinear":
+            scale = self._constants[maker.inputs[1]]
+            zero = self._constants[maker.inputs[2]] if len(maker.inputs) > 2 else np.zeros(1)
+            number = (number - float(zero.reshape(-1)[0])) * float(scale.reshape(-1)[0])
+        return number

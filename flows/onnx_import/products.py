@@ -1,0 +1,230 @@
+"""Convolutions, linear layers and the two matrix products of attention."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from flows.onnx_import.errors import NetworkError
+from flows.onnx_import.grids import Grids
+from flows.onnx_import.reader import OnnxNode
+from flows.onnx_import.values import (
+    Array,
+    Const,
+    Indices,
+    Operation,
+    Value,
+    channel_last,
+    storage_index,
+)
+
+__all__ = ["auto_padding", "convolution", "gemm", "matmul"]
+
+_WEIGHT_MAX = 127
+
+
+def convolution(
+    grids: Grids, node: OnnxNode, value: Value, weights: Const, bias: Const | None
+) -> Value:
+    """Conv on ``[1, channels, height, width]``; a grouped one becomes dense with zeros."""
+    if len(value.shape) != 4 or weights.real.ndim != 4:
+        raise NetworkError(
+            f"input of {node.label} must be [1, channels, height, width], not {list(value.shape)}"
+        )
+    attributes = node.attributes
+    out, depth, kernel_h, kernel_w = weights.shape
+    groups = attributes.get("group", 1)
+    codes, scales = _integers(node, weights, axis=0)
+    codes = codes.transpose(0, 2, 3, 1)
+    if groups > 1:
+        dense = np.zeros((out, kernel_h, kernel_w, depth * groups), dtype=np.int64)
+        for group in range(groups):
+            rows = slice(group * out // groups, (group + 1) * out // groups)
+            dense[rows, :, :, group * depth : (group + 1) * depth] = codes[rows]
+        codes = dense
+    stride = tuple(attributes.get("strides", (1, 1)))
+    dilation = tuple(attributes.get("dilations", (1, 1)))
+    extent = [d * (k - 1) + 1 for d, k in zip(dilation, (kernel_h, kernel_w), strict=True)]
+    pads = auto_padding(node, value.shape[2:], extent, stride)
+    pads = tuple(p + q for p, q in zip(pads, value.padding, strict=True))
+    plain = replace(value, padding=(0, 0, 0, 0))
+    operand = grids.operand(plain, channel_last(value.index), node.label)
+    height, width, _ = operand.shape
+    tall = (height + pads[0] + pads[2] - extent[0]) // stride[0] + 1
+    wide = (width + pads[1] + pads[3] - extent[1]) // stride[1] + 1
+    if tall < 1 or wide < 1:
+        raise NetworkError(
+            f"kernel of {node.label} must fit its input, not {height} x {width} pixels"
+        )
+    result = Operation(
+        label=node.label,
+        shape=(tall, wide, out),
+        kind="Convolution",
+        inputs=(operand.codes,),
+        details={
+            "weights": codes,
+            "weight_scales": scales,
+            "bias": _bias(bias, out),
+            "scale": operand.scale,
+            "stride": stride,
+            "dilation": dilation,
+            "padding": pads,
+        },
+    )
+    return Value(source=result, index=storage_index(result.shape).transpose(2, 0, 1)[None])
+
+
+def gemm(grids: Grids, node: OnnxNode, value: Value, weights: Const, bias: Const | None) -> Value:
+    """Gemm with constant weights; ``alpha`` and ``beta`` are 1 in every exporter."""
+    attributes = node.attributes
+    if attributes.get("transA", 0):
+        raise NetworkError(f"transA of {node.label} must be 0, not 1")
+    for name in ("alpha", "beta"):
+        if attributes.get(name, 1.0) != 1.0:
+            raise NetworkError(f"{name} of {node.label} must be 1, not {attributes[name]}")
+    if attributes.get("transB", 0):
+        weights = weights.mapped(lambda x: x.T)
+    return _linear(grids, node, value, weights, bias)
+
+
+def matmul(grids: Grids, node: OnnxNode, left: Value | Const, right: Value | Const) -> Value:
+    """MatMul: a linear layer, attention scores or attention context."""
+    if isinstance(left, Const):
+        raise NetworkError(
+            f"left operand of {node.label} must be computed from the image, not a constant"
+        )
+    if isinstance(right, Const):
+        if right.real.ndim > 2 and all(size == 1 for size in right.shape[:-2]):
+            right = right.mapped(lambda x: x.reshape(x.shape[-2:]))
+        if right.real.ndim != 2:
+            raise NetworkError(
+                f"weights of {node.label} must be [in, out], not of shape {list(right.shape)}"
+            )
+        return _linear(grids, node, left, right, None)
+    if left.shape[:-2] != right.shape[:-2] or left.shape[-1] != right.shape[-2]:
+        raise NetworkError(
+            f"operands of {node.label} must be [heads, tokens, depth] and [heads, depth, columns], "
+            f"not {list(left.shape)} and {list(right.shape)}"
+        )
+    return _attention(grids, node, left, right)
+
+
+def _linear(
+    grids: Grids, node: OnnxNode, value: Value, weights: Const, bias: Const | None
+) -> Value:
+    depth, out = weights.shape
+    if value.shape[-1] != depth:
+        raise NetworkError(
+            f"input of {node.label} must have {depth} channels, not shape {list(value.shape)}"
+        )
+    codes, scales = _integers(node, weights.mapped(lambda x: x.T), axis=0)
+    value = grids.coded(value, node.label)
+    arrangement = value.index.reshape(-1, depth)
+    flat = arrangement.reshape(-1)
+    if len(arrangement) == 1 and len(flat) == value.source.size:
+        # A flattened image: the weights' columns follow the storage order instead.
+        order = np.argsort(flat, kind="stable")
+        if np.array_equal(flat[order], np.arange(depth)):
+            codes, arrangement = codes[:, order], arrangement[:, order]
+    operand = grids.operand(value, arrangement, node.label)
+    result = Operation(
+        label=node.label,
+        shape=(len(arrangement), out),
+        kind="Convolution",
+        inputs=(operand.codes,),
+        details={
+            "weights": codes[:, None, None, :],
+            "weight_scales": scales,
+            "bias": _bias(bias, out),
+            "scale": operand.scale,
+            "stride": (1, 1),
+            "dilation": (1, 1),
+            "padding": (0, 0, 0, 0),
+        },
+    )
+    index = storage_index(result.shape).reshape(*value.shape[:-1], out)
+    return Value(source=result, index=index)
+
+
+def _attention(grids: Grids, node: OnnxNode, left: Value, right: Value) -> Value:
+    tokens, depth = left.shape[-2:]
+    columns = right.shape[-1]
+    a = left.index.reshape(-1, tokens, depth)
+    b = right.index.reshape(-1, depth, columns)
+    heads = len(a)
+    details: dict[str, Any] = {"heads": heads}
+    shape: tuple[int, ...]
+    if left.source.scores:
+        first = grids.operand(left, a, node.label)
+        second = grids.operand(right, _merge(b), node.label)
+        kind, shape = "AttentionContext", (tokens, heads * columns)
+        index = storage_index(shape).reshape(tokens, heads, columns).transpose(1, 0, 2)
+    else:
+        first = grids.operand(left, _merge(a), node.label)
+        second = grids.operand(right, _merge(b.transpose(0, 2, 1)), node.label)
+        kind, shape = "AttentionScores", (heads, tokens, columns)
+        index = storage_index(shape)
+    details["scale"] = first.scale * second.scale
+    result = Operation(
+        label=node.label,
+        shape=shape,
+        scores=kind == "AttentionScores",
+        kind=kind,
+        inputs=(first.codes, second.codes),
+        details=details,
+    )
+    return Value(source=result, index=index.reshape(*left.shape[:-1], columns))
+
+
+def _merge(index: Indices) -> Indices:
+    """``[heads, tokens, width]`` to ``[tokens, heads * width]``."""
+    return index.transpose(1, 0, 2).reshape(index.shape[1], -1)
+
+
+def _integers(node: OnnxNode, weights: Const, axis: int) -> tuple[Indices, Array]:
+    """Weights as int8 codes and one scale a row (axis 0).
+
+    A row whose codes leave -127..127 once the zero point is off (asymmetric uint8 weights), or
+    whose scale varies inside, is rounded anew to 127 steps.
+    """
+    if weights.codes is None or weights.scale is None:
+        raise NetworkError(
+            f"weights of {node.label} must be quantised (int8 or uint8 and a DequantizeLinear), "
+            "not float"
+        )
+    codes = weights.codes.astype(np.int64)
+    table = codes.reshape(len(codes), -1)
+    scales = np.broadcast_to(weights.scale, codes.shape).reshape(len(codes), -1)
+    row_scales = scales[:, 0].astype(np.float64).copy()
+    wide = (np.abs(table).max(axis=1) > _WEIGHT_MAX) | np.any(scales != scales[:, :1], axis=1)
+    for row in np.flatnonzero(wide):
+        if table[row].min() == -128 and table[row].max() <= 127 and np.ptp(scales[row]) == 0:
+            continue
+        real = table[row] * scales[row]
+        row_scales[row] = float(np.abs(real).max()) / _WEIGHT_MAX
+        table[row] = np.rint(real / row_scales[row]).astype(np.int64)
+    return table.reshape(codes.shape), row_scales
+
+
+def _bias(bias: Const | None, out: int) -> Array:
+    if bias is None:
+        return np.zeros(out)
+    return np.broadcast_to(bias.real.astype(np.float64).reshape(-1), (out,)).copy()
+
+
+def auto_padding(
+    node: OnnxNode, size: tuple[int, ...], extent: list[int], stride: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Padding (top, left, bottom, right) of a window node, ``auto_pad`` worked out."""
+    mode = node.attributes.get("auto_pad", b"NOTSET").decode()
+    if mode in ("NOTSET", "VALID"):
+        return tuple(node.attributes.get("pads", (0, 0, 0, 0))) if mode == "NOTSET" else (0,) * 4
+    total = [
+        max((-(-n // s) - 1) * s + e - n, 0) for n, e, s in zip(size, extent, stride, strict=True)
+    ]
+    small = [t // 2 for t in total]
+    large = [t - s for t, s in zip(total, small, strict=True)]
+    first, second = (small, large) if mode == "SAME_UPPER" else (large, small)
+    return (*first, *second)

@@ -1,0 +1,218 @@
+"""What a tensor of the network file is while it is being read.
+
+The importer walks the file once, in order, and gives every tensor one of two meanings:
+
+* :class:`Const`: known numbers, with their codes and scale where they came out of a
+  ``DequantizeLinear``.
+* :class:`Value`: elements of one *source*, seen through an index array of the ONNX shape. Reshape,
+  Transpose, Split, Slice, Gather and their like only move that index array, so a layout needs no
+  pattern: what a consumer sees is a fact that it can look up. On top of it lies an elementwise
+  function of the source's real numbers: ``clip(a * real + b, low, high)``, then ``function``.
+
+A source is the network input, an operator whose result is not quantised yet (:class:`Operation`),
+or codes (:class:`Codes`). Quantising a Value makes Codes; nothing is emitted before the whole file
+is read, so that what hardware fuses can be fused with a view of all consumers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "Array",
+    "Codes",
+    "Const",
+    "Function",
+    "Indices",
+    "NetworkInput",
+    "Operation",
+    "Source",
+    "Value",
+    "channel_last",
+    "storage_index",
+]
+
+Array: TypeAlias = NDArray[np.float64]
+Indices: TypeAlias = NDArray[np.int64]
+Function: TypeAlias = Callable[[Array], Array]
+
+
+@dataclass(kw_only=True, eq=False)
+class Source:
+    """Something that holds elements in storage order: channels last, no batch axis.
+
+    Parameters
+    ----------
+    label
+        What the user knows it by, such as ``Conv 'stem'``.
+    shape
+        ``(height, width, channels)``, ``(tokens, channels)`` or ``(heads, tokens, keys)``.
+    scores
+        Whether the shape is the last one: attention scores or probabilities.
+    """
+
+    label: str
+    shape: tuple[int, ...]
+    scores: bool = False
+
+    @property
+    def size(self) -> int:
+        """Elements."""
+        return math.prod(self.shape)
+
+    @property
+    def channels(self) -> int:
+        """Size of the last axis."""
+        return self.shape[-1]
+
+
+@dataclass(kw_only=True, eq=False)
+class NetworkInput(Source):
+    """The image, real numbers."""
+
+
+@dataclass(kw_only=True, eq=False)
+class Operation(Source):
+    """An operator that computes real numbers from codes; ``details`` depend on ``kind``."""
+
+    kind: str
+    inputs: tuple[Codes, ...]
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True, eq=False)
+class Codes(Source):
+    """Codes of a value that covers all of its source: ``real = scale * (code - zero_point)``."""
+
+    value: Value
+    scale: float
+    zero_point: int
+    bits: int = 8
+
+    @property
+    def low(self) -> int:
+        """Smallest code."""
+        return -(1 << (self.bits - 1))
+
+    @property
+    def high(self) -> int:
+        """Largest code."""
+        return (1 << (self.bits - 1)) - 1
+
+    def reals(self) -> Array:
+        """The real number of every code, in order."""
+        codes = np.arange(self.low, self.high + 1, dtype=np.float64)
+        return self.scale * (codes - self.zero_point)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Value:
+    """Elements of a source through an index, and an elementwise function of them.
+
+    Parameters
+    ----------
+    index
+        Flat position in the source of every element; its shape is the tensor's ONNX shape.
+    a, b
+        Gain and offset: one number each, or one a channel of the source.
+    low, high
+        Clip after gain and offset.
+    function
+        Applied last; None is the identity.
+    padding
+        Rows and columns of zeros (top, left, bottom, right) that a Pad put around an image.
+    grid, exact
+        Where a quantiser rounded a function of codes: its scale and zero point, and the value
+        before it. The function then includes the rounding.
+    """
+
+    source: Source
+    index: Indices
+    a: Array = field(default_factory=lambda: np.ones(1))
+    b: Array = field(default_factory=lambda: np.zeros(1))
+    low: float = -math.inf
+    high: float = math.inf
+    function: Function | None = None
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    grid: tuple[float, int] | None = None
+    exact: Value | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """ONNX shape."""
+        return self.index.shape
+
+    @property
+    def uniform(self) -> bool:
+        """Whether every channel has the same gain and offset."""
+        return len(self.a) == 1 and len(self.b) == 1
+
+    @property
+    def linear(self) -> bool:
+        """Whether there is nothing but gain and offset."""
+        return self.function is None and self.low == -math.inf and self.high == math.inf
+
+    @property
+    def scaled(self) -> bool:
+        """Whether it is the source times one positive number."""
+        return self.linear and self.uniform and self.a[0] > 0 and self.b[0] == 0
+
+    def moved(self, index: Indices) -> Value:
+        """The same elements in another arrangement."""
+        return replace(self, index=index)
+
+    def after(self, real: Array) -> Array:
+        """Clip and function of numbers that already have gain and offset."""
+        clipped = np.clip(real, self.low, self.high)
+        return clipped if self.function is None else self.function(clipped)
+
+    def then(self, function: Function) -> Value:
+        """This value with one more elementwise function on top."""
+        before, low, high = self.function, self.low, self.high
+
+        def both(real: Array) -> Array:
+            clipped = np.clip(real, low, high)
+            return function(clipped if before is None else before(clipped))
+
+        return replace(self, low=-math.inf, high=math.inf, function=both, grid=None, exact=None)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Const:
+    """Known numbers; ``codes`` (zero point taken off) and ``scale`` where they were quantised.
+
+    ``scale`` has the shape of ``codes``. Integer tensors (shapes, axes) are ``real`` only.
+    """
+
+    real: NDArray[Any]
+    codes: Indices | None = None
+    scale: Array | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """ONNX shape."""
+        return self.real.shape
+
+    def mapped(self, move: Callable[[NDArray[Any]], NDArray[Any]]) -> Const:
+        """A layout change of numbers, codes and scale alike."""
+        return Const(
+            real=move(self.real),
+            codes=None if self.codes is None else move(self.codes),
+            scale=None if self.scale is None else move(self.scale),
+        )
+
+
+def storage_index(shape: tuple[int, ...]) -> Indices:
+    """Positions of a source in its own arrangement."""
+    return np.arange(math.prod(shape), dtype=np.int64).reshape(shape)
+
+
+def channel_last(index: Indices) -> Indices:
+    """``[1, channels, height, width]`` to ``[height, width, channels]``."""
+    return np.asarray(index[0].transpose(1, 2, 0))
