@@ -1,0 +1,1 @@
+"""The processor system of a board as host: bus bridge, and the top modules around the machine."""
