@@ -95,9 +95,8 @@ class _Builder:
         value = codes.value
         source = value.source
         if isinstance(source, Codes) and self._uses[id(source)] == 1:
-            inner = source.value
-            before = inner.source
-            if isinstance(before, Operation) and inner.function is None:
+            before, inner, through = self._fused(source)
+            if isinstance(before, Operation) and through is None and inner.function is None:
                 changed = not value.scaled or value.a[0] != 1
                 if value.function is None and inner.linear and changed:
                     merged = replace(
@@ -106,7 +105,7 @@ class _Builder:
                     if before.kind in ("Convolution", "LayerNorm") or _simple(merged, before):
                         return before, merged, None
                 if before.kind in _REQUANTISED and value.uniform:
-                    return before, value, source
+                    return before, value, replace(source, value=inner)
         assert isinstance(source, Operation | Codes | NetworkInput)
         return source, value, None
 
@@ -251,7 +250,7 @@ def _convolution(
     inner = value if through is None else through.value
     gain = inner.a * details["scale"] * details["weight_scales"]
     offset = inner.a * details["bias"] + inner.b
-    weights, gain = signed_rows(details["weights"], gain, offset, source.label)
+    weights, gain = signed_rows(details["weights"], gain, offset)
     return Convolution(
         weights=weights,
         requantize=_requantise(codes, value, through, gain, offset),
@@ -294,7 +293,7 @@ def _linear(
     """A linear layer that scales or picks channels, on the codes of ``inner``."""
     gain = np.broadcast_to(gain, len(weights))
     offset = np.broadcast_to(offset, len(weights))
-    weights, gain = signed_rows(weights, gain, offset, codes.label)
+    weights, gain = signed_rows(weights, gain, offset)
     spec = requantiser(gain, offset, value, codes.scale, codes.zero_point)
     return linear_spec(weights, spec, inner.zero_point)
 

@@ -109,8 +109,7 @@ class Grids:
             codes = self._codes(value.exact, *value.grid)
             return Value(source=codes, index=value.index)
         if isinstance(source, Operation) and source.kind == "Join":
-            parts = [self.coded(v, label) for v in source.details["values"]]
-            lows, highs = zip(*(_reach(part) for part in parts), strict=True)
+            lows, highs = zip(*(_reach(part) for part in source.details["values"]), strict=True)
             return self.quantise(value, *_grid(min(lows), max(highs)), label)
         if isinstance(source, Codes):
             if value.uniform:
@@ -297,8 +296,11 @@ def derived_grid(source: Operation, label: str) -> tuple[float, int]:
 
 
 def _reach(value: Value) -> tuple[float, float]:
-    """Smallest and largest number that codes times a number can stand for."""
+    """Smallest and largest number of a constant, or that codes times a number can stand for."""
     source = value.source
+    if isinstance(source, Operation):
+        real = source.details["real"]
+        return float(real.min()), float(real.max())
     assert isinstance(source, Codes)
     step = float(value.a[0]) * source.scale
     return step * (source.low - source.zero_point), step * (source.high - source.zero_point)

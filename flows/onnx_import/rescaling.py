@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from flows.onnx_import.errors import NetworkError
 from flows.onnx_import.values import Array, Codes, Indices, Value
 from models.ops.requantize import TABLE_ENTRIES_MAX, Lookup, Requantize
 from models.rescale import multiplier_for
@@ -53,17 +52,19 @@ def requantiser(
     return index
 
 
-def signed_rows(weights: Indices, gain: Array, offset: Array, label: str) -> tuple[Indices, Array]:
+def signed_rows(weights: Indices, gain: Array, offset: Array) -> tuple[Indices, Array]:
     """Weights and gains such that every gain is positive and every bias fits 32 bits.
 
     A negative gain turns its row's signs. A row whose offset is out of all proportion to its
     gain (a dead channel) is scaled so that the offset fits.
     """
     rows, gains = weights.copy(), gain.copy()
-    negative = gains < 0
-    if np.any(rows[negative] == -128):
-        raise NetworkError(f"weights of {label} must be -127 to 127 where a gain is negative")
-    rows[negative] *= -1
+    for row in np.flatnonzero(gains < 0):
+        if rows[row].min() == -128:
+            # +128 is no weight: the row is rounded anew to one step less.
+            rows[row] = np.rint(rows[row] * (127 / 128))
+            gains[row] *= 128 / 127
+        rows[row] *= -1
     gains = np.abs(gains)
     empty = ~np.any(rows.reshape(len(rows), -1), axis=1)
     least = np.abs(offset) / _BIAS_MAX
