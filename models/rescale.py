@@ -119,12 +119,12 @@ def rescale(
         if operand.size and (operand.min() < -(1 << 31) or operand.max() >= 1 << 31):
             worst = operand.max() if operand.max() >= 1 << 31 else operand.min()
             raise OverflowError(f"rescale {name} must fit 32 signed bits, not {worst}")
-    if extra.size and max(int(extra.max()), -int(extra.min())) >= 1 << 62:
-        raise OverflowError("rescale addend must be below 2**62")
+    if extra.size and max(int(extra.max()), -int(extra.min())) >= 1 << 42:
+        raise OverflowError("rescale addend must fit 43 signed bits")
     product = value * factor
     total = product + extra
-    if total.size and np.any(((product ^ total) & (extra ^ total)) < 0):
-        raise OverflowError("rescale sum must fit 64 signed bits")
+    if total.size and (total.min() < -(1 << 62) or total.max() >= 1 << 62):
+        raise OverflowError("rescale sum must fit 63 signed bits")
     return shift_right(total, shift, rounding)
 
 

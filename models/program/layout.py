@@ -108,7 +108,7 @@ WEIGHT: Mapping[str, Field] = {
 MATRIX: Mapping[str, Field] = {
     "tiles": COUNT,
     "tokens": COUNT,
-    "base": ADDRESS,
+    "base": STEP,
     "width": Field(14),
     "in_height": Field(14),
     "in_width": Field(14),

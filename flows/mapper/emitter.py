@@ -1,0 +1,169 @@
+"""Collects descriptors and constants, and puts in the tokens that order the units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flows.mapper.place import RingSpace
+from models.machine_spec import MachineSpec
+from models.program.descriptor import Descriptor, encode_program
+from models.program.layout import (
+    DESCRIPTOR_BYTES,
+    PARAM_BYTES,
+    PARAM_DRAIN,
+    PARAM_NORM,
+    ROW_ENTRIES,
+    TABLE_ENTRIES,
+    LoadTarget,
+    Unit,
+    pack,
+)
+from models.rescale import Integers
+
+ALIGNMENT = 4096
+
+
+@dataclass(frozen=True)
+class Access:
+    """Addresses ``start`` to ``stop`` of a memory on the chip that a descriptor reads or writes."""
+
+    space: str
+    start: int
+    stop: int
+    write: bool
+
+
+def reads(start: int, stop: int, space: str = "scratchpad") -> Access:
+    """A read access."""
+    return Access(space, start, stop, False)
+
+
+def writes(start: int, stop: int, space: str = "scratchpad") -> Access:
+    """A write access."""
+    return Access(space, start, stop, True)
+
+
+class Emitter:
+    """A program under construction.
+
+    Two descriptors of different units that touch the same addresses, at least one of them
+    writing, are ordered by a token from the earlier to the later one. Every token is given once
+    and taken once, in program order, so counters never mix up.
+    """
+
+    def __init__(self, spec: MachineSpec) -> None:
+        self.spec = spec
+        self.descriptors: list[Descriptor] = []
+        self.tag = 0
+        self._accesses: dict[str, list[tuple[int, Unit, Access]]] = {}
+        self._synced: dict[tuple[Unit, Unit], int] = {}
+        self._constants: list[bytes] = []
+        self._constant_at: dict[bytes, int] = {}
+        self._constant_bytes = 0
+        self._from_constants: set[int] = set()
+        self.params = RingSpace(spec.param_entries, "channel parameters")
+        self.tables = RingSpace(TABLE_ENTRIES, "function tables")
+        self.row_tables = RingSpace(ROW_ENTRIES, "row tables")
+
+    def add(self, unit: Unit, fields: dict[str, int], accesses: Iterable[Access]) -> None:
+        """Append a descriptor."""
+        index = len(self.descriptors)
+        wait = 0
+        needed: dict[Unit, int] = {}
+        own = list(accesses)
+        for access in own:
+            for earlier, other, seen in self._accesses.get(access.space, ()):
+                if other is unit or not (access.write or seen.write):
+                    continue
+                if seen.start < access.stop and access.start < seen.stop:
+                    needed[other] = max(needed.get(other, -1), earlier)
+        for other, earlier in needed.items():
+            if earlier <= self._synced.get((other, unit), -1):
+                continue
+            self._synced[other, unit] = earlier
+            wait |= 1 << other
+            giver = self.descriptors[earlier]
+            self.descriptors[earlier] = replace(giver, signal=giver.signal | 1 << unit)
+        for access in own:
+            self._remember(index, unit, access)
+        self.descriptors.append(Descriptor(unit=unit, fields=fields, wait=wait, tag=self.tag))
+
+    def _remember(self, index: int, unit: Unit, access: Access) -> None:
+        """Keep an access; an earlier one of the same unit and kind that it covers is forgotten."""
+        kept = [
+            (i, u, a)
+            for i, u, a in self._accesses.get(access.space, [])
+            if not (
+                u is unit
+                and a.write == access.write
+                and access.start <= a.start
+                and a.stop <= access.stop
+            )
+        ]
+        self._accesses[access.space] = [*kept, (index, unit, access)]
+
+    def constant(self, data: bytes) -> int:
+        """Offset of constant bytes, kept once, aligned to a bus beat."""
+        if data not in self._constant_at:
+            self._constant_at[data] = self._constant_bytes
+            padded = data + bytes(-len(data) % max(16, self.spec.axi_bytes))
+            self._constants.append(padded)
+            self._constant_bytes += len(padded)
+        return self._constant_at[data]
+
+    def load_constant(
+        self, target: LoadTarget, address: int, data: bytes, accesses: Iterable[Access]
+    ) -> None:
+        """Load constant bytes to a target."""
+        offset = self.constant(data)
+        self._from_constants.add(len(self.descriptors))
+        fields = {
+            "target": target,
+            "window": 0,
+            "address": address,
+            "offset": offset,
+            "beats": -(-len(data) // self.spec.axi_bytes),
+        }
+        self.add(Unit.LOAD, fields, accesses)
+
+    def load_params(self, rows: NDArray[np.void] | list[dict[str, int]], *, norm: bool) -> int:
+        """Bring channel parameters in (unless still there); gives their first entry."""
+        layout = PARAM_NORM if norm else PARAM_DRAIN
+        data = b"".join(pack(layout, row).to_bytes(PARAM_BYTES, "little") for row in rows)
+        entries = -(-len(rows) // self.spec.vector_lanes)
+        address, there = self.params.take(data, entries)
+        if not there:
+            access = [writes(address, address + entries, "params")]
+            self.load_constant(LoadTarget.PARAMS, address, data, access)
+        return address
+
+    def load_table(self, entries: Integers, *, row: bool) -> int:
+        """Bring a table in (unless still there); gives its first entry."""
+        data = (np.asarray(entries) & 0xFFFF).astype("<u2").tobytes()
+        data += bytes(-len(data) % self.spec.axi_bytes)
+        space = self.row_tables if row else self.tables
+        target = LoadTarget.ROW_TABLE if row else LoadTarget.FUNCTION_TABLE
+        count = len(data) // 2
+        address, there = space.take(data, count)
+        if not there:
+            access = [writes(address, address + count, space.what)]
+            self.load_constant(target, address, data, access)
+        return address
+
+    def finish(self) -> NDArray[np.uint8]:
+        """Window 0: program, then constants from the next 4 KB page."""
+        size = (len(self.descriptors) + 2) * DESCRIPTOR_BYTES
+        base = -(-size // ALIGNMENT) * ALIGNMENT
+        final = [
+            replace(d, fields={**d.fields, "offset": d.fields["offset"] + base})
+            if index in self._from_constants
+            else d
+            for index, d in enumerate(self.descriptors)
+        ]
+        program = encode_program(self.spec, final)
+        image = program + bytes(base - len(program)) + b"".join(self._constants)
+        return np.frombuffer(image, dtype=np.uint8).copy()

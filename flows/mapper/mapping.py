@@ -1,0 +1,403 @@
+"""From an integer graph to a program: places for tensors, descriptors for operators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flows.mapper import matrix_ops, vector_ops
+from flows.mapper.emitter import Emitter, reads, writes
+from flows.mapper.place import Allocator, MappingError, Place, words_of
+from models.graph import (
+    ConcatTokens,
+    Constant,
+    IntegerGraph,
+    Node,
+    Reshape,
+    SelectTokens,
+)
+from models.machine_spec import MachineSpec
+from models.ops.add import Add
+from models.ops.attention import AttentionContext, AttentionScores
+from models.ops.convolution import Convolution
+from models.ops.layer_norm import LayerNorm
+from models.ops.pool import AveragePool, MaxPool
+from models.ops.requantize import Requantize
+from models.ops.softmax import Softmax
+from models.program.host import Patches, TensorFormat
+from models.program.layout import LoadTarget, Unit
+from models.quantized import TensorType
+
+INPUT_WINDOW, OUTPUT_WINDOW, TRACE_WINDOW = 1, 2, 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class MappedLayer:
+    """What a report says of an operator; ``tag`` marks its descriptors.
+
+    ``macs`` are the network's multiply-accumulates, ``beats`` the cycles the array needs for them
+    at one beat a cycle.
+    """
+
+    tag: int
+    name: str
+    kind: str
+    output: str
+    shape: tuple[int, ...]
+    macs: int = 0
+    beats: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class MappedNetwork:
+    """A network ready to run on a machine.
+
+    Attributes
+    ----------
+    image : uint8 array
+        Window 0: program and constants.
+    input, output : TensorFormat
+        Layout of windows 1 and 2.
+    trace : dict of tensor name to (offset in window 3, TensorFormat)
+        Every intermediate tensor, where mapped with ``trace``.
+    peak_words : int
+        Scratchpad words used at most.
+    """
+
+    spec: MachineSpec
+    image: NDArray[np.uint8] = field(repr=False)
+    input: TensorFormat
+    output: TensorFormat
+    layers: tuple[MappedLayer, ...]
+    descriptors: int
+    peak_words: int
+    trace: Mapping[str, tuple[int, TensorFormat]] = field(default_factory=dict)
+    trace_bytes: int = 0
+
+
+def map_network(graph: IntegerGraph, spec: MachineSpec, *, trace: bool = False) -> MappedNetwork:
+    """Map a network to a machine.
+
+    Parameters
+    ----------
+    trace : bool
+        Also store every intermediate tensor to window 3.
+
+    Raises
+    ------
+    MappingError
+        If a tensor does not fit the scratchpad or a layer not the weight store.
+    """
+    return _Mapper(graph, spec, trace).run()
+
+
+class _Mapper:
+    def __init__(self, graph: IntegerGraph, spec: MachineSpec, trace: bool) -> None:
+        self.graph = graph
+        self.spec = spec
+        self.trace = trace
+        self.out = Emitter(spec)
+        self.allocator = Allocator(spec)
+        self.places: dict[str, Place] = {}
+        self.owner: dict[str, str] = {}  # tensor -> name its memory was taken under
+        self.groups = self._head_groups()
+        self.inside = self._concat_parts()
+        self.patches = self._patches()
+        self.layers: list[MappedLayer] = []
+        self.traced: dict[str, tuple[int, TensorFormat]] = {}
+        self.trace_at = 0
+
+    def run(self) -> MappedNetwork:
+        graph = self.graph
+        first = self._load_input()
+        last_use = self._last_uses()
+        for index, node in enumerate(graph.nodes):
+            self.out.tag = index + 1
+            self._node(node)
+            if self.trace:
+                self._trace(node.output)
+            self._release(index, last_use)
+        self.out.tag = len(graph.nodes) + 1
+        place = self.places[graph.output]
+        result = self._format(graph.tensors[graph.output], place)
+        self._store(place, OUTPUT_WINDOW, 0)
+        return MappedNetwork(
+            spec=self.spec,
+            image=self.out.finish(),
+            input=first,
+            output=result,
+            layers=tuple(self.layers),
+            descriptors=len(self.out.descriptors),
+            peak_words=self.allocator.peak,
+            trace=self.traced,
+            trace_bytes=self.trace_at,
+        )
+
+    # Plans made before anything is emitted
+
+    def _head_groups(self) -> dict[str, int]:
+        """Tensors whose channels are split into heads, through views."""
+        groups: dict[str, int] = {}
+        for node in self.graph.nodes:
+            op = node.operator
+            if isinstance(op, AttentionScores):
+                groups |= dict.fromkeys(node.inputs, op.heads)
+            elif isinstance(op, AttentionContext):
+                groups |= {node.inputs[1]: op.heads, node.output: op.heads}
+        for node in reversed(self.graph.nodes):
+            if isinstance(node.operator, Reshape | SelectTokens) and node.output in groups:
+                groups.setdefault(node.inputs[0], groups[node.output])
+        return {
+            name: heads
+            for name, heads in groups.items()
+            if self.graph.tensors[name].shape[-1] // heads % self.spec.word_bytes
+        }
+
+    def _concat_parts(self) -> dict[str, tuple[str, int]]:
+        """Tensors that can be made right inside the concatenation they go to."""
+        makers = {node.output: node for node in self.graph.nodes}
+        uses: dict[str, int] = {}
+        for node in self.graph.nodes:
+            for tensor in node.inputs:
+                uses[tensor] = uses.get(tensor, 0) + 1
+        parts: dict[str, tuple[str, int]] = {}
+        for node in self.graph.nodes:
+            if not isinstance(node.operator, ConcatTokens):
+                continue
+            row = 0
+            for tensor in node.inputs:
+                source = tensor
+                while source in makers and isinstance(makers[source].operator, Reshape):
+                    if uses[source] != 1:
+                        break
+                    source = makers[source].inputs[0]
+                free = source in makers and uses[source] == 1 and source not in self.groups
+                if free and not isinstance(
+                    makers[source].operator, SelectTokens | ConcatTokens | Reshape
+                ):
+                    parts[source] = (node.output, row)
+                row += self.graph.tensors[tensor].shape[0]
+        return parts
+
+    def _patches(self) -> tuple[Patches, Node] | None:
+        """The stem, where it is better fed with patches than with an image of few channels."""
+        users = [n for n in self.graph.nodes if self.graph.input in n.inputs]
+        if len(users) != 1 or not isinstance(users[0].operator, Convolution):
+            return None
+        op = users[0].operator
+        _, kernel_y, kernel_x, channels = op.weights.shape
+        taps = kernel_y * kernel_x
+        lanes = self.spec.lanes
+        walked = taps * -(-channels // lanes)
+        packed = -(-taps * channels // lanes)
+        if len(self.graph.tensors[self.graph.input].shape) != 3 or packed >= walked:
+            return None
+        patches = Patches(
+            kernel=(kernel_y, kernel_x),
+            stride=op.stride,
+            padding=op.padding,
+            dilation=op.dilation,
+            zero=op.input_zero,
+        )
+        return patches, users[0]
+
+    def _last_uses(self) -> dict[str, int]:
+        last: dict[str, int] = {}
+        for index, node in enumerate(self.graph.nodes):
+            for tensor in (*node.inputs, node.output):
+                last[tensor] = index
+        last[self.graph.output] = len(self.graph.nodes)
+        return last
+
+    # Memory
+
+    def _take(self, name: str, kind: TensorType, rows: int, channels: int) -> Place:
+        groups = self.groups.get(name, 1)
+        words = words_of(self.spec, channels, kind.bits, groups)
+        if name in self.inside:
+            parent, row = self.inside[name]
+            if parent not in self.places:
+                self._take_tensor(parent)
+            self.owner[name] = self.owner[parent]
+            place = self.places[parent].part(row, row + rows)
+        else:
+            base = self.allocator.take(name, rows * words)
+            self.owner[name] = name
+            place = Place(
+                base=base, rows=rows, channels=channels, row_words=words, bits=kind.bits,
+                groups=groups,
+            )  # fmt: skip
+        self.places[name] = place
+        return place
+
+    def _take_tensor(self, name: str) -> Place:
+        kind = self.graph.tensors[name]
+        return self._take(name, kind, int(np.prod(kind.shape[:-1])), kind.shape[-1])
+
+    def _release(self, index: int, last_use: dict[str, int]) -> None:
+        """Free memory none of whose tensors is needed any more."""
+        needed = {self.owner[t] for t in self.owner if last_use.get(t, -1) > index}
+        # A concatenation under construction is needed by its own node, later.
+        for name in set(self.allocator.used) - needed:
+            if last_use.get(name, -1) <= index:
+                self.allocator.free(name)
+
+    def _format(self, kind: TensorType, place: Place, patches: Patches | None = None) -> TensorFormat:
+        return TensorFormat(
+            shape=kind.shape,
+            rows=place.rows,
+            channels=place.channels,
+            word_bytes=self.spec.word_bytes,
+            word_pitch=self.spec.word_pitch,
+            bits=kind.bits,
+            groups=place.groups,
+            patches=patches,
+        )
+
+    def _load_input(self) -> TensorFormat:
+        name = self.graph.input
+        kind = self.graph.tensors[name]
+        patches = None
+        if self.patches is not None:
+            patches, node = self.patches
+            op = node.operator
+            assert isinstance(op, Convolution)
+            tall, wide, _ = op.output_shape(*kind.shape[:2])
+            place = self._take(name, kind, tall * wide, int(np.prod(op.weights.shape[1:])))
+        else:
+            place = self._take_tensor(name)
+        layout = self._format(kind, place, patches)
+        fields = {
+            "target": LoadTarget.SCRATCHPAD,
+            "window": INPUT_WINDOW,
+            "address": place.base,
+            "offset": 0,
+            "beats": layout.size_bytes // self.spec.axi_bytes,
+        }
+        self.out.add(Unit.LOAD, fields, [writes(place.base, place.end)])
+        return layout
+
+    def _store(self, place: Place, window: int, offset: int) -> None:
+        fields = {
+            "window": window,
+            "address": place.base,
+            "offset": offset,
+            "words": place.rows * place.row_words,
+        }
+        self.out.add(Unit.STORE, fields, [reads(place.base, place.end)])
+
+    def _trace(self, name: str) -> None:
+        place = self.places[name]
+        layout = self._format(self.graph.tensors[name], place)
+        self._store(place, TRACE_WINDOW, self.trace_at)
+        self.traced[name] = (self.trace_at, layout)
+        self.trace_at += -(-layout.size_bytes // 64) * 64
+
+    # Operators
+
+    def _node(self, node: Node) -> None:
+        op = node.operator
+        macs = beats = 0
+        match op:
+            case Reshape() | SelectTokens():
+                self._view(node)
+            case Constant():
+                self._constant(node, op)
+            case ConcatTokens():
+                self._concat(node)
+            case Convolution():
+                beats = self._convolution(node, op)
+                out = int(np.prod(self.graph.tensors[node.output].shape))
+                macs = out * int(np.prod(op.weights.shape[1:]))
+            case AttentionScores() | AttentionContext():
+                beats, macs = self._attention(node, op)
+            case Requantize():
+                vector_ops.requantize(self.out, op, self._in(node), self._take_tensor(node.output))
+            case LayerNorm():
+                vector_ops.layer_norm(self.out, op, self._in(node), self._take_tensor(node.output))
+            case Softmax():
+                vector_ops.softmax(self.out, op, self._in(node), self._take_tensor(node.output))
+            case Add():
+                a, b = self._in(node), self._in(node, 1)
+                vector_ops.add(self.out, op, a, b, self._take_tensor(node.output))
+            case MaxPool() | AveragePool():
+                height, width, _ = self.graph.tensors[node.inputs[0]].shape
+                target = self._take_tensor(node.output)
+                vector_ops.pool(self.out, op, self._in(node), target, height=height, width=width)
+        kind = type(op).__name__
+        shape = self.graph.tensors[node.output].shape
+        self.layers.append(
+            MappedLayer(
+                tag=self.out.tag, name=node.name, kind=kind, output=node.output, shape=shape,
+                macs=macs, beats=beats,
+            )
+        )  # fmt: skip
+
+    def _in(self, node: Node, index: int = 0) -> Place:
+        return self.places[node.inputs[index]]
+
+    def _view(self, node: Node) -> None:
+        source, name = node.inputs[0], node.output
+        place = self.places[source]
+        shape = self.graph.tensors[name].shape
+        if isinstance(node.operator, SelectTokens):
+            place = place.part(node.operator.start, node.operator.stop)
+        elif shape[-1] != place.channels:
+            raise MappingError(
+                f"reshape {node.name!r} must keep {place.channels} channels last, not {shape}"
+            )
+        self.places[name] = place
+        self.owner[name] = self.owner[source]
+
+    def _constant(self, node: Node, op: Constant) -> None:
+        place = self._take_tensor(node.output)
+        layout = self._format(self.graph.tensors[node.output], place)
+        access = [writes(place.base, place.end)]
+        data = layout.pack(op.codes).tobytes()
+        self.out.load_constant(LoadTarget.SCRATCHPAD, place.base, data, access)
+
+    def _concat(self, node: Node) -> None:
+        if node.output not in self.places:
+            self._take_tensor(node.output)
+        target = self.places[node.output]
+        row = 0
+        for tensor in node.inputs:
+            place = self.places[tensor]
+            part = target.part(row, row + place.rows)
+            if place.base != part.base:
+                vector_ops.copy_rows(self.out, place, part)
+            row += place.rows
+
+    def _convolution(self, node: Node, op: Convolution) -> int:
+        place = self._in(node)
+        if self.patches is not None and node is self.patches[1]:
+            patched = Convolution(
+                weights=op.weights.reshape(len(op.weights), 1, 1, -1),
+                requantize=op.requantize,
+                input_zero=op.input_zero,
+            )
+            image = matrix_ops.Image(place=place, height=1, width=place.rows)
+            op = patched
+        else:
+            shape = self.graph.tensors[node.inputs[0]].shape
+            height, width = (shape[0], shape[1]) if len(shape) == 3 else (1, shape[0])
+            image = matrix_ops.Image(place=place, height=height, width=width)
+        target = self._take_tensor(node.output)
+        return matrix_ops.convolution(self.out, self.spec, op, image, target, node.name)
+
+    def _attention(
+        self, node: Node, op: AttentionScores | AttentionContext
+    ) -> tuple[int, int]:
+        left, right = self._in(node), self._in(node, 1)
+        target = self._take_tensor(node.output)
+        tensors = self.graph.tensors
+        if isinstance(op, AttentionScores):
+            beats = matrix_ops.attention_scores(self.out, self.spec, op, left, right, target)
+            depth = tensors[node.inputs[0]].shape[-1] // op.heads
+        else:
+            beats = matrix_ops.attention_context(self.out, self.spec, op, left, right, target)
+            depth = tensors[node.inputs[1]].shape[0]
+        return beats, int(np.prod(tensors[node.output].shape)) * depth

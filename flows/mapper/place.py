@@ -1,0 +1,131 @@
+"""Where tensors lie in the scratchpad, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models.machine_spec import MachineSpec
+
+
+class MappingError(ValueError):
+    """A network that does not fit the machine."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A tensor in the scratchpad: ``rows`` rows of ``row_words`` words from ``base``.
+
+    ``groups`` equal groups of channels each begin a word (attention heads).
+    """
+
+    base: int
+    rows: int
+    channels: int
+    row_words: int
+    bits: int = 8
+    groups: int = 1
+
+    @property
+    def end(self) -> int:
+        """Word after the last one."""
+        return self.base + self.rows * self.row_words
+
+    @property
+    def group_words(self) -> int:
+        """Words of one group of a row."""
+        return self.row_words // self.groups
+
+    def part(self, start: int, stop: int) -> Place:
+        """Rows ``start`` to ``stop``."""
+        return Place(
+            base=self.base + start * self.row_words,
+            rows=stop - start,
+            channels=self.channels,
+            row_words=self.row_words,
+            bits=self.bits,
+            groups=self.groups,
+        )
+
+
+def words_of(spec: MachineSpec, channels: int, bits: int, groups: int) -> int:
+    """Scratchpad words of a row of channels."""
+    return groups * -(-channels // groups * (bits // 8) // spec.word_bytes)
+
+
+class Allocator:
+    """First fit, starting in another bank each time, so that tensors used together part company."""
+
+    def __init__(self, spec: MachineSpec) -> None:
+        self.spec = spec
+        self.used: dict[str, tuple[int, int]] = {}
+        self.turn = 0
+        self.peak = 0
+
+    def take(self, name: str, words: int) -> int:
+        """Reserve words for a tensor; gives its base address.
+
+        Raises
+        ------
+        MappingError
+            If no gap is large enough.
+        """
+        total = self.spec.scratchpad_words
+        edges = sorted(self.used.values())
+        gaps, at = [], 0
+        for start, stop in edges:
+            if start > at:
+                gaps.append((at, start))
+            at = max(at, stop)
+        if at < total:
+            gaps.append((at, total))
+        bank = self.turn * self.spec.bank_words
+        candidates = [max(a, bank) for a, b in gaps if b - max(a, bank) >= words]
+        candidates += [a for a, b in gaps if b - a >= words]
+        if not candidates:
+            free = sum(b - a for a, b in gaps)
+            raise MappingError(
+                f"scratchpad must hold tensor {name!r} of {words} words, not only {free} free "
+                f"of {total}"
+            )
+        base = candidates[0]
+        self.used[name] = (base, base + words)
+        self.turn = (base // self.spec.bank_words + 1) % self.spec.banks
+        self.peak = max(self.peak, sum(b - a for a, b in self.used.values()))
+        return base
+
+    def free(self, name: str) -> None:
+        """Give a tensor's words back."""
+        del self.used[name]
+
+
+class RingSpace:
+    """Addresses handed out in a circle, for constants that are loaded when needed.
+
+    What is still in place is not loaded twice: asking with the same key gives the old address.
+    """
+
+    def __init__(self, size: int, what: str) -> None:
+        self.size = size
+        self.what = what
+        self.at = 0
+        self.kept: dict[bytes, tuple[int, int]] = {}
+
+    def take(self, key: bytes, count: int) -> tuple[int, bool]:
+        """``(address, already there)`` of ``count`` entries.
+
+        Raises
+        ------
+        MappingError
+            If there are more entries than the whole memory has.
+        """
+        if key in self.kept:
+            return self.kept[key][0], True
+        if count > self.size:
+            raise MappingError(f"{self.what} must be at most {self.size} entries, not {count}")
+        if self.at + count > self.size:
+            self.at = 0
+        start, stop = self.at, self.at + count
+        self.kept = {k: (a, b) for k, (a, b) in self.kept.items() if b <= start or a >= stop}
+        self.kept[key] = (start, stop)
+        self.at = stop
+        return start, False

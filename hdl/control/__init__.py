@@ -1,0 +1,1 @@
+"""Control: program fetch, dispatch with tokens, registers."""

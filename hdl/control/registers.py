@@ -1,0 +1,188 @@
+"""Control registers behind AXI4-Lite: start, status, errors, interrupt, counters, windows."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.lib import data
+from amaranth.lib.wiring import Component, In, Out
+
+from hdl.axi.signature import AxiLiteSignature
+from hdl.load_unit import WINDOWS, window_layout
+from models.machine_spec import MachineSpec
+from models.program.layout import MAGIC, UNITS, VERSION
+from models.registers import (
+    CONTROL_START,
+    CONTROL_UNIT,
+    WATCHDOG_DEFAULT,
+    ErrorCode,
+    Register,
+    busy_register,
+    stall_register,
+    window_register,
+)
+
+
+class ControlRegisters(Component):
+    """One register access at a time; writes take full words. See :mod:`models.registers`.
+
+    Attributes
+    ----------
+    start : out
+        One cycle: everything but this component is reset, then the run begins.
+    halt : out
+        The run has failed: begin nothing more.
+    running : out
+    finished, quiet : in
+        The program is done; no bus transfer is under way.
+    active, stall : in
+        Per unit.
+    unit_errors : in
+        Per unit, then the control part's (index ``CONTROL_UNIT``).
+    tags : in
+        Tag of each unit's descriptor.
+    """
+
+    def __init__(self, spec: MachineSpec) -> None:
+        self.spec = spec
+        super().__init__(
+            {
+                "bus": Out(AxiLiteSignature()),
+                "interrupt": Out(1),
+                "start": Out(1),
+                "halt": Out(1),
+                "running": Out(1),
+                "finished": In(1),
+                "quiet": In(1),
+                "active": In(UNITS),
+                "stall": In(UNITS),
+                "unit_errors": In(data.ArrayLayout(4, UNITS + 1)),
+                "tags": In(data.ArrayLayout(16, UNITS)),
+                "program": Out(32),
+                "windows": Out(window_layout()),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        bus = self.bus
+        status_done, status_error = Signal(), Signal()
+        error = Signal(32)
+        enable, pending = Signal(), Signal()
+        watchdog = Signal(32, init=WATCHDOG_DEFAULT)
+        idle_cycles = Signal(32)
+        cycles = Signal(64)
+        busy = [Signal(32, name=f"busy{u}") for u in range(UNITS)]
+        stall = [Signal(32, name=f"stall{u}") for u in range(UNITS)]
+
+        writes = self._write_channel(m)
+        values: dict[int, object] = {
+            Register.ID: Const(MAGIC, 32),
+            Register.VERSION: Const(VERSION, 32),
+            Register.FINGERPRINT: Const(self.spec.fingerprint, 32),
+            Register.STATUS: Cat(self.running, status_done, status_error),
+            Register.ERROR: error,
+            Register.INTERRUPT_ENABLE: enable,
+            Register.PROGRAM: self.program,
+            Register.WATCHDOG: watchdog,
+            Register.CYCLES_LOW: cycles[:32],
+            Register.CYCLES_HIGH: cycles[32:],
+        }
+        for unit in range(UNITS):
+            values[busy_register(unit)] = busy[unit]
+            values[stall_register(unit)] = stall[unit]
+        settable = {
+            Register.INTERRUPT_ENABLE: enable,
+            Register.PROGRAM: self.program,
+            Register.WATCHDOG: watchdog,
+        }
+        for window in range(WINDOWS):
+            entry = self.windows[window]
+            for offset, field in ((0, entry.base), (4, entry.size)):
+                values[window_register(window) + offset] = field
+                settable[window_register(window) + offset] = field
+        self._read_channel(m, values)
+        for address, register in settable.items():
+            with m.If(writes & (bus.awaddr == address) & ~self.running):
+                m.d.sync += register.eq(bus.wdata)
+        with m.If(writes & (bus.awaddr == Register.INTERRUPT_CLEAR)):
+            m.d.sync += pending.eq(0)
+
+        m.d.comb += [
+            self.start.eq(
+                writes
+                & (bus.awaddr == Register.CONTROL)
+                & ((bus.wdata & CONTROL_START) != 0)
+                & ~self.running
+            ),
+            self.halt.eq(status_error),
+            self.interrupt.eq(pending & enable),
+        ]
+        failures = [self.unit_errors[i] for i in range(UNITS + 1)]
+        stuck = Signal()
+        m.d.comb += stuck.eq((watchdog != 0) & (idle_cycles >= watchdog))
+        with m.If(self.running):
+            m.d.sync += cycles.eq(cycles + 1)
+            for unit in range(UNITS):
+                m.d.sync += [
+                    busy[unit].eq(busy[unit] + self.active[unit]),
+                    stall[unit].eq(stall[unit] + (self.active[unit] & self.stall[unit])),
+                ]
+            with m.If((self.active & ~self.stall).any()):
+                m.d.sync += idle_cycles.eq(0)
+            with m.Else():
+                m.d.sync += idle_cycles.eq(idle_cycles + 1)
+            with m.If(status_error):
+                with m.If(self.quiet):
+                    m.d.sync += [self.running.eq(0), pending.eq(1)]
+            with m.Elif(Cat(f.any() for f in failures).any() | stuck):
+                m.d.sync += status_error.eq(1)
+                m.d.sync += error.eq(ErrorCode.WATCHDOG | CONTROL_UNIT << 8)
+                for unit in reversed(range(UNITS + 1)):
+                    tag = self.tags[unit] if unit < UNITS else 0
+                    with m.If(failures[unit].any()):
+                        m.d.sync += error.eq(Cat(failures[unit], Const(0, 4), Const(unit, 8), tag))
+            with m.Elif(self.finished & self.quiet):
+                m.d.sync += [self.running.eq(0), status_done.eq(1), pending.eq(1)]
+        with m.If(self.start):
+            m.d.sync += [
+                self.running.eq(1),
+                status_done.eq(0),
+                status_error.eq(0),
+                error.eq(0),
+                cycles.eq(0),
+                idle_cycles.eq(0),
+                *(counter.eq(0) for counter in (*busy, *stall)),
+            ]
+        return m
+
+    def _write_channel(self, m: Module) -> Signal:
+        """Address and data are taken together; gives the cycle in which a write takes effect."""
+        bus = self.bus
+        writes = Signal()
+        m.d.comb += [
+            writes.eq(bus.awvalid & bus.wvalid & (~bus.bvalid | bus.bready)),
+            bus.awready.eq(writes),
+            bus.wready.eq(writes),
+        ]
+        with m.If(writes):
+            m.d.sync += bus.bvalid.eq(1)
+        with m.Elif(bus.bready):
+            m.d.sync += bus.bvalid.eq(0)
+        return writes
+
+    def _read_channel(self, m: Module, values: dict[int, object]) -> None:
+        bus = self.bus
+        reads = Signal()
+        m.d.comb += [
+            reads.eq(bus.arvalid & (~bus.rvalid | bus.rready)),
+            bus.arready.eq(reads),
+        ]
+        with m.If(reads):
+            m.d.sync += [bus.rvalid.eq(1), bus.rdata.eq(0)]
+            for address, value in values.items():
+                with m.If(bus.araddr == address):
+                    m.d.sync += bus.rdata.eq(value)
+        with m.Elif(bus.rready):
+            m.d.sync += bus.rvalid.eq(0)
+
+

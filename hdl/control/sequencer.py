@@ -1,0 +1,131 @@
+"""Sequencer: hands descriptors to the units' queues and starts them when their tokens are there."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import data, stream
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import Component, In, Out
+
+from hdl.descriptors import UnitSignature, struct
+from models.machine_spec import MachineSpec
+from models.program.layout import DESCRIPTOR_BYTES, FIELDS, HEADER, UNITS, Unit, width
+from models.registers import ErrorCode
+
+TOKEN_BITS = 8
+WORKING_UNITS = tuple(Unit(i) for i in range(UNITS))
+
+
+class Sequencer(Component):
+    """In-order dispatch into five queues; each unit takes its own queue in order.
+
+    A descriptor starts when, for every bit ``p`` of its ``wait``, the counter of tokens from unit
+    ``p`` to this unit is above 0; starting takes one of each. When done it adds one token for
+    every bit of ``signal``. Since tokens only come from descriptors that stand earlier in the
+    program, a program in a valid sequential order cannot lock up.
+
+    Attributes
+    ----------
+    i : stream of raw descriptors
+    unit : the units, in the order of ``Unit``
+    go : in
+        Descriptors may be dispatched and started.
+    finished : out
+        ``END`` was seen and every unit is at rest.
+    ended : out
+        ``END`` was seen.
+    active, tag : out
+        Per unit: at work, and the tag of its descriptor.
+    start : out
+        Per unit, one cycle.
+    error : out
+        ``BAD_DESCRIPTOR`` or ``TOKEN_OVERFLOW``.
+    """
+
+    def __init__(self, spec: MachineSpec) -> None:
+        self.spec = spec
+        members = {
+            f"unit_{u.name.lower()}": In(UnitSignature(u)) for u in WORKING_UNITS
+        }
+        super().__init__(
+            {
+                "i": In(stream.Signature(8 * DESCRIPTOR_BYTES)),
+                "go": In(1),
+                "finished": Out(1),
+                "ended": Out(1),
+                "active": Out(UNITS),
+                "start": Out(UNITS),
+                "tag": Out(data.ArrayLayout(16, UNITS)),
+                "error": Out(4),
+                **members,
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        header = data.View(struct(HEADER), self.i.payload[: width(HEADER)])
+        m.d.comb += self.i.ready.eq(0)
+        rest = Signal()
+        m.d.comb += rest.eq(~self.active.any())
+        queues = []
+        for unit in WORKING_UNITS:
+            bits = width(HEADER) + width(FIELDS[unit])
+            queue = SyncFIFO(width=bits, depth=self.spec.queue_depth)
+            m.submodules[f"queue_{unit.name.lower()}"] = queue
+            m.d.comb += queue.w_data.eq(self.i.payload[:bits])
+            with m.If(self.go & self.i.valid & (header.unit == unit)):
+                m.d.comb += [queue.w_en.eq(1), self.i.ready.eq(queue.w_rdy)]
+            queues.append(queue)
+        with m.If(self.go & self.i.valid):
+            with m.If(header.unit == Unit.END):
+                m.d.comb += self.i.ready.eq(1)
+                m.d.sync += self.ended.eq(1)
+            with m.Elif(header.unit >= UNITS):
+                m.d.sync += self.error.eq(ErrorCode.BAD_DESCRIPTOR)
+        m.d.comb += self.finished.eq(
+            self.ended & rest & ~Cat(q.r_rdy for q in queues).any()
+        )
+
+        tokens = {
+            (p, c): Signal(TOKEN_BITS, name=f"tokens_{p}_{c}")
+            for p in range(UNITS)
+            for c in range(UNITS)
+        }
+        gives = {key: Signal(name=f"give_{key[0]}_{key[1]}") for key in tokens}
+        takes = {key: Signal(name=f"take_{key[0]}_{key[1]}") for key in tokens}
+        for key, counter in tokens.items():
+            m.d.sync += counter.eq(counter + gives[key] - takes[key])
+            with m.If(counter.all() & gives[key] & ~takes[key]):
+                m.d.sync += self.error.eq(ErrorCode.TOKEN_OVERFLOW)
+
+        for index, (unit, queue) in enumerate(zip(WORKING_UNITS, queues, strict=True)):
+            port = getattr(self, f"unit_{unit.name.lower()}")
+            head = data.View(struct(HEADER), queue.r_data[: width(HEADER)])
+            signal = Signal(UNITS, name=f"signal_{index}")
+            ready = Cat(
+                ~head.wait[p] | (tokens[p, index] != 0) for p in range(UNITS)
+            ).all()
+            begin = self.start[index]
+            m.d.comb += [
+                port.descriptor.payload.eq(queue.r_data[width(HEADER) :]),
+                port.descriptor.valid.eq(
+                    queue.r_rdy & ready & self.go & ~self.active[index]
+                ),
+                begin.eq(port.descriptor.valid & port.descriptor.ready),
+                queue.r_en.eq(begin),
+            ]
+            with m.If(begin):
+                m.d.sync += [
+                    signal.eq(head.signal),
+                    self.tag[index].eq(head.tag),
+                    self.active[index].eq(1),
+                ]
+            with m.Elif(port.done):
+                m.d.sync += self.active[index].eq(0)
+            for other in range(UNITS):
+                m.d.comb += [
+                    takes[other, index].eq(begin & head.wait[other]),
+                    gives[index, other].eq(port.done & self.active[index] & signal[other]),
+                ]
+        return m
+

@@ -1,0 +1,44 @@
+"""Hardware views of descriptors: the structures of :mod:`models.program.layout` as signals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import In, Out, Signature
+from amaranth.hdl import signed, unsigned
+
+from models.program.layout import FIELDS, Field, Unit
+
+
+def struct(fields: Mapping[str, Field]) -> data.StructLayout:
+    """The fields in order, first one lowest."""
+    return data.StructLayout(
+        {n: signed(f.bits) if f.signed else unsigned(f.bits) for n, f in fields.items()}
+    )
+
+
+class UnitSignature(Signature):
+    """What the sequencer sees of a unit.
+
+    Members
+    -------
+    descriptor : stream
+        Accepted when the unit begins the descriptor; the unit then works until ``done``.
+    done : out
+        High for one cycle when every effect of the descriptor is in place.
+    stall : out
+        High while the unit could work but another part holds it up.
+    error : out
+        An :class:`~models.registers.ErrorCode`, held until reset; 0 when all is well.
+    """
+
+    def __init__(self, unit: Unit) -> None:
+        super().__init__(
+            {
+                "descriptor": In(stream.Signature(struct(FIELDS[unit]))),
+                "done": Out(1),
+                "stall": Out(1),
+                "error": Out(4),
+            }
+        )

@@ -1,0 +1,1 @@
+"""Matrix engines behind one contract."""

@@ -1,0 +1,60 @@
+"""The contract every matrix engine keeps: weight tiles in, activations in, accumulators out."""
+
+from __future__ import annotations
+
+from amaranth.hdl import signed
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import In, Out, Signature
+
+from models.machine_spec import MachineSpec
+
+
+def weights_layout(spec: MachineSpec) -> data.StructLayout:
+    """One entry (``lanes`` elements) of one row; ``last`` completes the tile."""
+    return data.StructLayout(
+        {
+            "row": max(1, (spec.rows - 1).bit_length()),
+            "entry": max(1, (spec.depth_entries - 1).bit_length()),
+            "values": data.ArrayLayout(signed(spec.operand_width), spec.lanes),
+            "last": 1,
+        }
+    )
+
+
+def acts_layout(spec: MachineSpec) -> data.StructLayout:
+    """One beat: ``tokens`` vectors of ``lanes`` elements.
+
+    ``last`` ends the K loop; ``release`` beside it frees the weight tile.
+    """
+    vector = data.ArrayLayout(signed(spec.operand_width), spec.lanes)
+    return data.StructLayout(
+        {"values": data.ArrayLayout(vector, spec.tokens), "last": 1, "release": 1}
+    )
+
+
+def accs_layout(spec: MachineSpec) -> data.ArrayLayout:
+    """``vector_lanes`` accumulators of one token, rows in order."""
+    return data.ArrayLayout(signed(spec.acc_width), spec.vector_lanes)
+
+
+class EngineSignature(Signature):
+    """Streams of a matrix engine.
+
+    Members
+    -------
+    i_weights : stream of :func:`weights_layout`
+        Fills the shadow tile while the other one computes; entries in any order.
+    i_acts : stream of :func:`acts_layout`
+        A K loop is the beats up to ``last``; beat ``k`` meets entry ``k`` of every row.
+    o_accs : stream of :func:`accs_layout`
+        After each K loop ``tokens * rows / vector_lanes`` beats: token by token, rows in order.
+    """
+
+    def __init__(self, spec: MachineSpec) -> None:
+        super().__init__(
+            {
+                "i_weights": In(stream.Signature(weights_layout(spec))),
+                "i_acts": In(stream.Signature(acts_layout(spec))),
+                "o_accs": Out(stream.Signature(accs_layout(spec))),
+            }
+        )

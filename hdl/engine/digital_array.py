@@ -1,0 +1,179 @@
+"""Row-wise digital array: an output-stationary grid of dot-product cells."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import data
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Component
+
+from hdl.engine.contract import EngineSignature
+from models.machine_spec import MachineSpec
+
+
+class DigitalArray(Component):
+    """``rows x tokens`` cells of ``lanes`` multipliers and an accumulator each.
+
+    Two weight banks: one computes, its shadow is filled. Latency from the last beat of a K loop
+    to its first accumulators is five cycles; throughput one beat per cycle as long as a K loop
+    takes at least as many beats as its results take to leave, ``tokens * rows / vector_lanes``.
+    A beat is held up (``ready`` low) while its tile is not complete or results cannot leave.
+
+    Parameters
+    ----------
+    spec : MachineSpec
+    """
+
+    def __init__(self, spec: MachineSpec) -> None:
+        self.spec = spec
+        super().__init__(EngineSignature(spec))
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        spec = self.spec
+        full = Signal(2)
+        fill = Signal()
+        use = Signal()
+        ce = Signal()
+        accept = Signal()
+        k = Signal(range(spec.depth_entries))
+        acts = self.i_acts.payload
+
+        m.d.comb += [
+            self.i_acts.ready.eq(ce & full.bit_select(use, 1)),
+            accept.eq(self.i_acts.valid & self.i_acts.ready),
+            self.i_weights.ready.eq(~full.bit_select(fill, 1)),
+        ]
+        with m.If(accept):
+            m.d.sync += k.eq(Mux(acts.last, 0, k + 1))
+        stored = self.i_weights.valid & self.i_weights.ready & self.i_weights.payload.last
+        freed = accept & acts.last & acts.release
+        for bank in range(2):
+            with m.If(stored & (fill == bank)):
+                m.d.sync += full[bank].eq(1)
+            with m.Elif(freed & (use == bank)):
+                m.d.sync += full[bank].eq(0)
+        m.d.sync += [fill.eq(fill ^ stored), use.eq(use ^ freed)]
+
+        weights = self._weight_store(m, fill=fill, use=use, k=k, enable=ce)
+        sums, valid, last = self._products(m, weights, ce=ce, accept=accept)
+        self._accumulate(m, sums, valid=valid, last=last, ce=ce)
+        return m
+
+    def _weight_store(
+        self, m: Module, *, fill: Signal, use: Signal, k: Signal, enable: Signal
+    ) -> list[Signal]:
+        """One memory a row, two banks deep; a row's entry arrives a cycle after its address."""
+        spec = self.spec
+        layout = data.ArrayLayout(signed(spec.operand_width), spec.lanes)
+        inner = max(1, (spec.depth_entries - 1).bit_length())
+        beat = self.i_weights.payload
+        out = []
+        for row in range(spec.rows):
+            memory = Memory(shape=layout.size, depth=2 << inner, init=[])
+            m.submodules[f"weights{row}"] = memory
+            writer, reader = memory.write_port(), memory.read_port()
+            m.d.comb += [
+                writer.addr.eq(Cat(beat.entry, fill)),
+                writer.data.eq(beat["values"]),
+                writer.en.eq(self.i_weights.valid & self.i_weights.ready & (beat.row == row)),
+                reader.addr.eq(Cat(k, use) if inner == len(k) else Cat(k, 0, use)),
+                reader.en.eq(enable),
+            ]
+            values = Signal(layout, name=f"row{row}")
+            m.d.comb += values.as_value().eq(reader.data)
+            out.append(values)
+        return out
+
+    def _products(
+        self, m: Module, weights: list[Signal], *, ce: Signal, accept: Signal
+    ) -> tuple[list[list[Signal]], Signal, Signal]:
+        """Registered operands, products, and an adder tree with a register every second level."""
+        spec = self.spec
+        acts = Signal(self.i_acts.payload["values"].shape())
+        valid, last = Signal(), Signal()
+        with m.If(ce):
+            m.d.sync += [
+                acts.eq(self.i_acts.payload["values"]),
+                valid.eq(accept),
+                last.eq(accept & self.i_acts.payload.last),
+            ]
+        width = 2 * spec.operand_width
+        sums = []
+        depth = 0
+        for row in range(spec.rows):
+            line = []
+            for token in range(spec.tokens):
+                terms = []
+                for lane in range(spec.lanes):
+                    product = Signal(signed(width), name=f"p{row}_{token}_{lane}")
+                    with m.If(ce):
+                        m.d.sync += product.eq(weights[row][lane] * acts[token][lane])
+                    terms.append(product)
+                level = 0
+                while len(terms) > 1:
+                    merged = []
+                    for index in range(0, len(terms), 4):
+                        group = terms[index : index + 4]
+                        total = Signal(
+                            signed(max(len(t) for t in group) + 2), name=f"s{row}_{token}_{level}"
+                        )
+                        with m.If(ce):
+                            m.d.sync += total.eq(sum(group[1:], group[0]))
+                        merged.append(total)
+                    terms = merged
+                    level += 1
+                depth = level
+                line.append(terms[0])
+            sums.append(line)
+        # Valid and last in step with the sums: one cycle for the product, one a tree level.
+        for stage in range(depth + 1):
+            valid_next = Signal(name=f"valid{stage}")
+            last_next = Signal(name=f"last{stage}")
+            with m.If(ce):
+                m.d.sync += [valid_next.eq(valid), last_next.eq(last)]
+            valid, last = valid_next, last_next
+        return sums, valid, last
+
+    def _accumulate(
+        self, m: Module, sums: list[list[Signal]], *, valid: Signal, last: Signal, ce: Signal
+    ) -> None:
+        """Accumulators, and the drain registers that free them for the next K loop."""
+        spec = self.spec
+        first = Signal(init=1)
+        beats = spec.tokens * spec.rows // spec.vector_lanes
+        left = Signal(range(beats + 1))
+        results = []
+        with m.If(ce & valid):
+            m.d.sync += first.eq(last)
+        taken = self.o_accs.valid & self.o_accs.ready
+        load = Signal()
+        m.d.comb += [
+            ce.eq(~(last & ((left > 1) | ((left == 1) & ~taken)))),
+            load.eq(ce & last),
+            self.o_accs.valid.eq(left != 0),
+        ]
+        with m.If(load):
+            m.d.sync += left.eq(beats)
+        with m.Elif(taken):
+            m.d.sync += left.eq(left - 1)
+        for token in range(spec.tokens):
+            for row in range(spec.rows):
+                acc = Signal(signed(spec.acc_width), name=f"acc{row}_{token}")
+                total = Signal(signed(spec.acc_width), name=f"total{row}_{token}")
+                m.d.comb += total.eq(Mux(first, 0, acc) + sums[row][token])
+                with m.If(ce & valid):
+                    m.d.sync += acc.eq(total)
+                results.append(total)
+        # The drain registers shift down by one output beat, so no wide multiplexer is needed.
+        lanes = spec.vector_lanes
+        held = [Signal(signed(spec.acc_width), name=f"held{i}") for i in range(len(results))]
+        for index, register in enumerate(held):
+            following = held[index + lanes] if index + lanes < len(held) else register
+            with m.If(load):
+                m.d.sync += register.eq(results[index])
+            with m.Elif(taken):
+                m.d.sync += register.eq(following)
+        for lane in range(lanes):
+            m.d.comb += self.o_accs.payload[lane].eq(held[lane])
+

@@ -1,0 +1,22 @@
+"""Signs of life on a board: what its first two LEDs show."""
+
+from __future__ import annotations
+
+from amaranth.build import ResourceError
+from amaranth.hdl import Module, Signal
+from amaranth.lib import io
+
+__all__ = ["add_leds"]
+
+
+def add_leds(m: Module, platform: object, interrupt: Signal) -> None:
+    """LED 0 blinks with the clock (about once a second), LED 1 shows the interrupt."""
+    counter = Signal(27)
+    m.d.sync += counter.eq(counter + 1)
+    for number, light in enumerate((counter[-1], interrupt)):
+        try:
+            port = platform.request("led", number, dir="-")
+        except ResourceError:
+            return
+        m.submodules[f"led_{number}"] = buffer = io.Buffer("o", port)
+        m.d.comb += buffer.o.eq(light)

@@ -1,0 +1,148 @@
+"""The whole accelerator: control port, memory port, five units, scratchpad, engine."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, ResetInserter, Signal
+from amaranth.lib.wiring import Component, Out, Signature, connect
+
+from hdl.axi.read_arbiter import ReadArbiter
+from hdl.axi.signature import AxiLiteSignature, AxiReadSignature, AxiWriteSignature
+from hdl.control.fetch import ProgramFetch
+from hdl.control.registers import ControlRegisters
+from hdl.control.sequencer import WORKING_UNITS, Sequencer
+from hdl.engine.digital_array import DigitalArray
+from hdl.load_unit import LoadUnit
+from hdl.matrix_unit import MatrixUnit
+from hdl.memory.scratchpad import Scratchpad
+from hdl.store_unit import StoreUnit
+from hdl.vector.unit import VectorUnit
+from hdl.weight_unit import WeightUnit
+from models.machine_spec import MachineSpec
+from models.program.layout import UNITS
+from models.registers import CONTROL_UNIT, ErrorCode
+
+
+def _flat(prefix: str, signature: Signature) -> dict[str, object]:
+    """Members with AMBA names, so that the Verilog ports read ``m_axi_araddr``."""
+    return {f"{prefix}_{name}": member for name, member in signature.members.items()}
+
+
+class Machine(Component):
+    """An accelerator that runs programs of its spec (see docs/architecture.md).
+
+    Ports: ``m_axi_*`` AXI4 master, ``s_axil_*`` AXI4-Lite slave, ``interrupt``, and for tracing
+    ``event_start``, ``event_done`` (one bit a unit, one cycle) with ``event_tag`` (16 bits a
+    unit: the tag of the descriptor that starts or is done).
+    """
+
+    def __init__(self, spec: MachineSpec) -> None:
+        self.spec = spec
+        super().__init__(
+            {
+                **_flat("m_axi", AxiReadSignature(spec.axi_width)),
+                **_flat("m_axi", AxiWriteSignature(spec.axi_width)),
+                **_flat("s_axil", AxiLiteSignature()),
+                "interrupt": Out(1),
+                "event_start": Out(UNITS),
+                "event_done": Out(UNITS),
+                "event_tag": Out(16 * UNITS),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        spec = self.spec
+        control = ControlRegisters(spec)
+        m.submodules.control = control
+        # A start resets everything else: no state outlives a failed run.
+        fresh = ResetInserter(control.start)
+        fetch, sequencer = ProgramFetch(spec), Sequencer(spec)
+        arbiter = ReadArbiter(spec.axi_width, clients=2)
+        load, weight, matrix = LoadUnit(spec), WeightUnit(spec), MatrixUnit(spec)
+        vector, store = VectorUnit(spec), StoreUnit(spec)
+        scratchpad = Scratchpad(spec, readers=4, writers=2)
+        engine = DigitalArray(spec)
+        parts = {
+            "fetch": fetch,
+            "sequencer": sequencer,
+            "arbiter": arbiter,
+            "load": load,
+            "weight": weight,
+            "matrix": matrix,
+            "vector": vector,
+            "store": store,
+            "scratchpad": scratchpad,
+            "engine": engine,
+        }
+        for name, part in parts.items():
+            m.submodules[name] = fresh(part)
+
+        units = (load, weight, matrix, vector, store)
+        for unit, component in zip(WORKING_UNITS, units, strict=True):
+            connect(m, getattr(sequencer, f"unit_{unit.name.lower()}"), component.unit)
+        connect(m, fetch.o, sequencer.i)
+        connect(m, fetch.memory, arbiter.client[0])
+        connect(m, load.memory, arbiter.client[1])
+        connect(m, load.o_words, weight.i_words)
+        connect(m, weight.o_weights, engine.i_weights)
+        connect(m, matrix.o_acts, engine.i_acts)
+        connect(m, engine.o_accs, vector.i_accs)
+        for index, port in enumerate((vector.read, matrix.port, weight.port, store.port)):
+            connect(m, port, scratchpad.read[index])
+        for index, port in enumerate((vector.write, load.port)):
+            connect(m, port, scratchpad.write[index])
+        m.d.comb += [vector.params.eq(load.params), vector.tables.eq(load.tables)]
+        for component in (load, store, fetch):
+            m.d.comb += component.windows.eq(control.windows)
+
+        begin = Signal()
+        failed = Signal(4)
+        m.d.sync += begin.eq(control.start)
+        m.d.comb += [
+            fetch.start.eq(begin),
+            fetch.offset.eq(control.program),
+            fetch.stop.eq(sequencer.ended | control.halt),
+            sequencer.go.eq(control.running & ~control.halt),
+            arbiter.halt.eq(control.halt),
+            store.halt.eq(control.halt),
+            control.finished.eq(sequencer.finished & ~begin),
+            control.quiet.eq(arbiter.idle & store.idle),
+            control.active.eq(sequencer.active),
+            control.stall.eq(Cat(u.unit.stall for u in units)),
+            control.tags.eq(sequencer.tag),
+            failed.eq(fetch.error | sequencer.error),
+        ]
+        with m.If(scratchpad.out_of_bounds):
+            m.d.comb += failed.eq(ErrorCode.SCRATCHPAD_BOUNDS)
+        for index, component in enumerate(units):
+            m.d.comb += control.unit_errors[index].eq(component.unit.error)
+        m.d.comb += control.unit_errors[CONTROL_UNIT].eq(failed)
+
+        self._connect_ports(m, control, arbiter, store)
+        # Events are registered: the tag of a descriptor is known the cycle after it starts.
+        m.d.sync += [
+            self.event_start.eq(sequencer.start),
+            self.event_done.eq(Cat(u.unit.done for u in units) & sequencer.active),
+        ]
+        m.d.comb += [
+            self.event_tag.eq(sequencer.tag),
+            self.interrupt.eq(control.interrupt),
+        ]
+        return m
+
+    def _connect_ports(
+        self, m: Module, control: ControlRegisters, arbiter: ReadArbiter, store: StoreUnit
+    ) -> None:
+        for prefix, bundle in (
+            ("m_axi", arbiter.axi),
+            ("m_axi", store.axi),
+            ("s_axil", control.bus),
+        ):
+            for name, member in bundle.signature.members.items():
+                outer, inner = getattr(self, f"{prefix}_{name}"), getattr(bundle, name)
+                if member.flow == Out:
+                    m.d.comb += outer.eq(inner)
+                else:
+                    m.d.comb += inner.eq(outer)
+
+

@@ -1,0 +1,1 @@
+"""On-chip memories and the ports to them."""

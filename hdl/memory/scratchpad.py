@@ -1,0 +1,210 @@
+"""Scratchpad: banked activation memory with several latency-insensitive ports."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, stream
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Component, In, Out, Signature
+
+from models.machine_spec import MachineSpec
+from models.program.layout import ADDRESS
+
+
+class ReadPort(Signature):
+    """Read port: a granted request (``valid & ready``) answers exactly two cycles later.
+
+    The answer cannot be held up: ask only for what can be taken.
+    """
+
+    def __init__(self, spec: MachineSpec) -> None:
+        super().__init__(
+            {
+                "valid": Out(1),
+                "address": Out(ADDRESS.bits),
+                "ready": In(1),
+                "data": In(8 * spec.word_bytes),
+                "data_valid": In(1),
+            }
+        )
+
+
+class WritePort(Signature):
+    """Write port: the word is in the memory in the cycle after ``valid & ready``."""
+
+    def __init__(self, spec: MachineSpec) -> None:
+        super().__init__(
+            {
+                "valid": Out(1),
+                "address": Out(ADDRESS.bits),
+                "data": Out(8 * spec.word_bytes),
+                "enable": Out(spec.word_bytes),
+                "ready": In(1),
+            }
+        )
+
+
+class Scratchpad(Component):
+    """``banks`` memories with one read and one write a cycle each.
+
+    The bank is the address' upper part, so tensors in different banks never meet. Where two ports
+    want one bank, the first port in the list wins; the other one waits.
+
+    Latency of a granted read is two cycles, throughput one word per cycle and port.
+
+    Parameters
+    ----------
+    spec : MachineSpec
+    readers, writers : int
+        Ports, in order of priority.
+
+    Attributes
+    ----------
+    out_of_bounds : out
+        A port asked for an address the scratchpad does not have. The request is dropped: a read
+        answers with some word, a write changes nothing.
+    """
+
+    def __init__(self, spec: MachineSpec, *, readers: int, writers: int) -> None:
+        self.spec = spec
+        self.readers = readers
+        self.writers = writers
+        super().__init__(
+            {
+                "read": In(ReadPort(spec)).array(readers),
+                "write": In(WritePort(spec)).array(writers),
+                "out_of_bounds": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        spec = self.spec
+        inner = (spec.bank_words - 1).bit_length()
+        outer = (spec.banks - 1).bit_length()
+        granted_read = [Signal(spec.banks, name=f"granted_read{i}") for i in range(self.readers)]
+        granted_write = [Signal(spec.banks, name=f"granted_write{i}") for i in range(self.writers)]
+        bank_data = [Signal(8 * spec.word_bytes, name=f"bank{b}_data") for b in range(spec.banks)]
+        bad = []
+        for port in (*self.read, *self.write):
+            over = Signal(name="over")
+            m.d.comb += over.eq(port.valid & (port.address >> (inner + outer)).any())
+            bad.append(over)
+        m.d.sync += self.out_of_bounds.eq(Cat(bad).any())
+
+        for b in range(spec.banks):
+            memory = Memory(shape=8 * spec.word_bytes, depth=spec.bank_words, init=[])
+            m.submodules[f"bank{b}"] = memory
+            reader = memory.read_port()
+            writer = memory.write_port(granularity=8)
+            m.d.comb += bank_data[b].eq(reader.data)
+            taken: list[Signal] = []
+            for index, port in enumerate(self.read):
+                wants = Signal(name=f"bank{b}_read{index}")
+                m.d.comb += wants.eq(port.valid & (port.address[inner : inner + outer] == b))
+                won = wants & ~Cat(taken).any() if taken else wants
+                m.d.comb += granted_read[index][b].eq(won)
+                taken.append(wants)
+            m.d.comb += reader.en.eq(Cat(taken).any())
+            for index in reversed(range(self.readers)):
+                with m.If(taken[index]):
+                    m.d.comb += reader.addr.eq(self.read[index].address[:inner])
+            taken = []
+            for index, port in enumerate(self.write):
+                wants = Signal(name=f"bank{b}_write{index}")
+                m.d.comb += wants.eq(port.valid & (port.address[inner : inner + outer] == b))
+                won = wants & ~Cat(taken).any() if taken else wants
+                m.d.comb += granted_write[index][b].eq(won)
+                taken.append(wants)
+            over = bad[self.readers :]
+            for index in reversed(range(self.writers)):
+                with m.If(taken[index]):
+                    port = self.write[index]
+                    m.d.comb += [
+                        writer.addr.eq(port.address[:inner]),
+                        writer.data.eq(port.data),
+                        writer.en.eq(Mux(over[index], 0, port.enable)),
+                    ]
+
+        for index, port in enumerate(self.read):
+            select = Signal(spec.banks, name=f"select{index}")
+            first = Signal(name=f"first{index}")
+            second = Signal(name=f"second{index}")
+            held = Signal(8 * spec.word_bytes, name=f"held{index}")
+            m.d.comb += port.ready.eq(granted_read[index].any())
+            m.d.sync += [
+                select.eq(granted_read[index]),
+                first.eq(port.valid & port.ready),
+                second.eq(first),
+            ]
+            chosen = Const(0, 8 * spec.word_bytes)
+            for b in range(spec.banks):
+                chosen = chosen | Mux(select[b], bank_data[b], 0)
+            m.d.sync += held.eq(chosen)
+            m.d.comb += [port.data.eq(held), port.data_valid.eq(second)]
+        for index, port in enumerate(self.write):
+            m.d.comb += port.ready.eq(granted_write[index].any())
+        return m
+
+
+class ScratchpadReader(Component):
+    """Turns a read port into a pair of streams: addresses in, words out, in order.
+
+    ``meta`` travels with the address and comes out beside its word. Latency from an accepted
+    address to its word is three cycles without contention, throughput one word per cycle.
+
+    Parameters
+    ----------
+    meta : shape
+        What travels along.
+    """
+
+    DEPTH = 8
+
+    def __init__(self, spec: MachineSpec, meta: data.Layout) -> None:
+        self.spec = spec
+        self.meta = meta
+        super().__init__(
+            {
+                "i": In(
+                    stream.Signature(
+                        data.StructLayout({"address": ADDRESS.bits, "meta": meta})
+                    )
+                ),
+                "o": Out(
+                    stream.Signature(
+                        data.StructLayout({"word": 8 * spec.word_bytes, "meta": meta})
+                    )
+                ),
+                "port": Out(ReadPort(spec)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        bits = self.meta.size
+        m.submodules.words = words = SyncFIFO(width=8 * self.spec.word_bytes, depth=self.DEPTH)
+        m.submodules.metas = metas = SyncFIFO(width=bits, depth=self.DEPTH)
+        # A credit is a free place in `words`, taken when the address is granted: answers cannot
+        # be held up on their way.
+        credits = Signal(range(self.DEPTH + 1), init=self.DEPTH)
+        take = self.port.valid & self.port.ready
+        give = self.o.valid & self.o.ready
+        m.d.sync += credits.eq(credits - take + give)
+        m.d.comb += [
+            self.port.valid.eq(self.i.valid & (credits != 0)),
+            self.port.address.eq(self.i.payload.address),
+            self.i.ready.eq(take),
+            metas.w_en.eq(take),
+            metas.w_data.eq(self.i.payload.meta),
+            words.w_en.eq(self.port.data_valid),
+            words.w_data.eq(self.port.data),
+            self.o.valid.eq(words.r_rdy),
+            self.o.payload.word.eq(words.r_data),
+            self.o.payload.meta.eq(metas.r_data),
+            words.r_en.eq(give),
+            metas.r_en.eq(give),
+        ]
+        return m
+

@@ -1,0 +1,1 @@
+"""Vector unit: everything that is not a matrix product."""
