@@ -1,0 +1,76 @@
+"""The project files of a machine on a board."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..verilog import builtin_yosys
+from . import address_map
+from .board import Board
+
+__all__ = ["BUILD_COMMAND", "project_files", "wrap"]
+
+TOP = "top"
+BUILD_COMMAND = f"vivado -mode batch -source {TOP}.tcl"
+"""What makes the bitstream, where Vivado is installed; to be run in the folder of the files."""
+
+
+def wrap(board: Board) -> Any:
+    """The board's top module: the processor system around the module ``rowmac``."""
+    clock_hz = board.clock_mhz * 1e6
+    if board.host == "zynq7":
+        from hdl.host.zynq7 import Zynq7
+
+        return Zynq7(clock_hz)
+    from hdl.host.zynqmp import ZynqMp
+
+    return ZynqMp(clock_hz)
+
+
+def project_files(board: Board, machine: str, registers: Mapping[str, int]) -> dict[str, str]:
+    """Text of every file by name; the same for the same arguments.
+
+    ``rowmac.v`` is the machine as given, ``top.v`` what joins it with the processor system,
+    ``top.xdc`` the constraints, ``top.tcl`` the Vivado script, ``address_map.json`` and
+    ``rowmac_map.h`` what a host needs to know.
+
+    Parameters
+    ----------
+    machine
+        Verilog with the module ``rowmac``, whose memory port has the board's ``data_width``.
+    registers
+        byte offset by name.
+
+    Raises
+    ------
+    ValueError
+        if the machine's memory port has another width.
+    """
+    width = _data_width(machine)
+    if width != board.data_width:
+        raise ValueError(
+            f"the machine's memory port must be {board.data_width} bits wide for {board.name}, "
+            f"not {width}"
+        )
+    from .platforms import platform_of
+
+    platform = platform_of(board.name)
+    platform.add_file("rowmac.v", machine)
+    with builtin_yosys():
+        plan = platform.prepare(wrap(board), TOP, emit_src=False)
+    files = {}
+    for name in ("rowmac.v", f"{TOP}.v", f"{TOP}.xdc", f"{TOP}.tcl"):
+        content = plan.files[name]
+        files[name] = content if isinstance(content, str) else content.decode()
+    files["address_map.json"] = address_map.to_json(board, registers)
+    files["rowmac_map.h"] = address_map.c_header(board, registers)
+    return files
+
+
+def _data_width(machine: str) -> int:
+    """Width of the port ``m_axi_rdata`` of the module ``rowmac``."""
+    module = re.search(r"^module rowmac\b.*?^endmodule", machine, re.DOTALL | re.MULTILINE)
+    port = re.search(r"\binput \[(\d+):0\] m_axi_rdata\b", module.group() if module else "")
+    if port is None:
+        raise ValueError("the machine's Verilog must have a module rowmac with a port m_axi_rdata")
+    return int(port.group(1)) + 1

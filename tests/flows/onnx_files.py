@@ -1,0 +1,68 @@
+"""Small quantised ONNX files, written node by node (no torch needed)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+FLOAT, INT8, UINT8 = TensorProto.FLOAT, TensorProto.INT8, TensorProto.UINT8
+
+
+class OnnxFile:
+    """Collects nodes; every method returns the name of the tensor it made."""
+
+    def __init__(self, shape=(1, 4, 8), opset=17, kind=FLOAT, code=np.int8):
+        self.shape, self.opset, self.kind, self.code = shape, opset, kind, code
+        self.nodes, self.constants, self._count = [], [], 0
+
+    def name(self, stem):
+        self._count += 1
+        return f"{stem}_{self._count}"
+
+    def const(self, value, kind=np.float32):
+        name = self.name("const")
+        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype=kind), name))
+        return name
+
+    def add(self, kind, *inputs, name=None, outputs=1, **attributes):
+        made = [self.name(kind.lower()) for _ in range(outputs)]
+        title = name or f"the {kind}"
+        self.nodes.append(helper.make_node(kind, list(inputs), made, name=title, **attributes))
+        return made[0] if outputs == 1 else made
+
+    def quantise(self, tensor, scale=0.05, zero=0, code=None):
+        """QuantizeLinear and DequantizeLinear."""
+        grid = self.const(scale), self.const(zero, code or self.code)
+        codes = self.add("QuantizeLinear", tensor, *grid)
+        return self.add("DequantizeLinear", codes, *grid)
+
+    def weights(self, shape, seed=0, scale=0.02, axis=None):
+        """Random int8 weights behind a DequantizeLinear."""
+        rng = np.random.default_rng(seed)
+        codes = self.const(rng.integers(-127, 128, shape), np.int8)
+        if axis is None:
+            return self.add("DequantizeLinear", codes, self.const(scale), self.const(0, np.int8))
+        scales = rng.uniform(0.5 * scale, 2 * scale, shape[axis])
+        zeros = self.const(np.zeros(shape[axis]), np.int8)
+        return self.add("DequantizeLinear", codes, self.const(scales), zeros, axis=axis)
+
+    def save(self, folder: Path, *outputs, name="network.onnx", check=True) -> Path:
+        graph = helper.make_graph(
+            self.nodes,
+            "network",
+            [helper.make_tensor_value_info("image", self.kind, self.shape)],
+            [helper.make_tensor_value_info(o, FLOAT, None) for o in outputs],
+            self.constants,
+        )
+        opset = helper.make_opsetid("", self.opset)
+        model = helper.make_model(graph, opset_imports=[opset], ir_version=10)
+        # Gives the outputs their shapes, which a valid file must have.
+        model = onnx.shape_inference.infer_shapes(model)
+        if check:
+            onnx.checker.check_model(model)
+        path = folder / name
+        onnx.save(model, path)
+        return path

@@ -1,0 +1,183 @@
+"""Networks the trainer never saw: imported, and compared with onnxruntime.
+
+Comparison rule. Both sides start from the same image codes. Convolutional networks differ by at
+most 1 code at the output (2 where asymmetric weights were rounded anew or the file quantises only
+some operators). Vision transformers differ because LayerNorm, softmax and the function tables are
+integer here and because roundings that hardware does not do (between a product and its bias, after
+scaling the query) are left out: at most ``VIT_MAX`` codes of 256 for any output and ``VIT_MEAN`` on
+average, which is no more than onnxruntime's own distance from the float network.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="torch is an optional extra: pip install rowmac[train]")
+
+import onnxruntime
+import torch
+from torch import nn
+
+from flows.onnx_import import load_network
+from models.graph import run_graph
+from tests.flows import networks
+from tests.flows.networks import INT8, UINT8, Recipe
+
+VIT_MAX, VIT_MEAN = 12, 3.0
+VIT_SHAPE, CNN_SHAPE = (3, 20, 20), (3, 27, 31)
+VIT_OPERATORS = {
+    "AttentionContext": 2,
+    "AttentionScores": 2,
+    "Add": 5,
+    "ConcatTokens": 1,
+    "Constant": 2,
+    "Convolution": 14,
+    "LayerNorm": 5,
+    "Reshape": 1,
+    "SelectTokens": 1,
+    "Softmax": 2,
+}
+"""Two blocks: patches, q, k, v, projection, two layers of the perceptron a block, head."""
+
+OLD14 = Recipe(dynamo=False, opset=14)
+OLD17 = Recipe(dynamo=False, opset=17, prepare=False)
+RECIPES = {
+    "int8": Recipe(),
+    "one-gelu-node": Recipe(opset=20),
+    "unprepared": Recipe(prepare=False),
+    "uint8": Recipe(activations=UINT8),
+    "uint8-per-tensor": Recipe(activations=UINT8, weights=UINT8, per_channel=False),
+    "int8-per-tensor": Recipe(per_channel=False),
+    "old-decomposed": OLD14,
+    "old-unprepared": OLD17,
+    "dynamic-batch": Recipe(dynamic_batch=True),
+    "old-dynamic-batch": Recipe(dynamic_batch=True, dynamo=False, opset=17),
+    "symmetric": Recipe(options=(("ActivationSymmetric", True),)),
+    "pair-per-consumer": Recipe(options=(("DedicatedQDQPair", True),)),
+    "products-only": Recipe(kinds=("Conv", "MatMul", "Gemm")),
+}
+
+
+def differences(path, shape, count=24):
+    """Output differences in codes, and the graph."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path, options)
+    images = networks.images(shape, count, seed=2)
+    want = np.concatenate([session.run(None, {"image": image[None]})[0] for image in images])
+    graph = load_network(path)
+    codes = graph.tensors[graph.input].quantize(images.transpose(0, 2, 3, 1))
+    kind = graph.tensors[graph.output]
+    got = kind.dequantize(run_graph(graph, codes)).reshape(want.shape)
+    assert want.std() > 20 * kind.scale, "the outputs must be worth comparing"
+    return np.rint(np.abs(got - want) / kind.scale), graph
+
+
+def operators(graph):
+    return dict(Counter(type(node.operator).__name__ for node in graph.nodes))
+
+
+def vit(**parameters):
+    torch.manual_seed(0)
+    return networks.randomise(networks.Vit(**parameters), seed=3)
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_vit_of_every_recipe(tmp_path, recipe):
+    path = networks.make(vit(), VIT_SHAPE, tmp_path, recipe)
+    steps, graph = differences(path, VIT_SHAPE)
+    assert operators(graph) == VIT_OPERATORS
+    assert steps.max() <= VIT_MAX
+    assert steps.mean() <= VIT_MEAN
+
+
+@pytest.mark.parametrize(
+    "attention",
+    [networks.SplitAttention, networks.ScaledQueryAttention, networks.TorchAttention],
+    ids=lambda kind: kind.__name__,
+)
+@pytest.mark.parametrize("recipe", [Recipe(), OLD17], ids=["int8", "old-unprepared"])
+def test_vit_of_every_form_of_attention(tmp_path, attention, recipe):
+    path = networks.make(vit(attention=attention), VIT_SHAPE, tmp_path, recipe)
+    steps, graph = differences(path, VIT_SHAPE)
+    assert operators(graph) == VIT_OPERATORS
+    assert steps.max() <= VIT_MAX
+    assert steps.mean() <= VIT_MEAN
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"activation": nn.SiLU},
+        {"activation": lambda: nn.GELU(approximate="tanh")},
+        {"scale": True},
+        {"pooled": True},
+        {"size": 14, "patch": 7, "channels": 33, "heads": 3, "depth": 1, "hidden": 19},
+    ],
+    ids=["silu", "tanh-gelu", "layer-scale", "mean-of-tokens", "odd-sizes"],
+)
+@pytest.mark.parametrize("recipe", [Recipe(), OLD14], ids=["int8", "old-decomposed"])
+def test_vit_of_other_layers(tmp_path, parameters, recipe):
+    shape = (3, parameters.get("size", 20), parameters.get("size", 20))
+    path = networks.make(vit(**parameters), shape, tmp_path, recipe)
+    steps, graph = differences(path, shape)
+    assert operators(graph)["LayerNorm"] == 2 * parameters.get("depth", 2) + 1
+    assert "Requantize" not in operators(graph)
+    assert steps.max() <= VIT_MAX
+    assert steps.mean() <= VIT_MEAN
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_residual_network_of_every_recipe(tmp_path, recipe):
+    torch.manual_seed(0)
+    model = networks.randomise(networks.ResNet(), seed=3)
+    path = networks.make(model, CNN_SHAPE, tmp_path, recipe)
+    steps, graph = differences(path, CNN_SHAPE)
+    assert operators(graph) == {
+        "Add": 3,
+        "AveragePool": 1,
+        "Convolution": 13,
+        "MaxPool": 1,
+        "Reshape": 1,
+    }
+    assert steps.max() <= (2 if recipe.kinds or recipe.weights is UINT8 else 1)
+
+
+@pytest.mark.parametrize("recipe", [Recipe(), OLD17], ids=["int8", "old-unprepared"])
+def test_flattened_image_before_a_linear_layer(tmp_path, recipe):
+    torch.manual_seed(0)
+    model = networks.randomise(networks.ResNet(flatten=True), seed=3)
+    path = networks.make(model, (3, 32, 32), tmp_path, recipe)
+    steps, graph = differences(path, (3, 32, 32))
+    assert graph.tensors[graph.output].shape == (1, 6)
+    assert steps.max() <= 1
+
+
+@pytest.mark.parametrize("recipe", [Recipe(), OLD17], ids=["int8", "old-unprepared"])
+def test_groups_dilation_and_tables(tmp_path, recipe):
+    torch.manual_seed(0)
+    model = networks.randomise(networks.Mobile(), seed=3)
+    path = networks.make(model, (3, 26, 22), tmp_path, recipe)
+    steps, graph = differences(path, (3, 26, 22))
+    assert operators(graph) == {"AveragePool": 2, "Convolution": 5, "Reshape": 1}
+    tables = [getattr(node.operator, "requantize", None) for node in graph.nodes]
+    assert sum(t is not None and t.table is not None for t in tables) == 2
+    assert steps.max() <= 1
+
+
+def test_signed_and_unsigned_files_give_the_same_codes(tmp_path):
+    graphs = []
+    for name, kind in (("signed", INT8), ("unsigned", UINT8)):
+        folder = tmp_path / name
+        folder.mkdir()
+        path = networks.make(vit(), VIT_SHAPE, folder, Recipe(activations=kind))
+        graphs.append(load_network(path))
+    images = networks.images(VIT_SHAPE, 4, seed=5)
+    results = [
+        run_graph(g, g.tensors[g.input].quantize(images.transpose(0, 2, 3, 1))) for g in graphs
+    ]
+    assert np.array_equal(*results)
