@@ -74,7 +74,14 @@ class _Builder:
         order: list[Codes] = []
         _in_order(self._output, self._fused, order)
         for codes in order:
-            self._emit(codes)
+            try:
+                self._emit(codes)
+            except NetworkError:
+                raise
+            except (ValueError, OverflowError) as error:
+                raise NetworkError(
+                    f"{codes.label} must fit the integer operators: {error}"
+                ) from error
         if not self._input:
             raise NetworkError(f"output of network {name} must depend on its input")
         return IntegerGraph(

@@ -72,10 +72,22 @@ class _Walk:
 
     def run(self) -> Codes:
         for node in self._network.nodes:
+            missing = [name for name in node.inputs if name and name not in self._known]
+            if missing:
+                raise NetworkError(f"input {missing[0]!r} of {node.label} must be made before it")
             arguments = [self._known[name] if name else None for name in node.inputs]
-            results = self._node(node, arguments)
+            try:
+                results = self._node(node, arguments)
+            except NetworkError:
+                raise
+            except Exception as error:
+                raise NetworkError(
+                    f"{node.label} must be well formed and fit its inputs: {_line(error)}"
+                ) from error
             self._known.update(zip(node.outputs, results, strict=False))
-        output = self._known[self._network.output]
+        output = self._known.get(self._network.output)
+        if output is None:
+            raise NetworkError(f"output {self._network.output!r} must be made by a node")
         if isinstance(output, Const):
             raise NetworkError(
                 f"output {self._network.output!r} must depend on the input, not be a constant"
@@ -287,6 +299,11 @@ class _Walk:
             )
         point = np.zeros(1) if zero is None else zero.astype(np.float64)
         return scale, point, _TENSOR_CODES.get(kind, 0)
+
+
+def _line(error: Exception) -> str:
+    """An exception as part of one line."""
+    return " ".join(f"{type(error).__name__} {error}".split())
 
 
 def _input_value(network: OnnxNetwork) -> Value:

@@ -121,7 +121,7 @@ def _load(file: Path) -> onnx.ModelProto:
             )
     try:
         onnx.checker.check_model(model)
-    except onnx.checker.ValidationError as error:
+    except (onnx.checker.ValidationError, UnicodeDecodeError) as error:
         first = str(error).strip().splitlines()[0]
         raise NetworkError(f"network {file.name} must be valid ONNX: {first}") from None
     return model

@@ -29,7 +29,7 @@ class OnnxFile:
 
     def add(self, kind, *inputs, name=None, outputs=1, **attributes):
         made = [self.name(kind.lower()) for _ in range(outputs)]
-        title = name or f"the {kind}"
+        title = name or made[0]
         self.nodes.append(helper.make_node(kind, list(inputs), made, name=title, **attributes))
         return made[0] if outputs == 1 else made
 

@@ -187,7 +187,7 @@ def test_sixteen_bit_activations(tmp_path):
     path = file.save(tmp_path, file.quantise(linear(file, file.quantise("image"))))
     refused(
         path,
-        "type of QuantizeLinear 'the QuantizeLinear' must be int8 or uint8 (int32 for a bias), "
+        "type of QuantizeLinear 'quantizelinear_3' must be int8 or uint8 (int32 for a bias), "
         "not int16",
     )
 
@@ -195,7 +195,7 @@ def test_sixteen_bit_activations(tmp_path):
 def test_scale_that_is_no_scale(tmp_path):
     file = OnnxFile()
     path = file.save(tmp_path, file.quantise("image", scale=0.0))
-    refused(path, "scale of QuantizeLinear 'the QuantizeLinear' must be positive and finite")
+    refused(path, "scale of QuantizeLinear 'quantizelinear_3' must be positive and finite")
 
 
 def test_product_of_two_tensors(tmp_path):
