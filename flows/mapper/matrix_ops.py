@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flows.mapper.emitter import Emitter, reads, writes
+from flows.mapper.emitter import Access, Emitter, reads, writes
 from flows.mapper.place import MappingError, Place
 from flows.mapper.vector_ops import output_fields, table_fields
 from models.machine_spec import MachineSpec
@@ -42,6 +42,10 @@ def convolution(
     rows = np.zeros((tiles * spec.rows, weights.shape[1]), dtype=np.int8)
     used = order >= 0
     rows[: len(order)][used] = weights[order[used]]
+    # Parameters and table come first: the weight stream cannot end before results are drained.
+    params = _channel_params(op.requantize, order)
+    entry = out.load_params(params, norm=False)
+    tables = table_fields(out, op.requantize.table)
     data = _pitch(spec, rows.tobytes())
     out.load_constant(LoadTarget.WEIGHTS, 0, data, ())
     fields = {"source": WeightSource.STREAM, "tiles": tiles, "entries": entries}
@@ -76,9 +80,10 @@ def convolution(
     # Padding moves the first token's address off the image; the hardware adds it back.
     offset = -op.padding[0] * line - op.padding[1] * pitch
     _matrix(out, walk, source.place, offset)
-    params = _channel_params(op.requantize, order)
-    entry = out.load_params(params, norm=False)
-    _drain(out, spec, op.requantize, target, tiles, len(order), tall * wide, entry, len(params))
+    drain = Drain(
+        tiles=tiles, channels=len(order), rows=tall * wide, entry=entry, params=len(params)
+    )
+    _drain(out, spec, op.requantize, target, drain, tables)
     return tiles * -(-tall * wide // spec.tokens) * entries
 
 
@@ -95,7 +100,7 @@ def attention_scores(
             "source": WeightSource.DIRECT,
             "tiles": tiles,
             "entries": entries,
-            "base": k.base + head * k.group_words,
+            "base": k.base + head * k.row_words // op.heads,
             "stride": k.row_words,
             "rows": k.rows,
             "last_lanes": width - (entries - 1) * spec.lanes,
@@ -126,7 +131,7 @@ def attention_context(
             "source": WeightSource.TRANSPOSED,
             "tiles": tiles,
             "entries": entries,
-            "base": v.base + head * v.group_words,
+            "base": v.base + head * v.row_words // op.heads,
             "stride": v.row_words,
             "rows": width,
             "last_lanes": v.rows - (entries - 1) * spec.lanes,
@@ -149,7 +154,7 @@ def _check_depth(spec: MachineSpec, entries: int, what: str) -> None:
 def _head(place: Place, head: int, heads: int) -> Place:
     """One head's channels of a place; rows keep their pitch."""
     return Place(
-        base=place.base + head * place.group_words,
+        base=place.base + head * place.row_words // heads,
         rows=place.rows,
         channels=place.channels // heads,
         row_words=place.row_words,
@@ -249,6 +254,20 @@ def _pitch(spec: MachineSpec, data: bytes) -> bytes:
     return pitched.tobytes()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Drain:
+    """Size of a drain, and its parameters: first entry, and channels they are given for.
+
+    ``params`` is 0 where one entry serves every channel.
+    """
+
+    tiles: int
+    channels: int
+    rows: int
+    entry: int
+    params: int = 0
+
+
 def _scalar_drain(
     out: Emitter,
     spec: MachineSpec,
@@ -260,7 +279,9 @@ def _scalar_drain(
 ) -> None:
     params = _channel_params(requantize, np.zeros(spec.vector_lanes, dtype=np.int64))
     entry = out.load_params(params, norm=False)
-    _drain(out, spec, requantize, target, tiles, channels, target.rows, entry, 0, whole)
+    tables = table_fields(out, requantize.table)
+    drain = Drain(tiles=tiles, channels=channels, rows=target.rows, entry=entry)
+    _drain(out, spec, requantize, target, drain, tables, whole)
 
 
 def _drain(
@@ -268,32 +289,26 @@ def _drain(
     spec: MachineSpec,
     requantize: Requantize,
     target: Place,
-    tiles: int,
-    channels: int,
-    rows: int,
-    entry: int,
-    params: int,
+    drain: Drain,
+    tables: tuple[dict[str, int], list[Access]],
     whole: Place | None = None,
 ) -> None:
-    count = max(1, -(-params // spec.vector_lanes))
+    count = max(1, -(-drain.params // spec.vector_lanes))
+    table, access = tables
     fields = {
         "op": VectorOp.DRAIN,
         "rounding": requantize.rounding,
-        "tiles": tiles,
-        "rows": rows,
-        "channels": channels,
-        "param": entry,
-        "param_step": int(params > 0),
+        "tiles": drain.tiles,
+        "rows": drain.rows,
+        "channels": drain.channels,
+        "param": drain.entry,
+        "param_step": int(drain.params > 0),
         "zero": requantize.zero_point,
         "low": requantize.low,
         "high": requantize.high,
         **output_fields(target),
+        **table,
     }
-    accesses = [reads(entry, entry + count, "params")]
-    table, access = table_fields(out, requantize.table)
+    accesses = [reads(drain.entry, drain.entry + count, "params"), *access]
     region = whole or target
-    out.add(
-        Unit.VECTOR,
-        {**fields, **table},
-        [*accesses, *access, writes(region.base, region.end)],
-    )
+    out.add(Unit.VECTOR, fields, [*accesses, writes(region.base, region.end)])
