@@ -13,7 +13,7 @@ DEMO := build/demo
 
 # The ViT through the generated Verilog: 8 real images, then a table and an HTML report.
 demo: $(VENV)/.stamp-sim
-	$(BIN)/rowmac build examples/fashion_mnist/vit.onnx --board arty-z7-20 -o $(DEMO)
+	$(BIN)/rowmac build examples/fashion_mnist/vit_int8.onnx --board arty-z7-20 -o $(DEMO)
 	$(BIN)/rowmac simulate $(DEMO) --inputs examples/fashion_mnist/samples.npz --count 8
 
 test: $(VENV)/.stamp-torch

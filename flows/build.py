@@ -1,0 +1,167 @@
+"""Builds a network's folder: machine, board project, program, memory image, manifest."""
+
+import hashlib
+import importlib.metadata
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from models.graph import IntegerGraph
+from models.machine_spec import MachineSpec
+from models.registers import Register
+
+from .atomic import output_folder, read_manifest, write_manifest
+from .boards import Board, find
+from .boards.project import BUILD_COMMAND, project_files
+from .errors import UserError
+from .execute import memory_layout
+from .machines import default_machine
+from .mapper import MappedNetwork, MappingError, map_network
+from .onnx_import import NetworkError, load_network
+from .onnx_import.reader import read_network
+from .verilog import emit
+
+__all__ = ["Built", "build", "load_built"]
+
+NETWORK = "network.onnx"
+IMAGE = "memory.bin"
+MACHINE = "rowmac.v"
+WINDOWS = ("program", "input", "output", "trace")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """What :func:`build` has put into a folder, ready to run.
+
+    Attributes
+    ----------
+    network_shape
+        of the network's input as its file states it, the batch axis included.
+    verilog
+        text of the machine.
+    """
+
+    manifest: dict[str, Any]
+    board: Board
+    graph: IntegerGraph
+    mapped: MappedNetwork
+    network_shape: tuple[int, ...]
+    verilog: str
+
+
+def build(network: Path, board: Board, output: Path) -> dict[str, Any]:
+    """Build for a board; returns the manifest.
+
+    Raises
+    ------
+    UserError
+        if the file is no network that can be imported, does not fit the machine, or the output
+        folder cannot be made.
+    """
+    from hdl.machine import Machine
+
+    content = _read(network)
+    spec = default_machine(board)
+    with output_folder(output) as folder:
+        (folder / NETWORK).write_bytes(content)
+        graph, mapped, shape = _map(folder / NETWORK, network, spec)
+        verilog = emit(Machine(spec), "rowmac")
+        registers = {register.name.lower(): int(register) for register in Register}
+        files = project_files(board, verilog, registers)
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        (folder / IMAGE).write_bytes(mapped.image.tobytes())
+        manifest = _manifest(board, spec, graph, mapped, shape)
+        manifest["network"]["name"] = network.stem
+        manifest["files"] = {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.iterdir())
+        }
+        write_manifest(folder, manifest)
+    return read_manifest(output)
+
+
+def load_built(folder: Path) -> Built:
+    """Read a folder that :func:`build` made; every file must be as it was made.
+
+    Raises
+    ------
+    UserError
+        if the folder is none of ours, or something in it was changed.
+    """
+    manifest = read_manifest(folder)
+    for name, digest in manifest["files"].items():
+        if hashlib.sha256(_read(folder / name)).hexdigest() != digest:
+            raise UserError(f"{folder / name} must be as it was built; build the folder again")
+    spec = MachineSpec(**manifest["machine"]["spec"])
+    graph, mapped, shape = _map(folder / NETWORK, folder / NETWORK, spec)
+    if mapped.image.tobytes() != (folder / IMAGE).read_bytes():
+        raise UserError(
+            f"{folder / IMAGE} must be what the network maps to, which another version of rowmac "
+            "did differently; build the folder again"
+        )
+    return Built(
+        manifest=manifest,
+        board=find(manifest["board"]["name"]),
+        graph=graph,
+        mapped=mapped,
+        network_shape=shape,
+        verilog=(folder / MACHINE).read_text(),
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def _map(
+    path: Path, name: Path, spec: MachineSpec
+) -> tuple[IntegerGraph, MappedNetwork, tuple[int, ...]]:
+    try:
+        shape = read_network(path).input_shape
+        graph = load_network(path)
+        return graph, map_network(graph, spec), shape
+    except (NetworkError, MappingError) as error:
+        raise UserError(f"{name}: {error}") from None
+
+
+def _manifest(
+    board: Board,
+    spec: MachineSpec,
+    graph: IntegerGraph,
+    mapped: MappedNetwork,
+    shape: tuple[int, ...],
+) -> dict[str, Any]:
+    layout = memory_layout(mapped)
+    source, result = graph.tensors[graph.input], graph.tensors[graph.output]
+    return {
+        "version": importlib.metadata.version("rowmac"),
+        "network": {
+            "input": {"shape": shape, "scale": source.scale, "zero_point": source.zero_point},
+            "output": {
+                "shape": result.shape,
+                "scale": result.scale,
+                "zero_point": result.zero_point,
+            },
+            "macs": sum(layer.macs for layer in mapped.layers),
+        },
+        "board": asdict(board),
+        "machine": {
+            "spec": asdict(spec),
+            "macs_per_cycle": spec.macs_per_cycle,
+            "scratchpad_bytes": spec.scratchpad_words * spec.word_bytes,
+        },
+        "program": {
+            "descriptors": mapped.descriptors,
+            "image_bytes": len(mapped.image),
+            "scratchpad_words_used": mapped.peak_words,
+        },
+        "windows": {
+            name: {"address": f"{board.memory_base + base:#010x}", "bytes": size}
+            for name, base, size in zip(WINDOWS, layout.bases, layout.sizes, strict=True)
+        },
+        "bitstream_command": BUILD_COMMAND,
+    }

@@ -1,0 +1,36 @@
+"""``rowmac boards``: what can be built for."""
+
+import argparse
+from dataclasses import asdict
+from typing import Any
+
+from ..boards import BOARDS
+from .table import table
+
+__all__ = ["HELP", "add_arguments", "run"]
+
+HELP = "list the boards"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """No arguments of its own."""
+
+
+def run(options: argparse.Namespace) -> tuple[Any, int]:
+    """Print the list; the result is it as data."""
+    if not options.json:
+        head = ("board", "device", "MHz", "LUT", "DSP", "block RAM", "name")
+        rows = [
+            (
+                board.name,
+                board.part,
+                board.clock_mhz,
+                board.resources.luts,
+                board.resources.dsps,
+                board.resources.block_rams,
+                board.title,
+            )
+            for board in BOARDS
+        ]
+        print(table(head, rows))
+    return {"boards": [asdict(board) for board in BOARDS]}, 0

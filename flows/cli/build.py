@@ -1,0 +1,50 @@
+"""``rowmac build``: from a network to a folder with everything a board needs."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ..boards import UnknownBoard, find
+from ..errors import UserError
+
+__all__ = ["HELP", "add_arguments", "run"]
+
+HELP = "generate Verilog, project, program and memory image for a network on a board"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Network, board, output folder."""
+    parser.add_argument("network", type=Path, metavar="NETWORK", help="ONNX file in QDQ form")
+    parser.add_argument("--board", required=True, help="name of a board (see rowmac boards)")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder to make; replaced if rowmac made it",
+    )
+
+
+def run(options: argparse.Namespace) -> tuple[Any, int]:
+    """Build; the result is the manifest."""
+    try:
+        board = find(options.board)
+    except UnknownBoard as error:
+        raise UserError(str(error)) from None
+    from ..build import build
+
+    manifest = build(options.network, board, options.output)
+    if not options.json:
+        machine, program = manifest["machine"], manifest["program"]
+        print(f"{options.output}: {manifest['network']['name']} on {board.title}")
+        print(
+            f"  machine  {machine['macs_per_cycle']} MAC/cycle at {board.clock_mhz:g} MHz, "
+            f"scratchpad {machine['scratchpad_bytes']:,} bytes"
+        )
+        print(
+            f"  program  {program['descriptors']:,} descriptors, "
+            f"memory image {program['image_bytes']:,} bytes"
+        )
+        print(f"  bitstream, where Vivado is installed:  {manifest['bitstream_command']}")
+    return manifest, 0

@@ -1,0 +1,44 @@
+"""``rowmac simulate``: run images through the generated Verilog and compare every output."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+__all__ = ["HELP", "add_arguments", "run"]
+
+HELP = "run images through the generated Verilog; every output is compared bit for bit"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Folder, images, how many."""
+    parser.add_argument("folder", type=Path, metavar="DIR", help="what rowmac build made")
+    parser.add_argument(
+        "--inputs",
+        type=Path,
+        required=True,
+        metavar="FILE.npz",
+        help="images x [n, ...] as the network takes them; labels y [n] if known",
+    )
+    parser.add_argument(
+        "--count", type=_positive, default=1, metavar="N", help="number of images (default 1)"
+    )
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE.html", help="default: report.html in DIR"
+    )
+
+
+def run(options: argparse.Namespace) -> tuple[Any, int]:
+    """Simulate; the result holds what was compared and measured."""
+    from .simulation import simulate
+
+    return simulate(options)
+
+
+def _positive(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, not {text!r}")
+    return value

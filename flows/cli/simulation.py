@@ -1,0 +1,1 @@
+"""What ``rowmac simulate`` shows: progress while it runs, then tables and the report."""

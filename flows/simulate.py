@@ -1,0 +1,169 @@
+"""Runs images through a built folder's Verilog, and compares every output three ways."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.graph import run_graph
+from models.rescale import Integers
+from sim.runner import BuildFailed, SimulationFailed
+from sim.system import build_system
+from sim.verilator import Missing
+
+from .build import Built, load_built
+from .errors import UserError
+from .execute import ImageResult, MachineError, golden_run, memory_layout, run_images
+from .inputs import Inputs, read_inputs
+
+__all__ = ["Comparison", "Simulation", "SimulationError", "simulate", "simulator_cache"]
+
+Progress = Callable[[str, int, int], None]
+"""Told (what is going on, images done, cycles of the present one)."""
+
+
+class SimulationError(Exception):
+    """The simulated machine stopped with an error, broke a rule of its bus, or never ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One image's outputs.
+
+    Attributes
+    ----------
+    scores : real numbers of the network's output, flat
+    graph_differs, machine_differs : how many output codes of the Verilog are not those of the
+        integer graph and of the golden machine
+    """
+
+    label: int | None
+    prediction: int
+    scores: NDArray[np.float64]
+    graph_differs: int
+    machine_differs: int
+    run: ImageResult
+
+    @property
+    def equal(self) -> bool:
+        """Whether all three executions agree in every code."""
+        return not self.graph_differs and not self.machine_differs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulation:
+    """A simulation of images on a built network."""
+
+    built: Built
+    inputs: Inputs
+    images: tuple[Comparison, ...]
+
+    @property
+    def mismatches(self) -> int:
+        """Images with any output code that differs."""
+        return sum(not image.equal for image in self.images)
+
+    @property
+    def cycles_per_image(self) -> float:
+        """On average."""
+        return float(np.mean([image.run.cycles for image in self.images]))
+
+    @property
+    def frames_per_second(self) -> float:
+        """At the board's clock."""
+        return self.built.board.clock_mhz * 1e6 / self.cycles_per_image
+
+    @property
+    def cycles_per_cpu_second(self) -> float:
+        """Speed of the simulator."""
+        cycles = sum(image.run.cycles for image in self.images)
+        return cycles / max(sum(image.run.cpu_seconds for image in self.images), 1e-9)
+
+
+def simulator_cache() -> Path:
+    """Where simulators are kept between runs: the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "rowmac" / "simulators"
+
+
+def simulate(
+    folder: Path,
+    inputs: Path,
+    count: int,
+    *,
+    on_progress: Progress = lambda stage, done, cycles: None,
+    on_image: Callable[[int, Comparison], None] = lambda index, image: None,
+) -> Simulation:
+    """Run ``count`` images on the Verilog of a built folder.
+
+    Parameters
+    ----------
+    on_image
+        called with (index, comparison) as soon as an image is done.
+
+    Raises
+    ------
+    UserError
+        if the folder, the inputs or the installation are not right.
+    SimulationError
+        if the machine did not finish an image.
+    """
+    built = load_built(folder)
+    source = built.graph.tensors[built.graph.input]
+    images = read_inputs(inputs, count, built.network_shape, source)
+    on_progress("integer graph", 0, 0)
+    expected = run_graph(built.graph, images.codes)
+    on_progress("building the simulator", 0, 0)
+    try:
+        system = build_system(
+            built.verilog,
+            data_width=built.mapped.spec.axi_width,
+            memory_bytes=memory_layout(built.mapped).end,
+            cache=simulator_cache(),
+        )
+    except (BuildFailed, Missing) as error:
+        raise UserError(str(error)) from None
+    except OSError as error:
+        raise UserError(f"cannot write to {simulator_cache()}: {error.strerror}") from None
+    done: list[Comparison] = []
+
+    def finished(index: int, result: ImageResult) -> None:
+        done.append(_compare(built, images, index, expected[index], result))
+        on_image(index, done[-1])
+
+    work = Path(tempfile.mkdtemp(prefix="rowmac-"))
+    try:
+        run_images(
+            system,
+            built.mapped,
+            images.codes,
+            work,
+            on_progress=lambda index, cycles: on_progress("simulating", index, cycles),
+            on_image=finished,
+        )
+    except (SimulationFailed, MachineError) as error:
+        raise SimulationError(str(error)) from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return Simulation(built=built, inputs=images, images=tuple(done))
+
+
+def _compare(
+    built: Built, inputs: Inputs, index: int, expected: Integers, result: ImageResult
+) -> Comparison:
+    machine, _ = golden_run(built.mapped, inputs.codes[index])
+    output = built.graph.tensors[built.graph.output]
+    scores = output.dequantize(result.output).reshape(-1)
+    return Comparison(
+        label=None if inputs.labels is None else int(inputs.labels[index]),
+        prediction=int(scores.argmax()),
+        scores=scores,
+        graph_differs=int(np.count_nonzero(result.output != expected)),
+        machine_differs=int(np.count_nonzero(result.output != machine)),
+        run=result,
+    )
