@@ -101,7 +101,7 @@ class Machine(Component):
         m.d.comb += [
             fetch.start.eq(begin),
             fetch.offset.eq(control.program),
-            fetch.stop.eq(sequencer.ended | control.halt),
+            fetch.stop.eq(control.halt),
             sequencer.go.eq(control.running & ~control.halt),
             arbiter.halt.eq(control.halt),
             store.halt.eq(control.halt),

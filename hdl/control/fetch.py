@@ -11,7 +11,15 @@ from hdl.axi.signature import BurstReadSignature
 from hdl.descriptors import struct
 from hdl.load_unit import window_layout
 from models.machine_spec import MachineSpec
-from models.program.layout import DESCRIPTOR_BYTES, MAGIC, PROGRAM_HEADER, VERSION
+from models.program.layout import (
+    DESCRIPTOR_BYTES,
+    HEADER,
+    MAGIC,
+    PROGRAM_HEADER,
+    VERSION,
+    Unit,
+    width,
+)
 from models.registers import ErrorCode
 
 
@@ -23,7 +31,7 @@ class ProgramFetch(Component):
     start : in
         Begin with the program header at ``offset`` of window 0.
     stop : in
-        Ask for nothing more (the ``END`` descriptor has been seen, or the machine has stopped).
+        Ask for nothing more: the machine has stopped.
     error : out
         ``BAD_MAGIC``, ``BAD_VERSION``, ``BAD_FINGERPRINT``, ``WINDOW_BOUNDS`` or ``BUS_READ``.
     """
@@ -55,12 +63,8 @@ class ProgramFetch(Component):
         window = self.windows[0]
         fits = Signal()
         end = Signal(33)
-        header = data.View(
-            data.StructLayout(
-                {"fields": struct(PROGRAM_HEADER)}
-            ),
-            raw[: sum(f.bits for f in PROGRAM_HEADER.values())],
-        ).fields
+        header = data.View(struct(PROGRAM_HEADER), raw[: width(PROGRAM_HEADER)])
+        unit = data.View(struct(HEADER), raw[: width(HEADER)]).unit
         m.d.comb += [
             end.eq(at + DESCRIPTOR_BYTES),
             fits.eq(end <= window.size),
@@ -115,7 +119,9 @@ class ProgramFetch(Component):
                             have.eq(1),
                             at.eq(at + DESCRIPTOR_BYTES),
                         ]
-                        m.next = "ASK"
-                with m.If(self.stop):
-                    m.next = "IDLE"
+                        # Nothing behind the end is read: it may lie outside the window.
+                        with m.If(unit == Unit.END):
+                            m.next = "IDLE"
+                        with m.Else():
+                            m.next = "ASK"
         return m

@@ -32,8 +32,6 @@ class Sequencer(Component):
         Descriptors may be dispatched and started.
     finished : out
         ``END`` was seen and every unit is at rest.
-    ended : out
-        ``END`` was seen.
     active, tag : out
         Per unit: at work, and the tag of its descriptor.
     start : out
@@ -52,7 +50,6 @@ class Sequencer(Component):
                 "i": In(stream.Signature(8 * DESCRIPTOR_BYTES)),
                 "go": In(1),
                 "finished": Out(1),
-                "ended": Out(1),
                 "active": Out(UNITS),
                 "start": Out(UNITS),
                 "tag": Out(data.ArrayLayout(16, UNITS)),
@@ -65,7 +62,7 @@ class Sequencer(Component):
         m = Module()
         header = data.View(struct(HEADER), self.i.payload[: width(HEADER)])
         m.d.comb += self.i.ready.eq(0)
-        rest = Signal()
+        rest, ended = Signal(), Signal()
         m.d.comb += rest.eq(~self.active.any())
         queues = []
         for unit in WORKING_UNITS:
@@ -79,11 +76,11 @@ class Sequencer(Component):
         with m.If(self.go & self.i.valid):
             with m.If(header.unit == Unit.END):
                 m.d.comb += self.i.ready.eq(1)
-                m.d.sync += self.ended.eq(1)
+                m.d.sync += ended.eq(1)
             with m.Elif(header.unit >= UNITS):
                 m.d.sync += self.error.eq(ErrorCode.BAD_DESCRIPTOR)
         m.d.comb += self.finished.eq(
-            self.ended & rest & ~Cat(q.r_rdy for q in queues).any()
+            ended & rest & ~Cat(q.r_rdy for q in queues).any()
         )
 
         tokens = {
