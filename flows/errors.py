@@ -1,7 +1,11 @@
-"""Errors that are the user's to mend: one line, no traceback."""
+"""Errors that are told in one line, without a traceback."""
 
-__all__ = ["UserError"]
+__all__ = ["RunError", "UserError"]
 
 
 class UserError(Exception):
     """Something in what the user gave is not right; the text is one clear line."""
+
+
+class RunError(Exception):
+    """A simulated machine stopped with an error, broke a rule of its bus, or never ended."""

@@ -17,18 +17,14 @@ from sim.system import build_system
 from sim.verilator import Missing
 
 from .build import Built, load_built
-from .errors import UserError
+from .errors import RunError, UserError
 from .execute import ImageResult, MachineError, golden_run, memory_layout, run_images
 from .inputs import Inputs, read_inputs
 
-__all__ = ["Comparison", "Simulation", "SimulationError", "simulate", "simulator_cache"]
+__all__ = ["Comparison", "Simulation", "simulate", "simulator_cache"]
 
 Progress = Callable[[str, int, int], None]
 """Told (what is going on, images done, cycles of the present one)."""
-
-
-class SimulationError(Exception):
-    """The simulated machine stopped with an error, broke a rule of its bus, or never ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +75,12 @@ class Simulation:
         return self.built.board.clock_mhz * 1e6 / self.cycles_per_image
 
     @property
+    def utilisation(self) -> float:
+        """Multiply-accumulates of the network over what the array could have done."""
+        macs = sum(layer.macs for layer in self.built.mapped.layers)
+        return macs / self.cycles_per_image / self.built.mapped.spec.macs_per_cycle
+
+    @property
     def cycles_per_cpu_second(self) -> float:
         """Speed of the simulator."""
         cycles = sum(image.run.cycles for image in self.images)
@@ -110,7 +112,7 @@ def simulate(
     ------
     UserError
         if the folder, the inputs or the installation are not right.
-    SimulationError
+    RunError
         if the machine did not finish an image.
     """
     built = load_built(folder)
@@ -147,7 +149,7 @@ def simulate(
             on_image=finished,
         )
     except (SimulationFailed, MachineError) as error:
-        raise SimulationError(str(error)) from None
+        raise RunError(str(error)) from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return Simulation(built=built, inputs=images, images=tuple(done))

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from ..errors import UserError
+from ..errors import RunError, UserError
 from . import boards, build, operators, simulate
 
 __all__ = ["main"]
@@ -39,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(status)
     except UserError as error:
         return _fail(str(error), 2, as_json)
+    except RunError as error:
+        return _fail(str(error), 1, as_json)
     except KeyboardInterrupt:
         return _fail("interrupted", 130, as_json)
     except BrokenPipeError:

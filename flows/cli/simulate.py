@@ -29,9 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> tuple[Any, int]:
     """Simulate; the result holds what was compared and measured."""
-    from .simulation import simulate
+    from .simulation import show
 
-    return simulate(options)
+    return show(options.folder, options.inputs, options.count, options.report, options.json)
 
 
 def _positive(text: str) -> int:

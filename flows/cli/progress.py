@@ -1,0 +1,62 @@
+"""Progress of a simulation on standard error: a live line on a terminal, else a line an image."""
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+__all__ = ["SimulationProgress"]
+
+
+class SimulationProgress:
+    """Context that shows how far a simulation of ``count`` images is."""
+
+    def __init__(self, count: int) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._live = self._console.is_terminal
+        self._count = count
+        self._stage = ""
+        self._begin = time.monotonic()
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[detail]}"),
+            console=self._console,
+            transient=True,
+            disable=not self._live,
+        )
+        self._task = self._bar.add_task("starting", total=count, detail="")
+
+    def __enter__(self) -> "SimulationProgress":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def stage(self, stage: str, done: int, cycles: int) -> None:
+        """Tell what is going on, how many images are done, and the present one's cycles."""
+        detail = f"{cycles:,} cycles" if cycles else ""
+        self._bar.update(self._task, description=stage, completed=done, detail=detail)
+        if stage != self._stage and not self._live:
+            print(f"{stage} ...", file=sys.stderr)
+        self._stage = stage
+
+    def image(self, index: int, text: str) -> None:
+        """Tell that an image is done."""
+        self._bar.update(self._task, completed=index + 1, detail="")
+        seconds = time.monotonic() - self._begin
+        line = f"image {index + 1} of {self._count} after {seconds:.0f} s: {text}"
+        if self._live:
+            self._console.print(line)
+        else:
+            print(line, file=sys.stderr)
