@@ -1,0 +1,1 @@
+"""Third-party vectors as integer networks with the answers they must give."""
