@@ -1,6 +1,7 @@
 """Images for a network, from a file of numpy arrays."""
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,16 +49,7 @@ def read_inputs(
     UserError
         if the file has no such images: other shape or type, too few, or with NaN or infinity.
     """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if "x" not in arrays:
-                raise UserError(f"{path} must have an array x, not only {sorted(arrays)}")
-            images = arrays["x"]
-            labels = arrays["y"] if "y" in arrays else None
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
-    except (ValueError, TypeError, EOFError, zipfile.BadZipFile):
-        raise UserError(f"{path} must be an .npz file of plain arrays") from None
+    images, labels = _arrays(path)
     _check(path, images, labels, count, network_shape)
     chosen = images[:count].astype(np.float64)
     stored = chosen.transpose(0, 2, 3, 1) if chosen.ndim == 4 else chosen
@@ -66,6 +58,21 @@ def read_inputs(
         codes=tensor.quantize(stored.reshape(count, *tensor.shape)),
         labels=None if labels is None else labels[:count].astype(np.int64),
     )
+
+
+def _arrays(path: Path) -> tuple[NDArray[np.generic], NDArray[np.generic] | None]:
+    try:
+        with path.open("rb") as stream:
+            arrays = np.load(stream, allow_pickle=False)
+            if not isinstance(arrays, np.lib.npyio.NpzFile):
+                raise ValueError("a single array")
+            if "x" not in arrays:
+                raise UserError(f"{path} must have an array x, not only {sorted(arrays)}")
+            return arrays["x"], arrays["y"] if "y" in arrays else None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+        raise UserError(f"{path} must be an .npz file of plain arrays") from None
 
 
 def _check(

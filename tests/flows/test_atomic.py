@@ -1,0 +1,154 @@
+import errno
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from flows.atomic import output_folder, read_manifest, write_manifest
+from flows.errors import UserError
+
+
+def make(final: Path, content: str = "new") -> None:
+    with output_folder(final) as folder:
+        (folder / "file").write_text(content)
+        write_manifest(folder, {"content": content})
+
+
+def test_new_folder_and_its_parents(tmp_path: Path) -> None:
+    make(tmp_path / "a" / "b" / "out")
+    assert (tmp_path / "a" / "b" / "out" / "file").read_text() == "new"
+    assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == ["out"]
+    assert read_manifest(tmp_path / "a" / "b" / "out")["content"] == "new"
+
+
+def test_ours_and_empty_ones_are_replaced(tmp_path: Path) -> None:
+    final = tmp_path / "out"
+    final.mkdir()
+    make(final, "first")
+    (final / "left over").write_text("")
+    make(final, "second")
+    assert sorted(path.name for path in final.iterdir()) == ["file", "manifest.json"]
+    assert (final / "file").read_text() == "second"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("manifest", [None, "", "{}", "[]", '{"made_by": "somebody"}'])
+def test_a_foreign_folder_is_refused(tmp_path: Path, manifest: str | None) -> None:
+    final = tmp_path / "out"
+    final.mkdir()
+    (final / "precious").write_text("mine")
+    if manifest is not None:
+        (final / "manifest.json").write_text(manifest)
+    with pytest.raises(UserError) as error:
+        make(final)
+    assert str(error.value) == f"output folder must be new or one that rowmac made, not {final}"
+    assert (final / "precious").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_file_is_refused(tmp_path: Path) -> None:
+    final = tmp_path / "out"
+    final.write_text("mine")
+    with pytest.raises(UserError, match=f"must be a folder, not the existing file {final}"):
+        make(final)
+    assert final.read_text() == "mine"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, UserError("no"), ValueError("bug")])
+def test_what_fails_leaves_nothing(tmp_path: Path, error: BaseException) -> None:
+    final = tmp_path / "out"
+    make(final, "before")
+
+    def fail() -> None:
+        with output_folder(final) as folder:
+            (folder / "file").write_text("half")
+            raise error
+
+    with pytest.raises(type(error) if isinstance(error, Exception) else error):
+        fail()
+    assert (final / "file").read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_block_without_manifest_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="must be one that rowmac build made"):
+        with output_folder(tmp_path / "out"):
+            pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_full_disk(tmp_path: Path) -> None:
+    final = tmp_path / "out"
+
+    def fill() -> None:
+        with output_folder(final):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(UserError) as error:
+        fill()
+    assert str(error.value) == f"no space left to write {final}"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_really_full_disk(tmp_path: Path) -> None:
+    """On a file system of 64 KB, where mounting one is allowed."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system is not allowed here")
+    try:
+        with pytest.raises(UserError, match="^no space left to write"):
+            make(tmp_path / "out", "x" * 100_000)
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_unwritable_place(tmp_path: Path) -> None:
+    place = tmp_path / "file"
+    place.write_text("")
+    final = place / "out"
+    with pytest.raises(UserError) as error:
+        make(final)
+    assert str(error.value) == (
+        f"output folder must be in a place that can be written to, not {final} (File exists)"
+    )
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_folder_without_permission(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(UserError, match=r"can be written to, not .*\(Permission denied\)"):
+            make(tmp_path / "out")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_failed_swap_keeps_the_old_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    final = tmp_path / "out"
+    make(final, "before")
+    rename = os.rename
+
+    def fail(source: Path, target: Path) -> None:
+        if Path(target) == final and Path(source).name != "old":
+            raise OSError(errno.EIO, "broken")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", fail)
+    with pytest.raises(UserError, match="broken"):
+        make(final, "after")
+    assert (final / "file").read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_folder_has_the_usual_permissions(tmp_path: Path) -> None:
+    make(tmp_path / "out")
+    (tmp_path / "plain").mkdir()
+    assert (tmp_path / "out").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_manifest_of_another_version(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"made_by": "rowmac", "manifest_version": 7}')
+    with pytest.raises(UserError, match="must be of version 1, not 7; build the folder again"):
+        read_manifest(tmp_path)
