@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from flows.onnx_import.errors import NetworkError
+from flows.onnx_import.ranges import close, derived_grid, grid_of, reach
 from flows.onnx_import.values import (
     Array,
     Codes,
@@ -18,10 +18,8 @@ from flows.onnx_import.values import (
     storage_index,
 )
 
-__all__ = ["Grids", "Operand", "derived_grid"]
+__all__ = ["Grids", "Operand"]
 
-_SAME_SCALE = 1e-5
-"""Relative difference up to which two scales are one: float32 files hold no more digits."""
 _LOST_STEPS = 1.5
 """Codes that a second quantiser may cut off an end and still be left out."""
 
@@ -109,15 +107,15 @@ class Grids:
             codes = self._codes(value.exact, *value.grid)
             return Value(source=codes, index=value.index)
         if isinstance(source, Operation) and source.kind == "Join":
-            lows, highs = zip(*(_reach(part) for part in source.details["values"]), strict=True)
-            return self.quantise(value, *_grid(min(lows), max(highs)), label)
+            lows, highs = zip(*(reach(part) for part in source.details["values"]), strict=True)
+            return self.quantise(value, *grid_of(min(lows), max(highs)), label)
         if isinstance(source, Codes):
             if value.uniform:
                 real = value.after(value.a[0] * source.reals() + value.b[0])
             else:
                 ends = np.array([[source.low], [source.high]]) - source.zero_point
                 real = value.after(value.a * ends * source.scale + value.b)
-            grid = _grid(float(real.min()), float(real.max()))
+            grid = grid_of(float(real.min()), float(real.max()))
             return Value(source=self._codes(value, *grid), index=value.index)
         assert isinstance(source, Operation)
         grid = derived_grid(source, label)
@@ -250,7 +248,7 @@ class Grids:
             given = part.source
             same = isinstance(given, Codes) and part.scaled
             if same:
-                same = _close(float(part.a[0]) * given.scale, scale)
+                same = close(float(part.a[0]) * given.scale, scale)
                 same = same and given.zero_point == zero_point
             codes = given if same else self._codes(part, scale, zero_point)
             parts.append(self.arranged(codes, arrangement, source.label))
@@ -262,56 +260,10 @@ class Grids:
     def _needless(self, value: Value, source: Codes, scale: float, zero_point: int) -> bool:
         """Whether a second quantiser neither clips nor matters: a finer grid is kept instead."""
         step = float(value.a[0]) * source.scale
-        if _close(step, scale) and zero_point == source.zero_point:
+        if close(step, scale) and zero_point == source.zero_point:
             return True
-        low, high = _reach(value)
+        low, high = reach(value)
         lost = _LOST_STEPS * scale
         return (
             scale * (-128 - zero_point) - lost <= low and high <= scale * (127 - zero_point) + lost
         )
-
-
-def derived_grid(source: Operation, label: str) -> tuple[float, int]:
-    """A grid for an operator's result that the file does not quantise.
-
-    Raises
-    ------
-    NetworkError
-        If the result's range is only known from calibration.
-    """
-    if source.kind == "Softmax":
-        return 1 / 255, -128
-    if source.kind == "AveragePool":
-        return source.details["scale"], source.inputs[0].zero_point
-    if source.kind == "Add":
-        ends = [
-            sorted(s * (end - c.zero_point) for end in (c.low, c.high))
-            for s, c in zip(source.details["scales"], source.inputs, strict=True)
-        ]
-        return _grid(sum(e[0] for e in ends), sum(e[1] for e in ends))
-    raise NetworkError(
-        f"output of {source.label} must be quantised (a QuantizeLinear after it) before {label}, "
-        "not float"
-    )
-
-
-def _reach(value: Value) -> tuple[float, float]:
-    """Smallest and largest number of a constant, or that codes times a number can stand for."""
-    source = value.source
-    if isinstance(source, Operation):
-        real = source.details["real"]
-        return float(real.min()), float(real.max())
-    assert isinstance(source, Codes)
-    step = float(value.a[0]) * source.scale
-    return step * (source.low - source.zero_point), step * (source.high - source.zero_point)
-
-
-def _grid(low: float, high: float) -> tuple[float, int]:
-    """Scale and zero point of 8 bits that cover ``low`` to ``high`` and hold 0 exactly."""
-    low, high = min(low, 0.0), max(high, 0.0)
-    scale = (high - low) / 255 or 1.0
-    return scale, int(np.clip(np.rint(-128 - low / scale), -128, 127))
-
-
-def _close(left: float, right: float) -> bool:
-    return math.isclose(left, right, rel_tol=_SAME_SCALE)

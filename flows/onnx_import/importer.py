@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx.reference import ReferenceEvaluator
 
 from flows.onnx_import import elementwise, operators, products
+from flows.onnx_import.constants import along, folded, joined
 from flows.onnx_import.errors import NetworkError
 from flows.onnx_import.grids import Grids
 from flows.onnx_import.layout import LAYOUT_KINDS, moves
+from flows.onnx_import.ranges import close
 from flows.onnx_import.reader import OnnxNetwork, OnnxNode
 from flows.onnx_import.values import (
     Codes,
@@ -69,6 +70,7 @@ class _Walk:
             name: Const(real=array) for name, array in network.constants.items()
         }
         self._known[network.input] = _input_value(network)
+        self._written: dict[str, tuple[float, int]] = {}
 
     def run(self) -> Codes:
         for node in self._network.nodes:
@@ -114,9 +116,9 @@ class _Walk:
         if node.kind in LAYOUT_KINDS:
             return self._layout(node, arguments)
         if node.kind == "Concat" and constant:
-            return [_joined(node, [a for a in present if isinstance(a, Const)])]
+            return [joined(node, [a for a in present if isinstance(a, Const)])]
         if constant:
-            return self._folded(node, [a for a in arguments if not isinstance(a, Value)])
+            return self._folded(node, arguments)
         if node.kind == "Shape":
             start, end = node.attributes.get("start", 0), node.attributes.get("end")
             return [Const(real=np.array(present[0].shape[start:end], dtype=np.int64))]
@@ -193,7 +195,7 @@ class _Walk:
     ) -> list[Value] | list[Const]:
         first = arguments[0]
         if node.kind == "Gather" and isinstance(first, Const):
-            return self._folded(node, [a for a in arguments if not isinstance(a, Value)])
+            return self._folded(node, arguments)
         assert first is not None
         rest = [] if node.kind == "Dropout" else self._numbers(node, arguments[1:])
         if node.kind == "Dropout":
@@ -212,39 +214,17 @@ class _Walk:
                 f"not {shown}"
             ) from None
 
-    def _folded(self, node: OnnxNode, arguments: list[Const | None]) -> list[Const]:
-        """A node that only depends on constants: its result, by ONNX's own reference."""
-        names = [f"i{position}" for position in range(len(arguments))]
-        feeds = {n: a.real for n, a in zip(names, arguments, strict=True) if a is not None}
-        proto = onnx.helper.make_node(
-            node.kind,
-            [n if n in feeds else "" for n in names],
-            [f"o{position}" for position in range(len(node.outputs))],
-            **node.attributes,
-        )
-        graph = onnx.helper.make_graph(
-            [proto],
-            "constant",
-            [_any_tensor(n, a) for n, a in feeds.items()],
-            [onnx.helper.make_empty_tensor_value_info(o) for o in proto.output],
-        )
-        opset = onnx.helper.make_opsetid("", self._network.opset)
-        try:
-            model = onnx.helper.make_model(graph, opset_imports=[opset])
-            results = ReferenceEvaluator(model).run(None, feeds)
-        except Exception:
-            raise NetworkError(
-                f"constant {node.label} must be computable, not fail on its inputs"
-            ) from None
-        return [Const(real=np.asarray(result)) for result in results]
+    def _folded(self, node: OnnxNode, arguments: list[Value | Const | None]) -> list[Const]:
+        given = [a for a in arguments if not isinstance(a, Value)]
+        return folded(node, given, self._network.opset)
 
     def _quantise(self, node: OnnxNode, arguments: list[Value | Const | None]) -> Value | Const:
         scale, zero, offset = self._grid(node, arguments)
         value = arguments[0]
         if isinstance(value, Const):
             axis = node.attributes.get("axis", 1)
-            wide_scale = _along(scale, axis, value.shape)
-            wide_zero = _along(zero, axis, value.shape)
+            wide_scale = along(scale, axis, value.shape)
+            wide_zero = along(zero, axis, value.shape)
             codes = np.rint(value.real / wide_scale) + wide_zero
             codes = np.clip(codes, -128 + offset, 127 + offset) - wide_zero
             return Const(real=codes * wide_scale, codes=codes.astype(np.int64), scale=wide_scale)
@@ -254,9 +234,9 @@ class _Walk:
                 f"scale of {node.label} must be one number for a tensor computed from the image, "
                 f"not {scale.size} of them"
             )
-        return self._grids.quantise(
-            value, float(scale.reshape(-1)[0]), int(zero.reshape(-1)[0]) - offset, node.label
-        )
+        grid = float(scale.reshape(-1)[0]), int(zero.reshape(-1)[0]) - offset
+        self._written[node.outputs[0]] = grid
+        return self._grids.quantise(value, *grid, node.label)
 
     def _dequantise(self, node: OnnxNode, arguments: list[Value | Const | None]) -> Value | Const:
         value = arguments[0]
@@ -266,12 +246,19 @@ class _Walk:
             if isinstance(value.source, NetworkInput):
                 point = int(zero.reshape(-1)[0]) - offset
                 return self._grids.quantise(value, float(scale.reshape(-1)[0]), point, node.label)
+            grid = float(scale.reshape(-1)[0]), int(zero.reshape(-1)[0]) - offset
+            written = self._written.get(node.inputs[0], grid)
+            if scale.size != 1 or not close(grid[0], written[0]) or grid[1] != written[1]:
+                raise NetworkError(
+                    f"scale and zero point of {node.label} must be those of its QuantizeLinear "
+                    f"({written[0]:g}, {written[1] + offset}), not {grid[0]:g}, {grid[1] + offset}"
+                )
             return value
         if value.codes is not None:
             return value
         axis = node.attributes.get("axis", 1)
-        wide = _along(scale, axis, value.shape)
-        codes = value.real.astype(np.int64) - _along(zero, axis, value.shape).astype(np.int64)
+        wide = along(scale, axis, value.shape)
+        codes = value.real.astype(np.int64) - along(zero, axis, value.shape).astype(np.int64)
         return Const(real=codes * wide, codes=codes, scale=wide)
 
     def _grid(
@@ -334,23 +321,6 @@ def _constants(
     return found
 
 
-def _joined(node: OnnxNode, parts: list[Const]) -> Const:
-    """Constants side by side; codes stay where all have them."""
-    axis = node.attributes["axis"]
-
-    def join(arrays: list[NDArray[Any]]) -> NDArray[Any]:
-        return np.concatenate([np.atleast_1d(a) for a in arrays], axis=axis)
-
-    codes = [p.codes for p in parts if p.codes is not None]
-    scales = [p.scale for p in parts if p.scale is not None]
-    whole = len(codes) == len(scales) == len(parts)
-    return Const(
-        real=join([p.real for p in parts]),
-        codes=join(codes) if whole else None,
-        scale=join(scales) if whole else None,
-    )
-
-
 def _cast(node: OnnxNode, value: Value) -> Value:
     floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
     target = node.attributes["to"]
@@ -358,18 +328,3 @@ def _cast(node: OnnxNode, value: Value) -> Value:
         name = onnx.TensorProto.DataType.Name(target)
         raise NetworkError(f"target of {node.label} must be a float type, not {name}")
     return value
-
-
-def _along(numbers: NDArray[Any], axis: int, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Numbers of a whole tensor or along one axis, at the tensor's full shape."""
-    wide = np.asarray(numbers, dtype=np.float64)
-    if wide.size == 1:
-        return np.full(shape, float(wide.reshape(-1)[0]))
-    sizes = [1] * len(shape)
-    sizes[axis] = -1
-    return np.broadcast_to(wide.reshape(sizes), shape)
-
-
-def _any_tensor(name: str, array: NDArray[Any]) -> onnx.ValueInfoProto:
-    kind = onnx.helper.np_dtype_to_tensor_dtype(np.asarray(array).dtype)
-    return onnx.helper.make_tensor_value_info(name, kind, list(np.shape(array)))

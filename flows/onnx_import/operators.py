@@ -168,18 +168,23 @@ def reduce_mean(
     given = node.attributes.get("axes") if axes is None else axes.tolist()
     rank = len(value.shape)
     where = sorted(axis % rank for axis in given) if given else list(range(rank))
-    images = rank == 4 and where == [2, 3]
-    tokens = rank == 3 and where == [1]
-    if not images and not tokens:
+    if rank == 4 and where == [2, 3]:
+        there, back = (0, 1, 2, 3), (0, 1, 2, 3)
+    elif rank == 4 and where == [1, 2]:
+        there, back = (0, 3, 1, 2), (0, 2, 3, 1)
+    elif rank == 3 and where == [1]:
+        # Tokens are an image of one row.
+        value = value.moved(value.index[:, None])
+        there, back = (0, 3, 1, 2), (0, 2, 3, 1)
+    else:
         raise NetworkError(
             f"axes of {node.label} must be height and width of an image or the tokens of a list, "
             f"not {where} of the shape {list(value.shape)}"
         )
-    image = value if images else value.moved(value.index.transpose(0, 2, 1)[:, :, None])
-    mean = global_pool(grids, replace(node, kind="ReduceMean"), image)
-    index = mean.index
-    if not images:
-        index = index[:, :, 0].transpose(0, 2, 1)
+    mean = global_pool(grids, node, value.moved(value.index.transpose(there)))
+    index = mean.index.transpose(back)
+    if rank == 3:
+        index = index[:, 0]
     if not node.attributes.get("keepdims", 1):
         index = index.squeeze(tuple(where))
     return mean.moved(index)

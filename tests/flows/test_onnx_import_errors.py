@@ -270,3 +270,15 @@ def test_output_that_is_not_quantised(tmp_path):
     file = OnnxFile()
     path = file.save(tmp_path, linear(file, file.quantise("image")))
     refused(path, "output of MatMul 'layer' must be quantised (a QuantizeLinear after it) before ")
+
+
+def test_grids_of_a_pair_that_differ(tmp_path):
+    file = OnnxFile()
+    codes = file.add("QuantizeLinear", "image", file.const(0.05), file.const(3, np.int8))
+    grid = file.const(0.1), file.const(3, np.int8)
+    x = file.add("DequantizeLinear", codes, *grid, name="back")
+    refused(
+        file.save(tmp_path, file.quantise(linear(file, x))),
+        "scale and zero point of DequantizeLinear 'back' must be those of its QuantizeLinear "
+        "(0.05, 3), not 0.1, 3",
+    )

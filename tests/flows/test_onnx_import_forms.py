@@ -266,6 +266,26 @@ def test_pooling(tmp_path, counted):
     assert steps <= 1
 
 
+@pytest.mark.parametrize(
+    ("shape", "order", "axes"),
+    [(IMAGE, None, [2, 3]), (IMAGE, [0, 2, 3, 1], [1, 2]), (TOKENS, None, [1])],
+    ids=["image", "channels-last", "tokens"],
+)
+@pytest.mark.parametrize("keep", [0, 1])
+def test_mean(tmp_path, shape, order, axes, keep):
+    file = OnnxFile(shape=shape)
+    x = file.quantise("image", 0.04, 20)
+    if order:
+        x = file.add("Transpose", x, perm=order)
+    x = file.add("ReduceMean", x, axes=axes, keepdims=keep)
+    x = file.quantise(x, 0.01, 4)
+    x = file.add("Reshape", x, file.const([1, -1], np.int64))
+    x = file.quantise(file.add("MatMul", x, file.weights((shape[1 if len(shape) == 4 else 2], 4))))
+    steps, graph = compare(file.save(tmp_path, x), count=32)
+    assert steps <= 1
+    assert graph.tensors[graph.output].shape == (1, 4)
+
+
 def test_input_that_is_codes_already(tmp_path):
     file = OnnxFile(kind=UINT8)
     grid = file.const(0.05), file.const(100, np.uint8)
