@@ -35,8 +35,6 @@ class Built:
 
     Attributes
     ----------
-    network_shape
-        of the network's input as its file states it, the batch axis included.
     verilog
         text of the machine.
     """
@@ -45,7 +43,6 @@ class Built:
     board: Board
     graph: IntegerGraph
     mapped: MappedNetwork
-    network_shape: tuple[int, ...]
     verilog: str
 
 
@@ -94,7 +91,7 @@ def load_built(folder: Path) -> Built:
         if hashlib.sha256(_read(folder / name)).hexdigest() != digest:
             raise UserError(f"{folder / name} must be as it was built; build the folder again")
     spec = MachineSpec(**manifest["machine"]["spec"])
-    graph, mapped, shape = _map(folder / NETWORK, folder / NETWORK, spec)
+    graph, mapped, _ = _map(folder / NETWORK, folder / NETWORK, spec)
     if mapped.image.tobytes() != (folder / IMAGE).read_bytes():
         raise UserError(
             f"{folder / IMAGE} must be what the network maps to, which another version of rowmac "
@@ -105,7 +102,6 @@ def load_built(folder: Path) -> Built:
         board=find(manifest["board"]["name"]),
         graph=graph,
         mapped=mapped,
-        network_shape=shape,
         verilog=(folder / MACHINE).read_text(),
     )
 

@@ -22,8 +22,8 @@ class Inputs:
 
     Attributes
     ----------
-    images : float array [n, *the network's input shape without its batch axis]
-    codes : int array [n, *input tensor shape]
+    images : float array [n, channels, height, width], or [n, tokens, channels]
+    codes : int array [n, *input tensor shape], channels last
     labels : int array [n], or None where the file has none
     """
 
@@ -32,17 +32,13 @@ class Inputs:
     labels: NDArray[np.int64] | None
 
 
-def read_inputs(
-    path: Path, count: int, network_shape: tuple[int, ...], tensor: TensorType
-) -> Inputs:
-    """The first ``count`` images of an .npz file: array ``x``, and labels ``y`` if there are any.
+def read_inputs(path: Path, tensor: TensorType, count: int | None = None) -> Inputs:
+    """The first ``count`` images (or all) of an .npz file: array ``x``, and labels ``y`` if any.
 
     Parameters
     ----------
-    network_shape
-        input shape as the network's file states it: ``(1, channels, height, width)`` and the like.
     tensor
-        type of the integer graph's input, channels last.
+        type of the network's input, channels last.
 
     Raises
     ------
@@ -50,12 +46,14 @@ def read_inputs(
         if the file has no such images: other shape or type, too few, or with NaN or infinity.
     """
     images, labels = _arrays(path)
-    _check(path, images, labels, count, network_shape)
+    height_first = len(tensor.shape) == 3
+    shape = (tensor.shape[2], *tensor.shape[:2]) if height_first else tensor.shape
+    _check(path, images, labels, count, shape)
     chosen = images[:count].astype(np.float64)
-    stored = chosen.transpose(0, 2, 3, 1) if chosen.ndim == 4 else chosen
+    stored = chosen.transpose(0, 2, 3, 1) if height_first else chosen
     return Inputs(
         images=chosen,
-        codes=tensor.quantize(stored.reshape(count, *tensor.shape)),
+        codes=tensor.quantize(stored),
         labels=None if labels is None else labels[:count].astype(np.int64),
     )
 
@@ -79,18 +77,17 @@ def _check(
     path: Path,
     images: NDArray[np.generic],
     labels: NDArray[np.generic] | None,
-    count: int,
-    network_shape: tuple[int, ...],
+    count: int | None,
+    shape: tuple[int, ...],
 ) -> None:
-    shape = network_shape[1:]
     if images.dtype.kind != "f":
         raise UserError(f"x of {path} must be of a floating-point type, not {images.dtype}")
     if images.ndim != len(shape) + 1 or images.shape[1:] != shape:
         wanted = ", ".join(["n", *map(str, shape)])
         raise UserError(f"x of {path} must be of shape [{wanted}], not {list(images.shape)}")
-    if count > len(images):
+    if count is not None and count > len(images):
         raise UserError(f"count must be at most {len(images)}, the images of {path}, not {count}")
-    bad = np.flatnonzero(~np.isfinite(images[:count]).reshape(count, -1).all(axis=1))
+    bad = np.flatnonzero(~np.isfinite(images[:count]).all(axis=tuple(range(1, images.ndim))))
     if len(bad):
         raise UserError(f"x of {path} must be finite, but image {bad[0]} has NaN or infinity")
     if labels is not None and (labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]):

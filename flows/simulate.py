@@ -23,6 +23,9 @@ from .inputs import Inputs, read_inputs
 
 __all__ = ["Comparison", "Simulation", "simulate", "simulator_cache"]
 
+USUAL_MEMORY_BYTES = 1 << 22
+"""Simulated memory: so much at least, so that networks of one machine share its simulator."""
+
 Progress = Callable[[str, int, int], None]
 """Told (what is going on, images done, cycles of the present one)."""
 
@@ -117,7 +120,7 @@ def simulate(
     """
     built = load_built(folder)
     source = built.graph.tensors[built.graph.input]
-    images = read_inputs(inputs, count, built.network_shape, source)
+    images = read_inputs(inputs, source, count)
     on_progress("integer graph", 0, 0)
     expected = run_graph(built.graph, images.codes)
     on_progress("building the simulator", 0, 0)
@@ -125,7 +128,7 @@ def simulate(
         system = build_system(
             built.verilog,
             data_width=built.mapped.spec.axi_width,
-            memory_bytes=memory_layout(built.mapped).end,
+            memory_bytes=max(memory_layout(built.mapped).end, USUAL_MEMORY_BYTES),
             cache=simulator_cache(),
         )
     except (BuildFailed, Missing) as error:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..verilog import builtin_yosys
+from ..verilog import elaboration
 from . import address_map
 from .board import Board
 
@@ -56,7 +56,7 @@ def project_files(board: Board, machine: str, registers: Mapping[str, int]) -> d
 
     platform = platform_of(board.name)
     platform.add_file("rowmac.v", machine)
-    with builtin_yosys():
+    with elaboration():
         plan = platform.prepare(wrap(board), TOP, emit_src=False)
     files = {}
     for name in ("rowmac.v", f"{TOP}.v", f"{TOP}.xdc", f"{TOP}.tcl"):

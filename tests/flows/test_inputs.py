@@ -7,7 +7,6 @@ from flows.errors import UserError
 from flows.inputs import read_inputs
 from models.quantized import TensorType
 
-SHAPE = (1, 2, 3, 4)
 TENSOR = TensorType(shape=(3, 4, 2), scale=0.5, zero_point=3)
 
 
@@ -22,7 +21,7 @@ def images(count: int = 3) -> np.ndarray:
 
 def test_codes_are_channels_last(tmp_path: Path) -> None:
     path = save(tmp_path, x=images(), y=np.array([4, 5, 6], np.uint8))
-    inputs = read_inputs(path, 2, SHAPE, TENSOR)
+    inputs = read_inputs(path, TENSOR, 2)
     assert inputs.codes.shape == (2, 3, 4, 2)
     assert inputs.codes[1, 2, 3, 0] == round(float(images()[1, 0, 2, 3]) / 0.5) + 3
     assert inputs.codes[0, 1, 2, 1] == round(float(images()[0, 1, 1, 2]) / 0.5) + 3
@@ -32,7 +31,7 @@ def test_codes_are_channels_last(tmp_path: Path) -> None:
 
 def test_tokens_stay_as_they_are(tmp_path: Path) -> None:
     path = save(tmp_path, x=np.ones((1, 5, 6)))
-    inputs = read_inputs(path, 1, (1, 5, 6), TensorType(shape=(5, 6)))
+    inputs = read_inputs(path, TensorType(shape=(5, 6)))
     assert inputs.codes.shape == (1, 5, 6)
     assert inputs.labels is None
 
@@ -52,7 +51,7 @@ def test_tokens_stay_as_they_are(tmp_path: Path) -> None:
 def test_refused(tmp_path: Path, x: np.ndarray, y: object, count: int, text: str) -> None:
     path = save(tmp_path, x=x) if y is None else save(tmp_path, x=x, y=y)
     with pytest.raises(UserError) as error:
-        read_inputs(path, count, SHAPE, TENSOR)
+        read_inputs(path, TENSOR, count)
     assert text in str(error.value)
 
 
@@ -62,13 +61,13 @@ def test_not_finite(tmp_path: Path, bad: float) -> None:
     x[1, 1, 2, 3] = bad
     path = save(tmp_path, x=x)
     with pytest.raises(UserError, match="must be finite, but image 1 has NaN or infinity"):
-        read_inputs(path, 2, SHAPE, TENSOR)
-    assert len(read_inputs(path, 1, SHAPE, TENSOR).codes) == 1
+        read_inputs(path, TENSOR, 2)
+    assert len(read_inputs(path, TENSOR, 1).codes) == 1
 
 
 def test_no_such_array(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"must have an array x, not only \['z'\]"):
-        read_inputs(save(tmp_path, z=np.zeros(3)), 1, SHAPE, TENSOR)
+        read_inputs(save(tmp_path, z=np.zeros(3)), TENSOR, 1)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a file of arrays", b"PK\x03\x04 broken"])
@@ -76,21 +75,21 @@ def test_no_such_file_format(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "images.npz"
     path.write_bytes(content)
     with pytest.raises(UserError, match="must be an .npz file of plain arrays"):
-        read_inputs(path, 1, SHAPE, TENSOR)
+        read_inputs(path, TENSOR, 1)
 
 
 def test_a_plain_array(tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", images())
     with pytest.raises(UserError, match="must be an .npz file of plain arrays"):
-        read_inputs(tmp_path / "images.npy", 1, SHAPE, TENSOR)
+        read_inputs(tmp_path / "images.npy", TENSOR, 1)
 
 
 def test_objects_are_not_unpacked(tmp_path: Path) -> None:
     path = save(tmp_path, x=np.array([{"a": 1}], dtype=object))
     with pytest.raises(UserError, match="must be an .npz file of plain arrays"):
-        read_inputs(path, 1, SHAPE, TENSOR)
+        read_inputs(path, TENSOR, 1)
 
 
 def test_no_such_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot read .*absent.npz: No such file or directory"):
-        read_inputs(tmp_path / "absent.npz", 1, SHAPE, TENSOR)
+        read_inputs(tmp_path / "absent.npz", TENSOR, 1)

@@ -1,0 +1,171 @@
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from flows.boards import BOARDS
+from flows.cli import main
+from flows.errors import RunError, UserError
+
+HEAVY = {"numpy", "amaranth", "onnx", "cocotb", "cocotb_tools", "rich", "hdl", "sim", "torch"}
+Capture = pytest.CaptureFixture[str]
+
+
+def rowmac(*arguments: str) -> subprocess.CompletedProcess[str]:
+    program = "import sys; from flows.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["boards"], ["boards", "--json"]])
+def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
+    program = (
+        "import sys\nfrom flows.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
+        "print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = set(done.stderr.split())
+    assert {"flows", "argparse"} <= loaded
+    assert not loaded & HEAVY
+
+
+def test_start_up_takes_well_under_half_a_second() -> None:
+    """The best of several, in processor time: the machine may be busy with other things."""
+    import resource
+
+    def seconds() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert rowmac("boards").returncode == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    assert min(seconds() for _ in range(5)) < 0.35
+
+
+def test_boards(capsys: Capture) -> None:
+    assert main(["boards"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[2:]] == [board.name for board in BOARDS]
+    assert "xc7z020clg400-1" in lines[2]
+
+
+def test_operators(capsys: Capture) -> None:
+    assert main(["operators"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert {"Conv", "MatMul", "Softmax", "LayerNormalization", "Gelu"} <= set(listed)
+    assert listed == sorted(listed)
+    assert main(["operators", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"operators": listed}
+
+
+def test_boards_as_json_is_one_object(capsys: Capture) -> None:
+    assert main(["boards", "--json"]) == 0
+    out = capsys.readouterr()
+    listed = json.loads(out.out)["boards"]
+    assert [one["name"] for one in listed] == [board.name for board in BOARDS]
+    assert listed[0]["resources"]["dsps"] == 220
+    assert out.err == ""
+
+
+USAGE = [
+    ([], "the following arguments are required: VERB (see rowmac --help)"),
+    (
+        ["bulid"],
+        "argument VERB: invalid choice: 'bulid' (choose from 'build', 'simulate', 'boards', "
+        "'operators') (see rowmac --help)",
+    ),
+    (
+        ["build"],
+        "the following arguments are required: NETWORK, --board, -o/--output "
+        "(see rowmac build --help)",
+    ),
+    (
+        ["build", "a.onnx", "--board", "arty-z7-10", "-o", "out"],
+        "board must be a known one, not 'arty-z7-10'; did you mean arty-z7-20?",
+    ),
+    (
+        ["simulate", "out", "--inputs", "a.npz", "--count", "0"],
+        "argument --count: must be a whole number of 1 or more, not '0' "
+        "(see rowmac simulate --help)",
+    ),
+    (
+        ["simulate", "out", "--inputs", "a.npz", "--count", "two"],
+        "argument --count: must be a whole number of 1 or more, not 'two' "
+        "(see rowmac simulate --help)",
+    ),
+    (["boards", "extra"], "unrecognized arguments: extra (see rowmac --help)"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "line"), USAGE)
+def test_usage_errors_are_one_line(arguments: Sequence[str], line: str, capsys: Capture) -> None:
+    assert main(arguments) == 2
+    out = capsys.readouterr()
+    assert out.err == f"rowmac: {line}\n"
+    assert out.out == ""
+
+
+def test_an_error_is_one_json_object_too(capsys: Capture) -> None:
+    assert main(["build", "a.onnx", "--board", "zcu", "-o", "out", "--json"]) == 2
+    out = capsys.readouterr()
+    said = json.loads(out.out)
+    assert said["status"] == 2
+    assert out.err == f"rowmac: {said['error']}\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (UserError("no such\n  thing"), 2, "no such thing"),
+        (RunError("stopped"), 1, "stopped"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_ends(
+    error: BaseException,
+    status: int,
+    line: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+) -> None:
+    def fail(options: object) -> None:
+        raise error
+
+    monkeypatch.setattr("flows.cli.boards.run", fail)
+    assert main(["boards"]) == status
+    assert capsys.readouterr().err == f"rowmac: {line}\n"
+
+
+def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(options: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("flows.cli.boards.run", fail)
+    with pytest.raises(ZeroDivisionError):
+        main(["boards"])
+
+
+def test_a_closed_pipe_is_no_traceback() -> None:
+    program = "import sys; from flows.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, "boards", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        said = process.stderr.read().decode()
+    assert "Traceback" not in said
+
+
+def test_installed_command() -> None:
+    script = Path(sys.executable).parent / "rowmac"
+    if not script.exists():
+        pytest.skip("the project is not installed in this environment")
+    begin = time.monotonic()
+    done = subprocess.run([script, "boards"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("board ")
+    assert time.monotonic() - begin < 10
