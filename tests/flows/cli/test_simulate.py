@@ -1,0 +1,137 @@
+"""The command as a user runs it: a real network, a real simulation."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flows.boards import find
+from flows.build import build
+from flows.cli import main
+
+EXAMPLES = Path(__file__).parents[3] / "examples" / "fashion_mnist"
+SAMPLES = EXAMPLES / "samples.npz"
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    built = tmp_path_factory.mktemp("built") / "out"
+    build(EXAMPLES / "resnet_int8.onnx", find("arty-z7-20"), built)
+    return built
+
+
+def test_images(folder: Path, cache_home: Path, capsys: Capture) -> None:
+    assert main(["simulate", str(folder), "--inputs", str(SAMPLES), "--count", "2"]) == 0
+    said = capsys.readouterr()
+    labels = np.load(SAMPLES)["y"][:2]
+    rows = re.findall(r"^ +(\d)  (\d) +(\d) +yes +([\d,]+) +([\d.,]+)$", said.out, re.MULTILINE)
+    assert [(int(row[0]), int(row[1])) for row in rows] == list(enumerate(labels))
+    assert "2 images, 0 with outputs that differ" in said.out
+    assert "cycles per CPU second" in said.out
+    for unit in ("load", "weight", "matrix", "vector", "store"):
+        assert re.search(rf"^{unit} +[\d,]+ +[\d,]+ +[\d.]+ %$", said.out, re.MULTILINE)
+    assert said.err.count("all outputs equal") == 2
+    page = (folder / "report.html").read_text()
+    assert page.count("<img ") == 2
+    assert page.count("<title>matrix: ") > 10
+
+
+def test_json(folder: Path, cache_home: Path, capsys: Capture, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    arguments = ["simulate", str(folder), "--inputs", str(SAMPLES), "--json"]
+    assert main([*arguments, "--report", str(page)]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["mismatches"] == 0
+    (image,) = facts["images"]
+    assert image["equal"] is True
+    assert image["cycles"] == facts["cycles_per_image"]
+    assert facts["frames_per_second"] == pytest.approx(100e6 / image["cycles"])
+    assert 0.2 < facts["mac_utilisation"] < 1
+    macs = sum(layer["macs"] for layer in facts["layers"])
+    assert facts["mac_utilisation"] == pytest.approx(macs / 128 / image["cycles"])
+    matrix = sum(layer["matrix_cycles"] for layer in facts["layers"])
+    assert matrix == pytest.approx(facts["units"]["matrix"]["busy"], rel=0.02)
+    for layer in facts["layers"]:
+        if layer["macs"]:
+            assert 0 < layer["mac_utilisation"] <= layer["array_busy"] <= 1
+    assert facts["report"] == str(page)
+    assert page.exists()
+
+
+def test_an_output_that_differs_is_told(
+    folder: Path, cache_home: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One code of the integer graph is changed: the command must see it."""
+    from flows import simulate
+    from models.graph import run_graph
+
+    def wrong(*arguments: object) -> np.ndarray:
+        codes = run_graph(*arguments).copy()
+        codes.reshape(-1)[3] ^= 1
+        return codes
+
+    monkeypatch.setattr(simulate, "run_graph", wrong)
+    arguments = ["simulate", str(folder), "--inputs", str(SAMPLES), "--json"]
+    assert main(arguments) == 1
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["mismatches"] == 1
+    assert facts["images"][0]["codes_other_than_integer_graph"] == 1
+    assert facts["images"][0]["codes_other_than_golden_machine"] == 0
+    assert "OUTPUTS DIFFER" in (folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arrays", "text"),
+    [
+        ({"x": np.zeros((1, 1, 28, 27), np.float32)}, r"of shape [n, 1, 28, 28], not [1, 1, 28,"),
+        ({"x": np.zeros((1, 1, 28, 28), np.uint8)}, "of a floating-point type, not uint8"),
+        ({"x": np.full((1, 1, 28, 28), np.nan, np.float32)}, "image 0 has NaN or infinity"),
+        ({"images": np.zeros(3)}, "must have an array x, not only ['images']"),
+    ],
+)
+def test_refused_inputs(
+    folder: Path, tmp_path: Path, capsys: Capture, arrays: dict, text: str
+) -> None:
+    path = tmp_path / "images.npz"
+    np.savez(path, **arrays)
+    assert main(["simulate", str(folder), "--inputs", str(path)]) == 2
+    said = capsys.readouterr()
+    assert text in said.err
+    assert said.out == ""
+
+
+def test_no_built_folder(tmp_path: Path, capsys: Capture) -> None:
+    assert main(["simulate", str(tmp_path), "--inputs", str(SAMPLES)]) == 2
+    line = f"folder must be one that rowmac build made, not {tmp_path}"
+    assert f"rowmac: {line}\n" in capsys.readouterr().err
+
+
+def test_report_cannot_be_written(
+    folder: Path, cache_home: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    page = tmp_path / "no such folder" / "page.html"
+    arguments = ["simulate", str(folder), "--inputs", str(SAMPLES), "--report", str(page)]
+    assert main(arguments) == 2
+    assert f"rowmac: cannot write {page}: No such file or directory\n" in capsys.readouterr().err
+
+
+def test_bus_error_stops_the_run(
+    folder: Path, cache_home: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory answers with an error: one line with the code, nothing hangs."""
+    from flows import simulate
+    from flows.execute import run_images
+    from sim.conditions import Conditions, Response
+
+    faults = Conditions(fault_read=Response.SLVERR, fault_first=0x4000)
+    monkeypatch.setattr(
+        simulate,
+        "run_images",
+        lambda *arguments, **options: run_images(*arguments, conditions=faults, **options),
+    )
+    assert main(["simulate", str(folder), "--inputs", str(SAMPLES)]) == 1
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if "rowmac:" in line)
+    assert "machine stopped with BUS_READ from" in line
