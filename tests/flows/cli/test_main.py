@@ -77,13 +77,13 @@ USAGE = [
     ([], "the following arguments are required: VERB (see rowmac --help)"),
     (
         ["bulid"],
-        "argument VERB: invalid choice: 'bulid' (choose from 'build', 'simulate', 'boards', "
-        "'operators') (see rowmac --help)",
+        """argument VERB: invalid choice: 'bulid' \
+(choose from 'build', 'simulate', 'boards', 'operators') (see rowmac --help)""",
     ),
     (
         ["build"],
-        "the following arguments are required: NETWORK, --board, -o/--output "
-        "(see rowmac build --help)",
+        """the following arguments are required: NETWORK, --board, -o/--output \
+(see rowmac build --help)""",
     ),
     (
         ["build", "a.onnx", "--board", "arty-z7-10", "-o", "out"],
@@ -91,13 +91,13 @@ USAGE = [
     ),
     (
         ["simulate", "out", "--inputs", "a.npz", "--count", "0"],
-        "argument --count: must be a whole number of 1 or more, not '0' "
-        "(see rowmac simulate --help)",
+        """argument --count: must be a whole number of 1 or more, not '0' \
+(see rowmac simulate --help)""",
     ),
     (
         ["simulate", "out", "--inputs", "a.npz", "--count", "two"],
-        "argument --count: must be a whole number of 1 or more, not 'two' "
-        "(see rowmac simulate --help)",
+        """argument --count: must be a whole number of 1 or more, not 'two' \
+(see rowmac simulate --help)""",
     ),
     (["boards", "extra"], "unrecognized arguments: extra (see rowmac --help)"),
 ]
@@ -155,7 +155,8 @@ def test_a_closed_pipe_is_no_traceback() -> None:
     program = "import sys; from flows.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", program, "boards", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout and process.stderr
+        assert process.stdout is not None
+        assert process.stderr is not None
         process.stdout.close()
         said = process.stderr.read().decode()
     assert "Traceback" not in said
