@@ -91,16 +91,21 @@ def map_network(graph: IntegerGraph, spec: MachineSpec, *, trace: bool = False) 
     MappingError
         If a tensor does not fit the scratchpad or a layer not the weight store.
     """
-    return _Mapper(graph, spec, trace).run()
+    try:
+        return _Mapper(graph, spec, trace, spread=True).run()
+    except MappingError:
+        return _Mapper(graph, spec, trace, spread=False).run()
 
 
 class _Mapper:
-    def __init__(self, graph: IntegerGraph, spec: MachineSpec, trace: bool) -> None:
+    def __init__(
+        self, graph: IntegerGraph, spec: MachineSpec, trace: bool, *, spread: bool
+    ) -> None:
         self.graph = graph
         self.spec = spec
         self.trace = trace
         self.out = Emitter(spec)
-        self.allocator = Allocator(spec)
+        self.allocator = Allocator(spec, spread=spread)
         self.places: dict[str, Place] = {}
         self.owner: dict[str, str] = {}  # tensor -> name its memory was taken under
         self.groups = self._head_groups()

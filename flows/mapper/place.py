@@ -53,10 +53,13 @@ def words_of(spec: MachineSpec, channels: int, bits: int, groups: int) -> int:
 
 
 class Allocator:
-    """First fit, starting in another bank each time, so that tensors used together part company."""
+    """First fit. With ``spread`` each tensor is first tried in the next bank, so that tensors used
+    together part company; this costs some fragmentation.
+    """
 
-    def __init__(self, spec: MachineSpec) -> None:
+    def __init__(self, spec: MachineSpec, *, spread: bool) -> None:
         self.spec = spec
+        self.spread = spread
         self.used: dict[str, tuple[int, int]] = {}
         self.turn = 0
         self.peak = 0
@@ -80,6 +83,8 @@ class Allocator:
             gaps.append((at, total))
         bank = self.turn * self.spec.bank_words
         candidates = [max(a, bank) for a, b in gaps if b - max(a, bank) >= words]
+        if not self.spread:
+            candidates = []
         candidates += [a for a, b in gaps if b - a >= words]
         if not candidates:
             free = sum(b - a for a, b in gaps)

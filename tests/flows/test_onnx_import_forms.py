@@ -296,6 +296,41 @@ def test_input_that_is_codes_already(tmp_path):
     assert (kind.scale, kind.zero_point) == (pytest.approx(0.05), -28)
 
 
+@pytest.mark.parametrize("function", [None, "Relu", "Sigmoid"])
+def test_factor_after_the_last_quantiser(tmp_path, function):
+    file = OnnxFile()
+    x = file.add("MatMul", file.quantise("image"), file.weights((8, 6)))
+    x = file.quantise(x if function is None else file.add(function, x), 0.01)
+    steps, graph = compare(file.save(tmp_path, file.add("Mul", x, file.const(2.5))))
+    assert steps <= 1
+    assert graph.tensors[graph.output].scale == pytest.approx(0.025)
+
+
+def test_quantisers_without_a_zero_point(tmp_path):
+    """Left out it is 0, of the type that was written: uint8 by default."""
+    file = OnnxFile(opset=21)
+    scale = file.const(0.03)
+    image = file.add("Abs", file.quantise("image"))
+    codes = file.add("QuantizeLinear", image, scale)
+    codes = file.add("Reshape", codes, file.const([1, 8, 4], np.int64))
+    x = file.add("MatMul", file.add("DequantizeLinear", codes, scale), file.weights((4, 6)))
+    y = file.const(0.1)
+    x = file.add("QuantizeLinear", x, y, file.const(0, np.int8))
+    steps, graph = compare(file.save(tmp_path, file.add("DequantizeLinear", x, y)))
+    assert steps <= 1
+    assert graph.tensors[graph.output].zero_point == 0
+
+
+def test_much_coarser_quantiser_is_kept(tmp_path):
+    file = OnnxFile()
+    x = file.quantise(file.quantise("image", 0.0213), 0.37)
+    steps, graph = compare(
+        file.save(tmp_path, file.quantise(file.add("MatMul", x, file.weights((8, 6))), 0.1))
+    )
+    assert steps <= 1
+    assert only(graph, Requantize).table is None
+
+
 def test_old_operator_set_is_converted(tmp_path):
     file = OnnxFile(shape=(1, 8), opset=10, code=np.uint8)
     codes = file.const(np.random.default_rng(0).integers(0, 256, (8, 5)), np.uint8)

@@ -1,0 +1,108 @@
+"""Machines that the tests simulate, and how a batch of networks is run on one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from flows.execute import (
+    ImageResult,
+    build_simulator,
+    golden_run,
+    image_result,
+    image_run,
+    memory_layout,
+)
+from flows.mapper import MappedNetwork, map_network
+from models.graph import IntegerGraph
+from models.machine_spec import MachineSpec
+from models.rescale import Integers
+from sim.conditions import IDEAL, RESTLESS, Conditions
+from sim.system import Finished, System
+from tests.oracles.case import compare
+
+DEFAULT = MachineSpec()
+SMALL = MachineSpec(
+    lanes=4, tokens=2, rows=4, vector_lanes=4, depth=512, banks=2, bank_words=1024,
+    param_entries=64, row_group=4, axi_width=32,
+)  # fmt: skip
+ODD = MachineSpec(
+    lanes=6, tokens=3, rows=9, vector_lanes=3, depth=600, banks=4, bank_words=512,
+    param_entries=128, row_group=8, axi_width=64,
+)  # fmt: skip
+
+MEMORY_BYTES = 1 << 22
+
+
+def simulator(spec: MachineSpec, cache: Path, *, optimise: bool = True) -> System:
+    """The machine's simulator, from the cache if it was built before."""
+    return build_simulator(spec, MEMORY_BYTES, cache, optimise=optimise)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A mapped network and the codes of one image for it."""
+
+    name: str
+    graph: IntegerGraph
+    network: MappedNetwork
+    codes: Integers
+
+
+def job(
+    name: str, graph: IntegerGraph, codes: Integers, spec: MachineSpec, *, trace: bool = True
+) -> Job:
+    """Map a network; ``codes`` are those of one image."""
+    network = map_network(graph, spec, trace=trace)
+    assert memory_layout(network).end <= MEMORY_BYTES
+    return Job(name, graph, network, codes)
+
+
+def run_jobs(
+    system: System, jobs: Sequence[Job], work: Path, *, seed: int | None = None
+) -> list[ImageResult]:
+    """Run jobs in one simulator process; each must equal the golden machine in every code.
+
+    With a seed the memory stalls at random, other runs in other ways; without it never does.
+    """
+    results: list[ImageResult] = []
+
+    def finished(index: int, run: Finished) -> None:
+        one = jobs[index]
+        result = image_result(one.network, run)
+        output, trace = golden_run(one.network, one.codes)
+        label = f"{one.name} (memory seed {None if seed is None else seed + index})"
+        for tensor in trace:
+            compare(label, tensor, result.trace[tensor], trace[tensor])
+        compare(label, "output", result.output, output)
+        results.append(result)
+
+    runs = [
+        image_run(
+            one.network,
+            one.codes,
+            first=True,
+            conditions=conditions(seed, index),
+            watchdog=20_000,
+            max_cycles=5_000_000,
+        )
+        for index, one in enumerate(jobs)
+    ]
+    system.simulate(runs, work, on_finished=finished)
+    assert len(results) == len(jobs)
+    return results
+
+
+def conditions(seed: int | None, index: int) -> Conditions:
+    """Memory behaviour of a run: ideal, or a mixture drawn from the seed."""
+    if seed is None:
+        return IDEAL
+    rng = np.random.default_rng([seed, index])
+    stalls = {
+        name: int(rng.choice([0, 30, 128, 220]))
+        for name in ("stall_ar", "stall_r", "stall_aw", "stall_w", "stall_b", "early")
+    }
+    return replace(RESTLESS, **stalls, seed=seed + index + 1)
