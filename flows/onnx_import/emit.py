@@ -63,7 +63,7 @@ def operator_of(codes: Codes, source: Operation, value: Value, through: Codes | 
         case "Columns":
             inner = source.inputs[0]
             rows = np.eye(inner.channels, dtype=np.int64)[list(details["columns"])]
-            gain = np.full(len(rows), inner.scale)
+            gain = np.full(len(rows), inner.scale * float(value.a[0]))
             return _linear(codes, value, rows, gain, np.zeros(1), inner)
         case "Concat":
             return ConcatTokens()

@@ -20,6 +20,8 @@ from flows.onnx_import.values import (
 
 __all__ = ["Grids", "Operand"]
 
+_COARSER = 2.0
+"""How much coarser than the codes a second quantiser may be and still be left out."""
 _LOST_STEPS = 1.5
 """Codes that a second quantiser may cut off an end and still be left out."""
 
@@ -262,6 +264,8 @@ class Grids:
         step = float(value.a[0]) * source.scale
         if close(step, scale) and zero_point == source.zero_point:
             return True
+        if scale > _COARSER * step:
+            return False
         low, high = reach(value)
         lost = _LOST_STEPS * scale
         return (

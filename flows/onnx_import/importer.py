@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,9 @@ class _Walk:
             name: Const(real=array) for name, array in network.constants.items()
         }
         self._known[network.input] = _input_value(network)
-        self._written: dict[str, tuple[float, int]] = {}
+        self._written: dict[str, tuple[float, int, int]] = {}
+        if network.input_offset is not None:
+            self._written[network.input] = math.nan, 0, network.input_offset
 
     def run(self) -> Codes:
         for node in self._network.nodes:
@@ -100,9 +102,7 @@ class _Walk:
         if value.index.ndim == 4 and not value.source.scores:
             index = channel_last(value.index)
         operand = self._grids.operand(value, index, label)
-        if math.isclose(operand.scale, operand.codes.scale):
-            return operand.codes
-        return dataclasses.replace(operand.codes, scale=operand.scale)
+        return _rescaled(operand.codes, operand.scale / operand.codes.scale)
 
     def _node(
         self, node: OnnxNode, arguments: list[Value | Const | None]
@@ -205,6 +205,8 @@ class _Walk:
             return [first.mapped(move) for move in found]
         if first.padding != (0, 0, 0, 0):
             raise NetworkError(f"a Pad must be followed by a Conv, not by {node.label}")
+        if node.inputs[0] in self._written:
+            self._written |= dict.fromkeys(node.outputs, self._written[node.inputs[0]])
         try:
             return [first.moved(move(first.index)) for move in found]
         except (ValueError, IndexError):
@@ -235,7 +237,7 @@ class _Walk:
                 f"not {scale.size} of them"
             )
         grid = float(scale.reshape(-1)[0]), int(zero.reshape(-1)[0]) - offset
-        self._written[node.outputs[0]] = grid
+        self._written[node.outputs[0]] = *grid, offset
         return self._grids.quantise(value, *grid, node.label)
 
     def _dequantise(self, node: OnnxNode, arguments: list[Value | Const | None]) -> Value | Const:
@@ -243,11 +245,10 @@ class _Walk:
         assert value is not None
         scale, zero, offset = self._grid(node, arguments)
         if isinstance(value, Value):
-            if isinstance(value.source, NetworkInput):
-                point = int(zero.reshape(-1)[0]) - offset
-                return self._grids.quantise(value, float(scale.reshape(-1)[0]), point, node.label)
             grid = float(scale.reshape(-1)[0]), int(zero.reshape(-1)[0]) - offset
-            written = self._written.get(node.inputs[0], grid)
+            if isinstance(value.source, NetworkInput):
+                return self._grids.quantise(value, *grid, node.label)
+            written = self._written.get(node.inputs[0], (*grid, offset))
             if scale.size != 1 or not close(grid[0], written[0]) or grid[1] != written[1]:
                 raise NetworkError(
                     f"scale and zero point of {node.label} must be those of its QuantizeLinear "
@@ -278,7 +279,9 @@ class _Walk:
         elif isinstance(value, Const) and value.codes is None and value.real.dtype.kind in "iu":
             kind = value.real.dtype.name
         else:
-            kind = "uint8"
+            # Without a zero point the type is the one that was written, uint8 by default.
+            written = self._written.get(node.inputs[0])
+            kind = "uint8" if written is None or written[2] else "int8"
         weights = isinstance(value, Const) and kind in ("int32", "int16")
         if kind not in _TENSOR_CODES and not weights:
             raise NetworkError(
@@ -286,6 +289,22 @@ class _Walk:
             )
         point = np.zeros(1) if zero is None else zero.astype(np.float64)
         return scale, point, _TENSOR_CODES.get(kind, 0)
+
+
+def _rescaled(codes: Codes, gain: float) -> Codes:
+    """The same codes, each worth ``gain`` times as much."""
+    if math.isclose(gain, 1.0):
+        return codes
+    value, function = codes.value, codes.value.function
+    scaled = replace(
+        value,
+        a=value.a * gain,
+        b=value.b * gain,
+        low=value.low * gain,
+        high=value.high * gain,
+        function=None if function is None else lambda real: gain * function(real / gain),
+    )
+    return replace(codes, value=scaled, scale=codes.scale * gain)
 
 
 def _line(error: Exception) -> str:

@@ -21,7 +21,7 @@ OPSET_MIN = 13
 OPSET_MAX = 25
 """Newest operator set whose definitions of the supported operators were checked."""
 
-_QUANTISED_TYPES = {onnx.TensorProto.INT8, onnx.TensorProto.UINT8}
+_CODE_OFFSETS = {onnx.TensorProto.INT8: 0, onnx.TensorProto.UINT8: 128}
 _STANDARD_DOMAINS = {"", "ai.onnx"}
 _QDQ = {"QuantizeLinear", "DequantizeLinear"}
 
@@ -54,6 +54,8 @@ class OnnxNetwork:
     nodes: tuple[OnnxNode, ...]
     constants: dict[str, NDArray[Any]]
     opset: int
+    input_offset: int | None
+    """128 if the input holds uint8 codes, 0 if int8 codes, None if real numbers."""
 
 
 def read_network(path: str | PathLike[str]) -> OnnxNetwork:
@@ -93,6 +95,7 @@ def read_network(path: str | PathLike[str]) -> OnnxNetwork:
         nodes=nodes,
         constants=constants,
         opset=opset,
+        input_offset=_CODE_OFFSETS.get(inputs[0].type.tensor_type.elem_type),
     )
 
 
@@ -184,7 +187,7 @@ def reachable(nodes: list[OnnxNode], outputs: list[str]) -> tuple[OnnxNode, ...]
 def _input_shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
     """Shape with a batch of one; the batch axis may be dynamic, others not."""
     kind = value.type.tensor_type
-    if kind.elem_type not in _QUANTISED_TYPES | {onnx.TensorProto.FLOAT}:
+    if kind.elem_type not in {*_CODE_OFFSETS, onnx.TensorProto.FLOAT}:
         name = onnx.TensorProto.DataType.Name(kind.elem_type)
         raise NetworkError(f"type of input {value.name!r} must be FLOAT, INT8 or UINT8, not {name}")
     shape = [d.dim_value if d.HasField("dim_value") else d.dim_param or "?" for d in kind.shape.dim]
