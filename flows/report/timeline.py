@@ -16,8 +16,8 @@ MERGE = 0.5
 def colour(layer: int) -> str:
     """Colour of a layer; neighbours differ."""
     if layer < 0:
-        return "hsl(0 0% 60%)"
-    return f"hsl({layer * HUE_STEP % 360} 62% {48 + layer % 3 * 7}%)"
+        return "hsl(0, 0%, 60%)"
+    return f"hsl({layer * HUE_STEP % 360}, 62%, {48 + layer % 3 * 7}%)"
 
 
 def timeline(
