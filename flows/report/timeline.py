@@ -1,5 +1,6 @@
 """The units' activity over time, as SVG."""
 
+import colorsys
 from collections.abc import Sequence
 from html import escape
 
@@ -16,8 +17,10 @@ MERGE = 0.5
 def colour(layer: int) -> str:
     """Colour of a layer; neighbours differ."""
     if layer < 0:
-        return "hsl(0, 0%, 60%)"
-    return f"hsl({layer * HUE_STEP % 360}, 62%, {48 + layer % 3 * 7}%)"
+        return "#999999"
+    hue, lightness = layer * HUE_STEP % 360 / 360, (48 + layer % 3 * 7) / 100
+    red, green, blue = (round(255 * part) for part in colorsys.hls_to_rgb(hue, lightness, 0.62))
+    return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 def timeline(
