@@ -7,7 +7,6 @@ rule and one kind of file at a time, with the reason, in ``sim/verilog/waivers.v
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -18,6 +17,7 @@ from xml.etree import ElementTree
 
 from . import verilator
 from .process import Command, CommandFailed
+from .store import alone, keep
 
 __all__ = ["BuildFailed", "Design", "Outcome", "SimulationFailed", "Simulator", "build"]
 
@@ -156,8 +156,8 @@ class Simulator:
 def build(design: Design, cache: Path) -> Simulator:
     """The simulator of a design, from ``cache`` if it was built before.
 
-    The folder in the cache appears complete or not at all, also when several processes build the
-    same design at once.
+    The folder in the cache appears complete or not at all. Of several processes that want the same
+    simulator, one builds it and the others wait.
 
     Raises
     ------
@@ -170,18 +170,22 @@ def build(design: Design, cache: Path) -> Simulator:
     if any(character.isspace() for character in str(cache)):
         raise BuildFailed(f"simulator folder must be a path without blanks, not {str(cache)!r}")
     final = cache / f"{design.top}-{design.digest()}"
-    if final.exists():
-        return Simulator(final, design.top)
-    cache.mkdir(parents=True, exist_ok=True)
-    runtime = cache / f"runtime-{_digest(_runtime_facts(design))}"
-    scratch = Path(tempfile.mkdtemp(prefix="building-", dir=cache))
+    if not final.exists():
+        with alone(final):
+            if not final.exists():
+                _make(design, final)
+    return Simulator(final, design.top)
+
+
+def _make(design: Design, final: Path) -> None:
+    runtime = final.parent / f"runtime-{_digest(_runtime_facts(design))}"
+    scratch = Path(tempfile.mkdtemp(prefix="building-", dir=final.parent))
     try:
         _compile(design, scratch, runtime)
-        _keep(scratch, RUNTIME_OBJECTS, runtime)
-        _keep(scratch, (design.top, "build.log"), final)
+        keep(scratch, RUNTIME_OBJECTS, runtime)
+        keep(scratch, (design.top, "build.log"), final)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return Simulator(final, design.top)
 
 
 def _digest(data: bytes) -> str:
@@ -222,22 +226,6 @@ def _runtime_facts(design: Design) -> bytes:
     return json.dumps(
         [verilator.fingerprint(), design.waves, "--timing" in design.options]
     ).encode()
-
-
-def _keep(scratch: Path, names: Sequence[str], final: Path) -> None:
-    """Copy files into a folder that appears at once; the first of several writers wins."""
-    if final.exists():
-        return
-    staging = Path(tempfile.mkdtemp(prefix="keeping-", dir=final.parent))
-    for name in names:
-        shutil.copy2(scratch / name, staging / name)
-    staging.chmod(0o755)
-    try:
-        os.rename(staging, final)
-    except OSError:
-        shutil.rmtree(staging, ignore_errors=True)
-        if not final.exists():
-            raise
 
 
 def _outcomes(results: Path, seed: int, log: Path) -> list[Outcome]:

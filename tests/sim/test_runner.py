@@ -1,9 +1,10 @@
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from sim import verilator
+from sim import runner, verilator
 from sim.runner import BuildFailed, Design, SimulationFailed, Simulator, build
 
 COUNTER = """
@@ -77,6 +78,25 @@ def test_unchanged_design_is_not_built_again(
     assert (again.folder / "counter").stat() == stamp
 
 
+def test_of_two_that_want_one_simulator_one_builds_it(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Path] = []
+
+    def compile_slowly(design: Design, folder: Path, runtime: Path) -> None:
+        made.append(folder)
+        time.sleep(0.3)
+        for name in (*runner.RUNTIME_OBJECTS, "counter", "build.log"):
+            (folder / name).write_text("")
+
+    monkeypatch.setattr(runner, "_compile", compile_slowly)
+    design = Design(top="counter", sources=(source,))
+    with ThreadPoolExecutor() as pool:
+        first, second = pool.map(lambda _: build(design, tmp_path), range(2))
+    assert first == second
+    assert len(made) == 1
+
+
 def test_every_fact_of_a_design_changes_its_name(source: Path) -> None:
     base = Design(top="counter", sources=(source,))
     names = {
@@ -98,7 +118,8 @@ def test_a_lint_warning_is_an_error(tmp_path: Path) -> None:
     source.write_text(COUNTER.replace("8'd0 :", "9'd0 :"))
     with pytest.raises(BuildFailed, match="(?s)refused counter:.*WIDTHTRUNC"):
         build(Design(top="counter", sources=(source,)), tmp_path / "cache")
-    assert [path.name for path in (tmp_path / "cache").iterdir()] == []
+    left = [path for path in (tmp_path / "cache").iterdir() if path.suffix != ".lock"]
+    assert left == []
 
 
 def test_a_path_with_blanks_is_refused(source: Path, tmp_path: Path) -> None:
