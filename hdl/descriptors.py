@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from amaranth.hdl import signed, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out, Signature
-from amaranth.hdl import signed, unsigned
 
 from models.program.layout import FIELDS, Field, Unit
 

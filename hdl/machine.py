@@ -144,5 +144,3 @@ class Machine(Component):
                     m.d.comb += outer.eq(inner)
                 else:
                     m.d.comb += inner.eq(outer)
-
-

@@ -113,7 +113,9 @@ class MatrixUnit(Component):
         m.d.comb += [
             x.eq(here.x + tap_x),
             y.eq(here.y + tap_y),
-            inside.eq((here.left != 0) & (x >= 0) & (x < d.in_width) & (y >= 0) & (y < d.in_height)),
+            inside.eq(
+                (here.left != 0) & (x >= 0) & (x < d.in_width) & (y >= 0) & (y < d.in_height)
+            ),
             address.eq(here.address + tap_address + word),
             end_word.eq(word == d.words - 1),
             end_kx.eq(kx == d.kernel_x - 1),
@@ -240,4 +242,3 @@ class MatrixUnit(Component):
         with m.If(sent & self.o_acts.payload.release):
             m.d.sync += tiles.eq(tiles - 1)
         m.d.comb += self.unit.done.eq(sent & self.o_acts.payload.release & (tiles == 1))
-

@@ -79,9 +79,7 @@ class WeightUnit(Component):
         covered = Signal(WEIGHT["entries"].bits + 6)  # entries the words of this row cover
         m.d.comb += [
             reader.i.valid.eq(asking),
-            end_inner.eq(
-                Mux(direct, covered + spec.tokens >= d.entries, inner == spec.lanes - 1)
-            ),
+            end_inner.eq(Mux(direct, covered + spec.tokens >= d.entries, inner == spec.lanes - 1)),
             end_outer.eq(outer == Mux(direct, spec.rows, d.entries) - 1),
         ]
         outside = Mux(
@@ -173,9 +171,7 @@ class WeightUnit(Component):
         for lane in range(spec.lanes):
             valid = (entry != d.entries - 1) | (lane < d.last_lanes)
             plain = Mux(valid & ~word_outside, word[index][lane] - d.zero, 0)
-            turned = Mux(
-                block_outside[lane] | (seen + row >= d.rows), 0, block[lane][row] - d.zero
-            )
+            turned = Mux(block_outside[lane] | (seen + row >= d.rows), 0, block[lane][row] - d.zero)
             m.d.comb += out["values"][lane].eq(
                 Mux(transposed, turned, Mux(streamed, word[index][lane], plain))
             )

@@ -38,9 +38,7 @@ class TensorType:
                 f"tensor shape must be 2 or 3 positive sizes such as (28, 28, 1), not {self.shape}"
             )
         if not self.low <= self.zero_point <= self.high:
-            raise ValueError(
-                f"zero point must be {self.low} to {self.high}, not {self.zero_point}"
-            )
+            raise ValueError(f"zero point must be {self.low} to {self.high}, not {self.zero_point}")
 
     @property
     def low(self) -> int:

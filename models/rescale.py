@@ -1,8 +1,8 @@
 """Rescaling: one integer multiply, one right shift, and a *named* tie rule.
 
 Every place where the project narrows a wide integer goes through :func:`rescale`. The field uses at
-least five rules that agree everywhere except on ties (and, for ``DOUBLE``, next to them); naming the
-rule in the type is what keeps golden, program and RTL on the same one.
+least five rules that agree everywhere except on ties (and, for ``DOUBLE``, next to them); naming
+the rule in the type is what keeps golden, program and RTL on the same one.
 """
 
 from __future__ import annotations

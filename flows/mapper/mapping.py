@@ -250,7 +250,9 @@ class _Mapper:
             if last_use.get(name, -1) <= index:
                 self.allocator.free(name)
 
-    def _format(self, kind: TensorType, place: Place, patches: Patches | None = None) -> TensorFormat:
+    def _format(
+        self, kind: TensorType, place: Place, patches: Patches | None = None
+    ) -> TensorFormat:
         return TensorFormat(
             shape=kind.shape,
             rows=place.rows,
@@ -393,9 +395,7 @@ class _Mapper:
         target = self._take_tensor(node.output)
         return matrix_ops.convolution(self.out, self.spec, op, image, target, node.name)
 
-    def _attention(
-        self, node: Node, op: AttentionScores | AttentionContext
-    ) -> tuple[int, int]:
+    def _attention(self, node: Node, op: AttentionScores | AttentionContext) -> tuple[int, int]:
         left, right = self._in(node), self._in(node, 1)
         target = self._take_tensor(node.output)
         tensors = self.graph.tensors

@@ -84,7 +84,7 @@ def convolution(
         tiles=tiles, channels=len(order), rows=tall * wide, entry=entry, params=len(params)
     )
     _drain(out, spec, op.requantize, target, drain, tables)
-    return tiles * -(-tall * wide // spec.tokens) * entries
+    return int(tiles * -(-tall * wide // spec.tokens) * entries)
 
 
 def attention_scores(

@@ -116,7 +116,12 @@ def copy_rows(out: Emitter, source: Place, target: Place) -> None:
     high = (1 << source.bits - 1) - 1
     one = np.array([1])
     same = Requantize(
-        bias=0 * one, multiplier=one, shift=0 * one, rounding=Rounding.FLOOR, low=-high - 1, high=high
+        bias=0 * one,
+        multiplier=one,
+        shift=0 * one,
+        rounding=Rounding.FLOOR,
+        low=-high - 1,
+        high=high,
     )
     requantize(out, same, source, target)
 
@@ -149,9 +154,7 @@ def add(out: Emitter, op: Add, a: Place, b: Place, target: Place) -> None:
 def layer_norm(out: Emitter, op: LayerNorm, source: Place, target: Place) -> None:
     """LayerNorm over the channels of each row."""
     _flat(source, target)
-    params = [
-        {"factor": int(g), "addend": int(o)} for g, o in zip(op.gain, op.offset, strict=True)
-    ]
+    params = [{"factor": int(g), "addend": int(o)} for g, o in zip(op.gain, op.offset, strict=True)]
     entry = out.load_params(params, norm=True)
     count = -(-len(params) // out.spec.vector_lanes)
     function, access = _row_fields(out, op.root)

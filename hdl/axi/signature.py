@@ -1,4 +1,4 @@
-"""Signal groups of AXI4 (one outstanding ID) and AXI4-Lite, as flat members with their AMBA names."""
+"""Signal groups of AXI4 (without IDs) and AXI4-Lite: flat members with their AMBA names."""
 
 from __future__ import annotations
 

@@ -184,5 +184,3 @@ class ControlRegisters(Component):
                     m.d.sync += bus.rdata.eq(value)
         with m.Elif(bus.rready):
             m.d.sync += bus.rvalid.eq(0)
-
-

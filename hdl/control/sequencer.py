@@ -42,9 +42,7 @@ class Sequencer(Component):
 
     def __init__(self, spec: MachineSpec) -> None:
         self.spec = spec
-        members = {
-            f"unit_{u.name.lower()}": In(UnitSignature(u)) for u in WORKING_UNITS
-        }
+        members = {f"unit_{u.name.lower()}": In(UnitSignature(u)) for u in WORKING_UNITS}
         super().__init__(
             {
                 "i": In(stream.Signature(8 * DESCRIPTOR_BYTES)),
@@ -79,9 +77,7 @@ class Sequencer(Component):
                 m.d.sync += ended.eq(1)
             with m.Elif(header.unit >= UNITS):
                 m.d.sync += self.error.eq(ErrorCode.BAD_DESCRIPTOR)
-        m.d.comb += self.finished.eq(
-            ended & rest & ~Cat(q.r_rdy for q in queues).any()
-        )
+        m.d.comb += self.finished.eq(ended & rest & ~Cat(q.r_rdy for q in queues).any())
 
         tokens = {
             (p, c): Signal(TOKEN_BITS, name=f"tokens_{p}_{c}")
@@ -99,15 +95,11 @@ class Sequencer(Component):
             port = getattr(self, f"unit_{unit.name.lower()}")
             head = data.View(struct(HEADER), queue.r_data[: width(HEADER)])
             signal = Signal(UNITS, name=f"signal_{index}")
-            ready = Cat(
-                ~head.wait[p] | (tokens[p, index] != 0) for p in range(UNITS)
-            ).all()
+            ready = Cat(~head.wait[p] | (tokens[p, index] != 0) for p in range(UNITS)).all()
             begin = self.start[index]
             m.d.comb += [
                 port.descriptor.payload.eq(queue.r_data[width(HEADER) :]),
-                port.descriptor.valid.eq(
-                    queue.r_rdy & ready & self.go & ~self.active[index]
-                ),
+                port.descriptor.valid.eq(queue.r_rdy & ready & self.go & ~self.active[index]),
                 begin.eq(port.descriptor.valid & port.descriptor.ready),
                 queue.r_en.eq(begin),
             ]
@@ -125,4 +117,3 @@ class Sequencer(Component):
                     gives[index, other].eq(port.done & self.active[index] & signal[other]),
                 ]
         return m
-

@@ -176,4 +176,3 @@ class DigitalArray(Component):
                 m.d.sync += register.eq(following)
         for lane in range(lanes):
             m.d.comb += self.o_accs.payload[lane].eq(held[lane])
-

@@ -168,14 +168,10 @@ class ScratchpadReader(Component):
         super().__init__(
             {
                 "i": In(
-                    stream.Signature(
-                        data.StructLayout({"address": ADDRESS.bits, "meta": meta})
-                    )
+                    stream.Signature(data.StructLayout({"address": ADDRESS.bits, "meta": meta}))
                 ),
                 "o": Out(
-                    stream.Signature(
-                        data.StructLayout({"word": 8 * spec.word_bytes, "meta": meta})
-                    )
+                    stream.Signature(data.StructLayout({"word": 8 * spec.word_bytes, "meta": meta}))
                 ),
                 "port": Out(ReadPort(spec)),
             }
@@ -207,4 +203,3 @@ class ScratchpadReader(Component):
             metas.r_en.eq(give),
         ]
         return m
-

@@ -130,9 +130,7 @@ class VectorIssue(Component):
         final = Signal()
         statistics = Signal()
         m.d.comb += [
-            end_columns.eq(
-                Mux(drain, beat == per_tile - 1, reached + lanes >= c.channels)
-            ),
+            end_columns.eq(Mux(drain, beat == per_tile - 1, reached + lanes >= c.channels)),
             gone.eq(left == 0),
             end_tokens.eq((left <= 1) & (token == spec.tokens - 1)),
             end_row.eq((row == spec.row_group - 1) | (left == 1)),
@@ -167,7 +165,9 @@ class VectorIssue(Component):
                 tile_column.eq(0), tile_reached.eq(0), tile_word.eq(0), tile_chunk.eq(0),
                 token.eq(0), beat.eq(0),
             ]  # fmt: skip
-        m.d.comb += self.group_start.eq(self.start | (fire & ~drain & end_columns & end_row & end_pass))
+        m.d.comb += self.group_start.eq(
+            self.start | (fire & ~drain & end_columns & end_row & end_pass)
+        )
         with m.If(fire):
             m.d.sync += [
                 column.eq(column + 1),

@@ -18,9 +18,7 @@ from models.program.layout import (
 )
 from models.rescale import Rounding
 
-ROW_VALUES = data.StructLayout(
-    {"mean": signed(18), "entry": 17, "shift": 6, "max": signed(16)}
-)
+ROW_VALUES = data.StructLayout({"mean": signed(18), "entry": 17, "shift": 6, "max": signed(16)})
 """What the lanes need of a row: its mean, its function's entry and shift, its largest code."""
 
 REDUCE_STAGE = 3
@@ -268,8 +266,7 @@ class VectorLane(Component):
         m.d.sync += [
             code10.eq(code9),
             index10.eq(
-                Mux(cursor < 0, 0, Mux(cursor > c.table_last, c.table_last, cursor))
-                + c.table_base
+                Mux(cursor < 0, 0, Mux(cursor > c.table_last, c.table_last, cursor)) + c.table_base
             ),
         ]
         with m.If(c.op != VectorOp.SOFTMAX):
@@ -279,4 +276,3 @@ class VectorLane(Component):
         m.d.sync += code11.eq(code10)
         use_table = c.table & (c.op != VectorOp.SOFTMAX)
         m.d.sync += self.result.eq(Mux(use_table, self._entry.as_signed(), code11))
-

@@ -57,9 +57,7 @@ class RowReduce(Component):
             m, [masked(self.codes[i][:16].as_signed(), i, -(1 << 15)) for i in lanes],
             signed(16), lambda a, b: Mux(a > b, a, b), "largest",
         )  # fmt: skip
-        terms = [
-            masked(Mux(exponential, self.exponentials[i], self.codes[i]), i, 0) for i in lanes
-        ]
+        terms = [masked(Mux(exponential, self.exponentials[i], self.codes[i]), i, 0) for i in lanes]
         total = self._tree(m, terms, signed(28), lambda a, b: a + b, "total")
         squares = self._tree(
             m, [masked(self.squares[i], i, 0) for i in lanes], VALUE_BITS, lambda a, b: a + b,
@@ -81,9 +79,7 @@ class RowReduce(Component):
         max_now, total_now = Signal(signed(16)), Signal(signed(32))
         squares_now = Signal(VALUE_BITS)
         m.d.comb += [
-            max_now.eq(
-                Mux(stage.first | (largest1 > max_so_far), largest1, max_so_far)
-            ),
+            max_now.eq(Mux(stage.first | (largest1 > max_so_far), largest1, max_so_far)),
             total_now.eq(Mux(stage.first, 0, total_so_far) + total1),
             squares_now.eq(Mux(stage.first, 0, squares_so_far) + squares1),
         ]

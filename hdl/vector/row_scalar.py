@@ -132,17 +132,12 @@ class RowScalar(Component):
         up = Signal(2 * INDEX_BITS)
         m.d.comb += [
             down.eq(shifted >> Mux(point > INDEX_BITS, point - INDEX_BITS, 0)[:6]),
-            up.eq(
-                down[:INDEX_BITS]
-                << Mux(point < INDEX_BITS, INDEX_BITS - point, 0)[:4]
-            ),
+            up.eq(down[:INDEX_BITS] << Mux(point < INDEX_BITS, INDEX_BITS - point, 0)[:4]),
             reader.addr.eq(index),
         ]
         return {"near": near, "far": far, "index": index, "shift": shift, "point": point, "up": up}
 
-    def _function(
-        self, m: Module, reader: object, value: Signal, parts: dict[str, Signal]
-    ) -> None:
+    def _function(self, m: Module, reader: object, value: Signal, parts: dict[str, Signal]) -> None:
         """States from the value to the table's entry."""
         c = self.config
         near, far, index = parts["near"], parts["far"], parts["index"]
@@ -185,4 +180,3 @@ class RowScalar(Component):
                 self.o_shift.eq(shift),
             ]
             m.next = "IDLE"
-

@@ -80,7 +80,7 @@ def matmul_exact(x: ArrayLike, w: ArrayLike) -> Integers:
 
 
 def accumulate(x: ArrayLike, spec: Convolution) -> Integers:
-    """Accumulators of a convolution: codes ``[n, height, width, in]`` to int64 ``[n, h', w', out]``."""
+    """Accumulators: codes ``[n, height, width, in]`` to int64 ``[n, height', width', out]``."""
     codes = np.asarray(x, dtype=np.int64) - spec.input_zero
     count, height, width, channels = codes.shape
     out, kernel_h, kernel_w, depth = spec.weights.shape

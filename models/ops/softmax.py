@@ -90,7 +90,9 @@ def softmax_spec(
         offset=half,
         input_shift=input_shift,
         reciprocal=RowFunction(
-            table=table, first=Segment(offset=0, shift=0, last=0, out_shift=out_shift), floating=True
+            table=table,
+            first=Segment(offset=0, shift=0, last=0, out_shift=out_shift),
+            floating=True,
         ),
         zero_point=output_zero,
         low=low,

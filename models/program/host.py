@@ -90,9 +90,7 @@ class TensorFormat:
 def _patches(image: Integers, spec: Patches) -> Integers:
     """``[height, width, channels]`` to ``[positions, kernel_y * kernel_x * channels]``."""
     top, left, bottom, right = spec.padding
-    padded = np.pad(
-        image, ((top, bottom), (left, right), (0, 0)), constant_values=spec.zero
-    )
+    padded = np.pad(image, ((top, bottom), (left, right), (0, 0)), constant_values=spec.zero)
     reach_y = spec.dilation[0] * (spec.kernel[0] - 1)
     reach_x = spec.dilation[1] * (spec.kernel[1] - 1)
     taps = []

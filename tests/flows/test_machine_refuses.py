@@ -155,9 +155,7 @@ def test_errors_name_the_layer(good: Job) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "name", [name for name, case in PROGRAM_CASES.items() if case[2]]
-)
+@pytest.mark.parametrize("name", [name for name, case in PROGRAM_CASES.items() if case[2]])
 def test_golden_machine_refuses_too(good: Job, name: str) -> None:
     """What leaves its bounds in the RTL does so in the golden machine."""
     network = changed(good.network, PROGRAM_CASES[name][0])

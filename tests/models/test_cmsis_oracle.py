@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-
 from tests.oracles.case import data_folder
 from tests.oracles.cmsis import load_cases, reason_left_out
 
@@ -31,5 +30,3 @@ def test_nothing_is_left_out_without_a_reason() -> None:
     left = {name for name in names if reason_left_out(name)}
     assert taken | left == names
     assert not taken & left
-
-

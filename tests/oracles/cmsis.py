@@ -140,7 +140,9 @@ def _convolution(name: str, p: Mapping[str, Any], a: Mapping[str, Integers]) -> 
             weights[channel, :, :, first : first + part] = raw[channel]
     before = (p["PAD_Y"], p["PAD_X"])
     after = tuple(
-        max(0, (target[i] - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1 - size[i] - before[i])
+        max(
+            0, (target[i] - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1 - size[i] - before[i]
+        )
         for i in range(2)
     )
     operator = Convolution(
@@ -213,9 +215,7 @@ def _pool(name: str, p: Mapping[str, Any], a: Mapping[str, Integers]) -> Case:
         operator = MaxPool(window=window, low=low, high=high)
     else:
         kind = "average pooling"
-        operator = average_pool_spec(
-            window, *size, rounding=Rounding.HALF_AWAY, low=low, high=high
-        )
+        operator = average_pool_spec(window, *size, rounding=Rounding.HALF_AWAY, low=low, high=high)
     codes = a["input_tensor"].reshape(-1, *size, p["INPUT_C"])
     want = a["output"].reshape(len(codes), *target, p["INPUT_C"])
     return _single(name, kind, operator, codes, want)

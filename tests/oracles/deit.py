@@ -107,10 +107,12 @@ def block_operators(p: Mapping[str, Integers], b: str) -> list[tuple[str, Operat
     for x in "qkv":
         steps.append((f"attn.{x}", linear(f"attn.{x}"), ["attn.norm"]))
         steps.append((f"attn.{x}.quant", quantiser(f"attn.{x}.quant"), [f"attn.{x}"]))
+    scores = AttentionScores(heads=HEADS, requantize=wide())
+    context = AttentionContext(heads=HEADS, requantize=wide())
     steps += [
-        ("attn.r", AttentionScores(heads=HEADS, requantize=wide()), ["attn.q.quant", "attn.k.quant"]),
+        ("attn.r", scores, ["attn.q.quant", "attn.k.quant"]),
         ("attn.softmax", softmax(p, f"{b}.attn.softmax"), ["attn.r"]),
-        ("attn.a", AttentionContext(heads=HEADS, requantize=wide()), ["attn.softmax", "attn.v.quant"]),
+        ("attn.a", context, ["attn.softmax", "attn.v.quant"]),
         ("attn.a.quant", quantiser("attn.a.quant"), ["attn.a"]),
         ("attn.o", linear("attn.o"), ["attn.a.quant"]),
         ("attn.out", residual(p[f"{b}.attn.residual"]), ["attn.o", "in"]),
