@@ -30,6 +30,8 @@ _PEAK_RATE = {"vit": 2e-3, "resnet": 4e-3}
 _SHORT_FLOATS = {"resnet"}
 """Networks that train faster on a CPU under bfloat16 autocast: convolutions do, small GEMMs not."""
 _WEIGHT_DECAY = 0.05
+_GRADIENT_NORM = {"resnet": 1.0}
+"""Largest norm of the gradients, where it is bounded; Muon's steps have one size anyway."""
 
 
 def augment(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -129,6 +131,8 @@ def train(
             )
             model.zero_grad(set_to_none=True)
             loss.backward()
+            if name in _GRADIENT_NORM:
+                nn.utils.clip_grad_norm_(model.parameters(), _GRADIENT_NORM[name])
             for stepper in (*optimisers, *schedules):
                 stepper.step()
             total += loss.item()
