@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flows.mapper import matrix_ops, vector_ops
 from flows.mapper.emitter import Emitter, reads, writes
+from flows.mapper.order import mapping_order
 from flows.mapper.place import Allocator, MappingError, Place, words_of
 from models.graph import (
     ConcatTokens,
@@ -101,7 +102,7 @@ class _Mapper:
     def __init__(
         self, graph: IntegerGraph, spec: MachineSpec, trace: bool, *, spread: bool
     ) -> None:
-        self.graph = graph
+        self.graph = replace(graph, nodes=tuple(mapping_order(graph.nodes, graph.output)))
         self.spec = spec
         self.trace = trace
         self.out = Emitter(spec)

@@ -41,7 +41,8 @@ def tag_layout(spec: MachineSpec) -> data.StructLayout:
 class VectorIssue(Component):
     """One beat per cycle of ``vector_lanes`` operands and where they belong.
 
-    Additions take three cycles for every two beats of a word (two words have to come in).
+    An addition needs two words for a word's beats: with one beat a word (16-bit codes on the default
+    machine) it takes two cycles a beat, with two or more none is lost.
 
     Attributes
     ----------
@@ -241,13 +242,15 @@ class VectorIssue(Component):
         lanes = spec.vector_lanes
         chunks = data.ArrayLayout(8 * lanes, spec.subwords)
         chunk = Signal(range(max(2, spec.subwords)))  # in the input word
-        kept = Signal(chunks)
+        # An addition keeps its first word until the second one comes, and the second one from its
+        # first beat on: the next first word can come in while the last beat leaves.
+        kept, kept2 = Signal(chunks), Signal(chunks)
         have = Signal()
-        head = data.View(chunks, self.i_words.payload.word)
+        head = self.i_words.payload.word
         meta = self.i_words.payload.meta
-        first_word = Mux(add, kept.as_value(), self.i_words.payload.word)
-        a = self._codes(m, first_word, Mux(pool, meta.chunk, chunk), "a")
-        b = self._codes(m, head.as_value(), chunk, "b")
+        fresh = chunk == 0
+        a = self._codes(m, Mux(add, kept.as_value(), head), Mux(pool, meta.chunk, chunk), "a")
+        b = self._codes(m, Mux(fresh, head, kept2.as_value()), chunk, "b")
 
         window = [Signal(signed(32), name=f"window{i}") for i in range(lanes)]
         largest = c.op == VectorOp.MAX_POOL
@@ -273,33 +276,30 @@ class VectorIssue(Component):
 
         step = 1 + c.wide_in
         word_over = Signal()
+        operands = Mux(
+            add, have & (~fresh | self.i_words.valid), self.i_words.valid & (~pool | meta.last)
+        )
+        second, first = Signal(), Signal()  # an addition takes its second, its first word
         m.d.comb += [
             word_over.eq((chunk + step == spec.subwords) | self.tag.last),
-            fire.eq(
-                on
-                & self.ready
-                & ~hold
-                & Mux(
-                    drain,
-                    self.i_accs.valid,
-                    self.i_words.valid & Mux(pool, meta.last, ~add | have),
-                )
-            ),
+            fire.eq(on & self.ready & ~hold & Mux(drain, self.i_accs.valid, operands)),
             self.i_accs.ready.eq(on & drain & self.ready),
-        ]
-        keep = Signal()
-        m.d.comb += [
-            keep.eq(on & add & ~have & self.i_words.valid),
+            second.eq(add & fire & fresh),
+            first.eq(add & (~have | (fire & word_over & ~fresh))),
             self.i_words.ready.eq(
-                on & Mux(pool, fire | ~meta.last, keep | (fire & word_over & ~drain))
+                on
+                & ~drain
+                & Mux(add, first | second, Mux(pool, fire | ~meta.last, fire & word_over))
             ),
         ]
-        with m.If(keep):
-            m.d.sync += [kept.as_value().eq(self.i_words.payload.word), have.eq(1)]
         with m.If(fire & ~pool & ~drain):
             m.d.sync += chunk.eq(Mux(word_over, 0, chunk + step))
-            with m.If(word_over):
-                m.d.sync += have.eq(0)
+        with m.If(second):
+            m.d.sync += kept2.as_value().eq(head)
+        with m.If(on & first & self.i_words.valid):
+            m.d.sync += [kept.as_value().eq(head), have.eq(1)]
+        with m.Elif(fire & word_over):
+            m.d.sync += have.eq(0)
         with m.If(self.start):
             m.d.sync += [chunk.eq(0), have.eq(0)]
 
