@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from flows.boards import find
 from flows.build import build, load_built
 from flows.cli import main
 from flows.errors import UserError
+from tests.flows.boards.test_project import yosys
 
 NETWORK = Path(__file__).parents[2] / "examples" / "fashion_mnist" / "resnet_int8.onnx"
 BOARD = find("arty-z7-20")
@@ -31,6 +33,7 @@ FILES = {
     "top.xdc",
 }
 Capture = pytest.CaptureFixture[str]
+RE = re.DOTALL | re.MULTILINE
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -56,6 +59,22 @@ def test_files(built: Path) -> None:
     assert manifest["machine"]["macs_per_cycle"] >= 128
     assert manifest["program"]["image_bytes"] == (built / "memory.bin").stat().st_size
     assert manifest["bitstream_command"] == "vivado -mode batch -source top.tcl"
+
+
+def test_the_top_module_fits_the_machine(built: Path) -> None:
+    """Yosys joins them: every port exists, and no width has to be changed."""
+    said = yosys(
+        built,
+        "read_verilog -lib +/xilinx/cells_sim.v +/xilinx/cells_xtra.v; read_verilog top.v; "
+        "read_verilog -lib rowmac.v; hierarchy -check -top top",
+    )
+    assert "Resizing cell port" not in said
+    machine = (built / "rowmac.v").read_text().split("module rowmac(")[1].split(");")[0]
+    ports = {name.strip() for name in machine.replace("\n", "").split(",")}
+    instance = re.search(r"^  rowmac rowmac \((.*?)\n  \);", (built / "top.v").read_text(), RE)
+    assert instance
+    open_ports = ports - set(re.findall(r"\.(\w+)\(", instance.group(1)))
+    assert open_ports == {"event_start", "event_done", "event_tag"}
 
 
 def test_windows_are_in_the_boards_memory_and_apart(built: Path) -> None:
