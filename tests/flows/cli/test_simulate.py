@@ -1,7 +1,11 @@
 """The command as a user runs it: a real network, a real simulation."""
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +120,42 @@ def test_report_cannot_be_written(
     arguments = ["simulate", str(folder), "--inputs", str(SAMPLES), "--report", str(page)]
     assert main(arguments) == 2
     assert f"rowmac: cannot write {page}: No such file or directory\n" in capsys.readouterr().err
+
+
+def test_interrupted_simulation_leaves_nothing(
+    folder: Path, cache_home: Path, tmp_path: Path
+) -> None:
+    program = "import sys; from flows.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, "simulate", str(folder), "--count", "64"]
+    (folder / "report.html").unlink(missing_ok=True)
+    with subprocess.Popen(
+        [*command, "--inputs", str(SAMPLES)],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("image 1 "):
+                break
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err.endswith("rowmac: interrupted\n")
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+    assert not (folder / "report.html").exists()
+    running = [content(path) for path in Path("/proc").glob("[0-9]*/environ")]
+    assert not [one for one in running if f"TMPDIR={tmp_path}".encode() in one]
+
+
+def content(path: Path) -> bytes:
+    """Of a file that may be gone or not ours to read."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def test_bus_error_stops_the_run(
