@@ -41,7 +41,7 @@ def tag_layout(spec: MachineSpec) -> data.StructLayout:
 class VectorIssue(Component):
     """One beat per cycle of ``vector_lanes`` operands and where they belong.
 
-    An addition needs two words for a word's beats: with one beat a word (16-bit codes on the default
+    An addition needs two words for a word's beats: with one beat a word (16-bit codes, default
     machine) it takes two cycles a beat, with two or more none is lost.
 
     Attributes

@@ -44,8 +44,8 @@ def weight(state: MachineState, fields: Mapping[str, int]) -> None:
     state.tiles.extend(full.reshape(tiles, spec.rows, -1))
 
 
-def matrix(state: MachineState, fields: Mapping[str, int]) -> None:
-    """Multiply every token's receptive field with every tile; one accumulator block results."""
+def walk(state: MachineState, fields: Mapping[str, int]) -> tuple[Integers, Integers]:
+    """Operands of every token's K loop ``[tokens, K]``, and the scratchpad addresses read."""
     spec = state.spec
     token = np.arange(fields["tokens"])
     oy, ox = np.divmod(token, fields["width"])
@@ -53,7 +53,7 @@ def matrix(state: MachineState, fields: Mapping[str, int]) -> None:
     iy = fields["start_y"] + oy[:, None] * fields["stride_y"] + ky * fields["dilation_y"]
     ix = fields["start_x"] + ox[:, None] * fields["stride_x"] + kx * fields["dilation_x"]
     inside = (iy >= 0) & (iy < fields["in_height"]) & (ix >= 0) & (ix < fields["in_width"])
-    # The walk as the hardware steps it: a line step follows the last token step of a line.
+    # As the hardware steps it: a line step follows the last token step of a line.
     line = (fields["width"] - 1) * fields["token_step"] + fields["line_step"]
     tap_line = (fields["kernel_x"] - 1) * fields["tap_step"] + fields["tap_line_step"]
     start = fields["base"] + oy * line + ox * fields["token_step"]
@@ -65,6 +65,12 @@ def matrix(state: MachineState, fields: Mapping[str, int]) -> None:
     codes *= inside[:, :, None, None]
     lanes = ((fields["words"] - 1) * spec.tokens + fields["last_beats"]) * spec.lanes
     x = codes.reshape(len(token), len(ky), -1)[:, :, :lanes].reshape(len(token), -1)
+    return x, addresses
+
+
+def matrix(state: MachineState, fields: Mapping[str, int]) -> None:
+    """Multiply every token's receptive field with every tile; one accumulator block results."""
+    x, _ = walk(state, fields)
     blocks = []
     for _ in range(fields["tiles"]):
         tile = state.tiles.popleft()

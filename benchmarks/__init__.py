@@ -1,0 +1,1 @@
+"""Figures of the README and the docs, each printed by one command."""
