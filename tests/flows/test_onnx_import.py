@@ -47,6 +47,7 @@ OLD17 = Recipe(dynamo=False, opset=17, prepare=False)
 RECIPES = {
     "int8": Recipe(),
     "one-gelu-node": Recipe(opset=20),
+    "opset-21": Recipe(opset=21),
     "unprepared": Recipe(prepare=False),
     "uint8": Recipe(activations=UINT8),
     "uint8-per-tensor": Recipe(activations=UINT8, weights=UINT8, per_channel=False),
