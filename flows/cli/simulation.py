@@ -95,7 +95,7 @@ def _print(simulation: Simulation, layers: list[LayerActivity], page: Path) -> N
     print(
         f"{simulation.cycles_per_image:,.0f} cycles per image, "
         f"{simulation.frames_per_second:,.1f} images a second at "
-        f"{simulation.built.board.clock_mhz:g} MHz, "
+        f"{simulation.built.board.clock_mhz:g} MHz (assumed: no place and route was done), "
         f"MAC utilisation {_percent(simulation.utilisation)}"
     )
     print(f"simulated at {simulation.cycles_per_cpu_second:,.0f} cycles per CPU second")
