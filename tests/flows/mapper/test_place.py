@@ -43,7 +43,8 @@ def test_live_tensors_never_overlap(
         name = f"t{number}"
         gaps = "".join(" " if o is None else "x" for o in owner).split("x")
         if max(map(len, gaps)) < size:
-            text = f"tensor {name!r} of {size} words, not only {owner.count(None)} free of {len(owner)}"
+            free_words = owner.count(None)
+            text = f"tensor {name!r} of {size} words, not only {free_words} free of {len(owner)}"
             with pytest.raises(MappingError, match=f"^scratchpad must hold {re.escape(text)}$"):
                 allocator.take(name, size)
             continue
