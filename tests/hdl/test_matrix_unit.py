@@ -72,7 +72,7 @@ def test_walks(spec: MachineSpec, simulators: Path, tmp_path: Path) -> None:
         inputs={"i_fill": fill, "i_unit": units},
         outputs={"o_acts": len(want)},
         pulses={"done": len(units)},
-        after={"i_unit": "i_fill"},
+        after={"i_unit": ["i_fill"]},
         seed=seed,
     )
     check(got["o_acts"], want, "o_acts", seed, acts_layout(spec))

@@ -58,7 +58,7 @@ def test_tiles(spec: MachineSpec, simulators: Path, tmp_path: Path) -> None:
         },
         outputs={"o_weights": sum(counts)},
         pulses={"done": len(chosen)},
-        after={"i_unit": "i_fill"},
+        after={"i_unit": ["i_fill"]},
         seed=seed,
     )
     beats = iter(terms(weights_layout(spec), item) for item in got["o_weights"])
