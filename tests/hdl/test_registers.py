@@ -1,0 +1,48 @@
+"""The control registers against a model, by an AXI4-Lite master that stalls at random."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from amaranth.hdl import Module
+from amaranth.lib.wiring import Component, In, connect, flipped
+
+from flows.verilog import emit
+from hdl.control.registers import ControlRegisters
+from sim.runner import Design, build
+from tests.flows.machines import SMALL
+
+BENCH = "tests.hdl.bench_registers"
+
+
+class Registers(Component):
+    """The registers; Verilator takes no port called ``interrupt``, a word of C++ libraries."""
+
+    RENAMED = {"interrupt": "o_interrupt"}
+
+    def __init__(self) -> None:
+        self.inner = ControlRegisters(SMALL)
+        members = self.inner.signature.members
+        super().__init__({self.RENAMED.get(n, n): member for n, member in members.items()})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.inner = self.inner
+        for name, member in self.inner.signature.members.items():
+            inner, outer = getattr(self.inner, name), getattr(self, self.RENAMED.get(name, name))
+            if member.is_signature:
+                connect(m, inner, flipped(outer))
+            else:
+                m.d.comb += inner.eq(outer) if member.flow == In else outer.eq(inner)
+        return m
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_registers(simulators: Path, tmp_path: Path, seed: int) -> None:
+    """Every scenario of the bench, in one simulator."""
+    text = emit(Registers(), "registers")
+    simulator = build(Design(top="registers", generated={"registers": text}), simulators)
+    plusargs = {"stalls": str(seed), "fingerprint": str(SMALL.fingerprint)}
+    outcomes = simulator.run(BENCH, tmp_path, seed=seed, plusargs=plusargs)
+    assert len(outcomes) == 6
