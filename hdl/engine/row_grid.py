@@ -1,0 +1,137 @@
+"""The grid of the array: row blocks, accumulators and drain; weights arrive with every beat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import Component, In, Out
+
+from hdl.rows.adder_tree import add
+
+
+class RowGrid(Component):
+    """``rows x tokens`` accumulators behind any mixture of row blocks.
+
+    Blocks differ in latency: the operands of the faster ones are delayed so that all sums of a
+    beat come together. Delays of activations (these, and the skew of DSP cascades) are shared
+    between blocks.
+
+    Latency from the last beat of a K loop to its first results is the slowest block's plus two
+    cycles; throughput one beat per cycle if a K loop is at least as long as its results take to
+    leave, ``tokens * rows / drain`` cycles.
+
+    Parameters
+    ----------
+    blocks : row blocks (see :mod:`hdl.rows.block`), in the order of their rows
+    acc_bits : bits of an accumulator
+    drain : accumulators a beat of the output stream; divides the rows
+    """
+
+    def __init__(self, blocks: Sequence[Any], *, acc_bits: int, drain: int) -> None:
+        self.blocks = list(blocks)
+        first = self.blocks[0]
+        self.tokens, self.lanes, self.act_bits = first.tokens, first.lanes, first.act_bits
+        self.rows = sum(block.rows for block in self.blocks)
+        if self.rows % drain:
+            raise ValueError(f"drain must be a divisor of {self.rows} rows, not {drain}")
+        self.acc_bits, self.drain = acc_bits, drain
+        self.weight_bits = max(b.signature.members["weights"].shape.elem_shape.elem_shape
+                               for b in self.blocks)  # fmt: skip
+        acts = data.ArrayLayout(data.ArrayLayout(signed(self.act_bits), self.lanes), self.tokens)
+        weights = data.ArrayLayout(data.ArrayLayout(self.weight_bits, self.lanes), self.rows)
+        beat = data.StructLayout({"acts": acts, "weights": weights, "last": 1})
+        accs = data.ArrayLayout(signed(acc_bits), drain)
+        super().__init__({"i": In(stream.Signature(beat)), "o": Out(stream.Signature(accs))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        ce = Signal()
+        accept = Signal()
+        m.d.comb += [self.i.ready.eq(ce), accept.eq(self.i.valid & ce)]
+        delays: dict[tuple[object, int], Any] = {}
+
+        def delayed(value: Any, key: object, cycles: int) -> Any:
+            """A value some cycles later; each delay exists once."""
+            if cycles == 0:
+                return value
+            if (key, cycles) not in delays:
+                before = delayed(value, key, cycles - 1)
+                later = Signal(before.shape(), name=f"delay_{'_'.join(map(str, key))}_{cycles}")
+                with m.If(ce):
+                    m.d.sync += later.eq(before)
+                delays[key, cycles] = later
+            return delays[key, cycles]
+
+        slowest = max(block.latency for block in self.blocks)
+        results: list[list[Any]] = []
+        row = 0
+        for index, block in enumerate(self.blocks):
+            m.submodules[f"block{index}"] = block
+            m.d.comb += block.ce.eq(ce)
+            for lane in range(self.lanes):
+                late = block.skew(lane) + slowest - block.latency
+                for token in range(self.tokens):
+                    value = self.i.payload.acts[token][lane]
+                    m.d.comb += block.acts[token][lane].eq(delayed(value, ("x", token, lane), late))
+                for inner in range(block.rows):
+                    value = self.i.payload.weights[row + inner][lane]
+                    m.d.comb += block.weights[inner][lane].eq(
+                        delayed(value, ("w", row + inner, lane), late)
+                    )
+            row += block.rows
+        ending = Signal()
+        m.d.comb += ending.eq(accept & self.i.payload.last)
+        valid = delayed(accept, ("valid",), slowest)
+        last = delayed(ending, ("last",), slowest)
+        fresh = Signal(init=1)
+        with m.If(ce & valid):
+            m.d.sync += fresh.eq(last)
+        for block in self.blocks:
+            results += self._accumulate(m, block, len(results), ce & valid, fresh)
+        done = delayed(ending, ("last",), slowest + 1)
+        self._drain(m, results, done, ce)
+        return m
+
+    def _accumulate(
+        self, m: Module, block: Any, row: int, enable: Any, fresh: Signal
+    ) -> list[list[Any]]:
+        """One adder a cell. A finished sum is taken to the drain in the cycle after its last beat,
+        while the next K loop's first beat replaces it."""
+        lines = []
+        for inner in range(block.rows):
+            line = []
+            for token in range(self.tokens):
+                term = block.sums[inner][token]
+                acc = Signal(signed(self.acc_bits), name=f"acc{row + inner}_{token}")
+                with m.If(enable):
+                    m.d.sync += acc.eq(add(term.value, Mux(fresh, 0, acc), term.carry))
+                line.append(acc)
+            lines.append(line)
+        return lines
+
+    def _drain(self, m: Module, results: list[list[Any]], done: Signal, ce: Signal) -> None:
+        """Accumulators to a shift register, which leaves while the next K loop runs."""
+        beats = self.tokens * self.rows // self.drain
+        left = Signal(range(beats + 1))
+        taken = self.o.valid & self.o.ready
+        load = Signal()
+        m.d.comb += [
+            ce.eq(~(done & ((left > 1) | ((left == 1) & ~taken)))),
+            load.eq(ce & done),
+            self.o.valid.eq(left != 0),
+        ]
+        with m.If(load):
+            m.d.sync += left.eq(beats)
+        with m.Elif(taken):
+            m.d.sync += left.eq(left - 1)
+        order = [results[r][t] for t in range(self.tokens) for r in range(self.rows)]
+        held = [Signal(signed(self.acc_bits), name=f"held{i}") for i in range(len(order))]
+        for index, register in enumerate(held):
+            following = held[index + self.drain] if index + self.drain < len(held) else register
+            with m.If(load | taken):
+                m.d.sync += register.eq(Mux(load, order[index], following))
+        for lane in range(self.drain):
+            m.d.comb += self.o.payload[lane].eq(held[lane])

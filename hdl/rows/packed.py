@@ -1,0 +1,206 @@
+"""DSP rows: two or four products of small numbers in one multiplier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.lib import data
+from amaranth.lib.wiring import Component
+
+from hdl.rows.block import RowBlockSignature, sum_bits
+from hdl.rows.dsp import LATENCY, PORT_WIDTH, DspMultiplyAdd
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packing:
+    """How products share a slice: two rows in the wide port, one or two tokens in the narrow one.
+
+    With ``w = (w1 << row_offset) + w0`` and ``x = (x1 << token_offset) + x0`` the product holds
+    ``w0*x0``, ``w0*x1``, ``w1*x0``, ``w1*x1`` in fields of ``token_offset`` (or ``row_offset``)
+    bits; a field below zero borrows one from the field above, which is given back as a carry.
+    Sums of up to ``limit`` products stay inside their fields for every operand allowed.
+
+    Weights are narrow: ``-(2**(bits-1) - 1)`` at least, as symmetric quantisers make them.
+    """
+
+    weight_bits: int
+    act_bits: int
+    tokens: int
+    row_offset: int
+    token_offset: int
+    limit: int
+
+    @property
+    def field(self) -> int:
+        """Bits of a field."""
+        return self.row_offset // self.tokens
+
+
+def packing(family: str, weight_bits: int, act_bits: int) -> Packing:
+    """The packing of a family for operands of these widths.
+
+    Raises
+    ------
+    ValueError
+        If the operands are too wide to pack.
+    """
+    largest = ((1 << weight_bits - 1) - 1) * (1 << act_bits - 1)
+    port = PORT_WIDTH[family]
+    for tokens in (2, 1):
+        # The upper weight's sign is the port's top bit; narrow weights cannot carry beyond it.
+        row_offset = port - weight_bits
+        row_offset -= row_offset % tokens
+        field = row_offset // tokens
+        fits = tokens == 1 or field + act_bits <= 18
+        limit = ((1 << field - 1) - 1) // largest
+        if fits and limit >= 2 and field * 2 * tokens <= 48:
+            return Packing(
+                weight_bits=weight_bits,
+                act_bits=act_bits,
+                tokens=tokens,
+                row_offset=row_offset,
+                token_offset=field if tokens == 2 else 0,
+                limit=limit,
+            )
+    raise ValueError(
+        f"packed operands must be at most 8 by 8 bits, not {weight_bits} by {act_bits}"
+    )
+
+
+class PackedRows(Component):
+    """Two rows of fixed-point weights on DSP slices, two or four products in each.
+
+    A cascade of slices adds up the lanes; lanes beyond the packing's limit go to further
+    cascades, whose sums meet in the fabric.
+
+    Parameters
+    ----------
+    family : str
+        ``generic``, ``xc7`` or ``xcup``.
+    """
+
+    rows = 2
+
+    def __init__(
+        self, family: str, *, tokens: int, lanes: int, act_bits: int, weight_bits: int
+    ) -> None:
+        self.family = family
+        self.packing = packing(family, weight_bits, act_bits)
+        if tokens % self.packing.tokens:
+            raise ValueError(
+                f"tokens must be a multiple of {self.packing.tokens} for rows of {weight_bits} by "
+                f"{act_bits} bits, not {tokens}"
+            )
+        self.tokens, self.lanes, self.act_bits = tokens, lanes, act_bits
+        largest = (1 << weight_bits - 1) - 1
+        self.width = sum_bits(lanes, act_bits, largest)
+        self.segments = -(-lanes // self.packing.limit)
+        self.segment = -(-lanes // self.segments)
+        self.latency = LATENCY + self.segment - 1 + (1 if self.segments > 1 else 0)
+        super().__init__(
+            RowBlockSignature(
+                rows=2,
+                tokens=tokens,
+                lanes=lanes,
+                act_bits=act_bits,
+                weight_bits=weight_bits,
+                width=self.width,
+            )
+        )
+
+    @property
+    def dsps(self) -> int:
+        """DSP slices of the block."""
+        return self.lanes * self.tokens // self.packing.tokens
+
+    def skew(self, lane: int) -> int:
+        """Cycles a lane's operands come late: its place in the cascade, from the end.
+
+        A shorter cascade begins later, so that all end together.
+        """
+        start = lane - lane % self.segment
+        length = min(self.segment, self.lanes - start)
+        return self.segment - length + lane - start
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        p = self.packing
+        for group in range(self.tokens // p.tokens):
+            narrow = self._narrow(m, group)
+            ends = [
+                self._cascade(m, group, start, narrow)
+                for start in range(0, self.lanes, self.segment)
+            ]
+            self._unpack(m, group, ends)
+        return m
+
+    def _narrow(self, m: Module, group: int) -> list[Signal]:
+        """The narrow port's operand of each lane: one token, or two side by side."""
+        p = self.packing
+        operands = []
+        for lane in range(self.lanes):
+            if p.tokens == 1:
+                operands.append(self.acts[group][lane])
+                continue
+            low, high = self.acts[2 * group][lane], self.acts[2 * group + 1][lane]
+            both = Signal(signed(18), name=f"x{group}_{lane}")
+            m.d.comb += both.eq((high << p.token_offset) + low)
+            operands.append(both)
+        return operands
+
+    def _cascade(
+        self,
+        m: Module,
+        group: int,
+        start: int,
+        narrow: list[Signal],
+    ) -> Signal:
+        p = self.packing
+        before: DspMultiplyAdd | None = None
+        for lane in range(start, min(start + self.segment, self.lanes)):
+            dsp = DspMultiplyAdd(self.family, cascade=before is not None)
+            m.submodules[f"dsp{group}_{lane}"] = dsp
+            m.d.comb += [
+                dsp.ce.eq(self.ce),
+                dsp.a.eq(self.weights[0][lane].as_signed()),
+                dsp.d.eq(self.weights[1][lane].as_signed() << p.row_offset),
+                dsp.b.eq(narrow[lane]),
+            ]
+            if before is not None:
+                m.d.comb += dsp.pcin.eq(before.pcout)
+            before = dsp
+        assert before is not None
+        return before.p
+
+    def _unpack(self, m: Module, group: int, ends: list[Signal]) -> None:
+        """Fields to sums; the borrow of the field below comes back as a carry."""
+        p = self.packing
+        for index in range(2 * p.tokens):
+            row, token = divmod(index, p.tokens)
+            at = index * p.field
+            parts = [
+                (end[at : at + p.field].as_signed(), end[at - 1] if index else None) for end in ends
+            ]
+            out = self.sums[row][group * p.tokens + token]
+            if len(parts) == 1:
+                value, carry = parts[0]
+                m.d.comb += out.value.eq(value)
+                if carry is not None:
+                    m.d.comb += out.carry.eq(carry)
+                continue
+            total = Signal(signed(self.width), name=f"total{group}_{index}")
+            carries = [c for _, c in parts if c is not None]
+            merged = parts[0][0]
+            for number, (value, _) in enumerate(parts[1:]):
+                low = carries[number] if carries else 0
+                # Carry-in by one more bit below: no second adder.
+                merged = (Cat(low, merged).as_signed() + Cat(low, value).as_signed()) >> 1
+            with m.If(self.ce):
+                m.d.sync += total.eq(merged)
+            m.d.comb += out.value.eq(total)
+            if carries:
+                late = Signal(name=f"late{group}_{index}")
+                with m.If(self.ce):
+                    m.d.sync += late.eq(carries[-1])
+                m.d.comb += out.carry.eq(late)
