@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,57 @@ from sim.runner import Design, build
 BENCH = "tests.hdl.bench_plan"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """Items of one round; the next one begins when all of it has come.
+
+    Parameters
+    ----------
+    inputs : items of each input stream
+    outputs : how many items to take of each output stream
+    pulses : ports whose high cycles are counted; the round waits for at least that many
+    after : input stream -> input streams that must be drained (or ports that must have pulsed)
+        before it begins
+    """
+
+    inputs: Mapping[str, Sequence[int]]
+    outputs: Mapping[str, int]
+    pulses: Mapping[str, int] = field(default_factory=dict)
+    after: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def run_rounds(
+    component: Any,
+    name: str,
+    cache: Path,
+    work: Path,
+    rounds: Sequence[Round],
+    *,
+    constants: Mapping[str, int] | None = None,
+    seed: int = 1,
+    stall: bool = True,
+    max_cycles: int = 100_000,
+) -> list[dict[str, Any]]:
+    """Build once and run all rounds in one process; gives each round's items by output stream.
+
+    All rounds have the same streams. With ``stall`` each of them is held back at random (seeded);
+    ``constants`` are values of ports that stay as they are.
+    """
+    simulator = build(Design(top=name, generated={name: emit(component, name)}), cache)
+    plan = {
+        "rounds": [asdict(one) for one in rounds],
+        "constants": dict(constants or {}),
+        "stall": stall,
+        "seed": seed,
+        "max_cycles": max_cycles,
+    }
+    work.mkdir(parents=True, exist_ok=True)
+    (work / "plan.json").write_text(json.dumps(plan))
+    simulator.run(BENCH, work, seed=seed, plusargs={"plan": "plan.json"})
+    results: list[dict[str, Any]] = json.loads((work / "results.json").read_text())
+    return results
+
+
 def run_plan(
     component: Any,
     name: str,
@@ -27,40 +79,13 @@ def run_plan(
     *,
     inputs: Mapping[str, Sequence[int]],
     outputs: Mapping[str, int],
-    constants: Mapping[str, int] | None = None,
     pulses: Mapping[str, int] | None = None,
-    after: Mapping[str, str] | None = None,
-    seed: int = 1,
-    stall: bool = True,
-    max_cycles: int = 100_000,
+    after: Mapping[str, Sequence[str]] | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
-    """Build and run; gives the items of each output stream.
-
-    Parameters
-    ----------
-    inputs : items of each input stream
-    outputs : how many items to take of each output stream
-    constants : values of ports that stay as they are
-    pulses : ports whose high cycles are counted; the run waits for at least that many
-    after : input stream -> input stream that must be drained before it begins
-    stall : hold every stream back at random (seeded); else never
-    """
-    simulator = build(Design(top=name, generated={name: emit(component, name)}), cache)
-    plan = {
-        "inputs": {k: list(v) for k, v in inputs.items()},
-        "outputs": dict(outputs),
-        "constants": dict(constants or {}),
-        "pulses": dict(pulses or {}),
-        "after": dict(after or {}),
-        "stall": stall,
-        "seed": seed,
-        "max_cycles": max_cycles,
-    }
-    work.mkdir(parents=True, exist_ok=True)
-    (work / "plan.json").write_text(json.dumps(plan))
-    simulator.run(BENCH, work, seed=seed, plusargs={"plan": "plan.json"})
-    results: dict[str, Any] = json.loads((work / "results.json").read_text())
-    return results
+    """A plan of one round."""
+    one = Round(inputs=inputs, outputs=outputs, pulses=pulses or {}, after=after or {})
+    return run_rounds(component, name, cache, work, [one], **more)[0]
 
 
 def bits(layout: data.Layout, value: Any) -> int:
