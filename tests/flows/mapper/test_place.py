@@ -87,7 +87,7 @@ def test_ring_keeps_what_fits() -> None:
     assert ring.take(b"a", 6) == (0, False)
     assert ring.take(b"b", 4) == (6, False)
     assert [ring.take(k, n) for k, n in ((b"a", 6), (b"b", 4))] == [(0, True), (6, True)]
-    assert ring.take(b"c", 5) == (0, False)
+    assert ring.take(b"c", 6) == (0, False)
     assert ring.take(b"b", 4) == (6, True)
     assert ring.take(b"a", 6) == (0, False)
     with pytest.raises(MappingError, match=r"^function tables must be at most 10 entries, not 11$"):
@@ -127,10 +127,17 @@ def linear(channels: int, depth: int, tokens: int) -> IntegerGraph:
         ),
         (
             linear(9, 8, 1000),
-            "scratchpad must hold tensor 'y' of 2000 words, not only 1048 free of 2048",
+            "layer 'blocks.0/fc': scratchpad must hold tensor 'y' of 2000 words, not only 1048 "
+            "free of 2048",
         ),
-        (linear(2, 513, 1), "layer 'blocks.0/fc' must have K up to 512 (with padding), not 516"),
-        (linear(4 * 257, 8, 1), "channel parameters must be at most 64 entries, not 257"),
+        (
+            linear(2, 513, 1),
+            "layer 'blocks.0/fc': K must be at most 512 (filled up to whole beats), not 516",
+        ),
+        (
+            linear(4 * 257, 8, 1),
+            "layer 'blocks.0/fc': channel parameters must be at most 64 entries, not 257",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named(graph: IntegerGraph, text: str) -> None:
