@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 PAGE = 4096
 GUARD = PAGE
-"""Bytes around the writable windows that must come back untouched."""
+"""Bytes between and around the windows."""
 
 UNIT_NAMES = ("load", "weight", "matrix", "vector", "store")
 
@@ -111,7 +111,6 @@ def image_run(
     network: MappedNetwork,
     codes: Integers,
     *,
-    first: bool,
     conditions: Conditions | None = None,
     reset: bool = False,
     max_cycles: int = 100_000_000,
@@ -122,13 +121,9 @@ def image_run(
     from sim.system import Load, Run
 
     layout = memory_layout(network)
-    bus = network.spec.axi_bytes
-    loads = [Load(address=layout.bases[1], data=_whole(network.input.pack(codes), bus))]
-    if first:
-        loads.insert(0, Load(address=layout.bases[0], data=_whole(network.image, bus)))
-    # The writable part, guards included, starts as a pattern: what stays can be told.
-    start, size = _writable(layout)
-    loads.append(Load(address=start, data=_pattern(size).tobytes()))
+    memory = memory_before(network, codes)
+    # All of the memory is laid anew, so that whatever is written where it should not be shows.
+    loads = [Load(address=0, data=memory.tobytes())]
     writes = [(int(Register.INTERRUPT_ENABLE), 1), (int(Register.PROGRAM), 0)]
     writes.append((int(Register.WATCHDOG), watchdog))
     for window, (base, length) in enumerate(zip(layout.bases, layout.sizes, strict=True)):
@@ -145,12 +140,12 @@ def image_run(
         max_cycles=max_cycles,
         registers=tuple(registers),
         after=((int(Register.INTERRUPT_CLEAR), 1),),
-        dumps=((start, size),),
+        dumps=((0, len(memory)),),
     )
 
 
-def image_result(network: MappedNetwork, run: Finished) -> ImageResult:
-    """Check a run and unpack what it has left.
+def image_result(network: MappedNetwork, run: Finished, codes: Integers) -> ImageResult:
+    """Check the run of an image and unpack what it has left.
 
     Raises
     ------
@@ -161,20 +156,17 @@ def image_result(network: MappedNetwork, run: Finished) -> ImageResult:
     if registers[Register.STATUS] & STATUS_ERROR:
         raise MachineError(describe_error(registers[Register.ERROR], network))
     layout = memory_layout(network)
-    start, size = _writable(layout)
     memory = np.frombuffer(run.memory[0], dtype=np.uint8)
-    untouched = np.ones(size, dtype=bool)
+    changed = memory != memory_before(network, codes)
     parts = []
     for window in (2, 3):
-        base = layout.bases[window] - start
-        stop = base + layout.sizes[window]
-        untouched[base:stop] = False
-        parts.append(memory[base:stop])
-    wrong = np.flatnonzero(untouched & (memory != _pattern(size)))
+        base, size = layout.bases[window], layout.sizes[window]
+        changed[base : base + size] = False
+        parts.append(memory[base : base + size])
+    wrong = np.flatnonzero(changed)
     if len(wrong):
         raise MachineError(
-            f"memory outside the windows must stay untouched, not written at "
-            f"{start + int(wrong[0]):#x}"
+            f"memory outside the windows must stay untouched, not written at {int(wrong[0]):#x}"
         )
     return ImageResult(
         output=network.output.unpack(parts[0]),
@@ -221,14 +213,11 @@ def run_images(
     MachineError
         See :func:`image_result`.
     """
-    runs = [
-        image_run(network, image, first=index == 0, conditions=conditions)
-        for index, image in enumerate(codes)
-    ]
+    runs = [image_run(network, image, conditions=conditions) for image in codes]
     results: list[ImageResult] = []
 
     def finished(index: int, run: Finished) -> None:
-        results.append(image_result(network, run))
+        results.append(image_result(network, run, codes[index]))
         if on_image:
             on_image(index, results[-1])
 
@@ -253,14 +242,10 @@ def build_simulator(
     )
 
 
-def _writable(layout: Layout) -> tuple[int, int]:
-    start = layout.bases[2] - GUARD
-    return start, layout.end - start
-
-
-def _pattern(size: int) -> NDArray[np.uint8]:
-    return (np.arange(size) * 151 + 7).astype(np.uint8)
-
-
-def _whole(data: NDArray[np.uint8], unit: int) -> bytes:
-    return data.tobytes() + bytes(-len(data) % unit)
+def memory_before(network: MappedNetwork, codes: Integers) -> NDArray[np.uint8]:
+    """All of the memory before an image's run: program, input, and a pattern everywhere else."""
+    layout = memory_layout(network)
+    memory = (np.arange(layout.end) * 151 + 7).astype(np.uint8)
+    for window, data in ((0, network.image), (1, network.input.pack(codes))):
+        memory[layout.bases[window] : layout.bases[window] + len(data)] = data
+    return memory

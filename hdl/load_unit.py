@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import Component, In, Out
@@ -21,6 +21,13 @@ WINDOWS = 4
 def window_layout() -> data.ArrayLayout:
     """Memory windows as the control registers give them: byte address and size."""
     return data.ArrayLayout(data.StructLayout({"base": 32, "size": 32}), WINDOWS)
+
+
+def window_holds(window: data.View, offset: Value, end: Value, lane: int) -> Value:
+    """Whether an access from ``offset`` to ``end`` lies in a window, in whole aligned beats."""
+    top = (window.base + end)[:36]
+    aligned = (window.base[:lane] == 0) & (offset[:lane] == 0)
+    return (end <= window.size) & (top <= 1 << 32) & aligned
 
 
 class ParamWrite(data.StructLayout):
@@ -93,7 +100,7 @@ class LoadUnit(Component):
         fits = Signal()
         m.d.comb += [
             end.eq(d.offset + (d.beats << lane)),
-            fits.eq((end <= window.size) & (d.offset[:lane] == 0)),
+            fits.eq(window_holds(window, d.offset, end, lane)),
             splitter.i.valid.eq(start & fits),
             splitter.i.payload.address.eq(window.base + d.offset),
             splitter.i.payload.beats.eq(d.beats),
@@ -178,7 +185,8 @@ class LoadUnit(Component):
                 )
             ),
             self.unit.stall.eq(busy & ~taken & ~(have & to_tables)),
-            self.unit.done.eq(sent & (left == 0)),
+            # Beats that do not make a whole item are dropped.
+            self.unit.done.eq(busy & (left == 0) & (sent | ~have)),
         ]
         with m.If(sent):
             m.d.sync += have.eq(0)

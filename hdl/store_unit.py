@@ -10,7 +10,7 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from hdl.axi.burst import BurstSplitter
 from hdl.axi.signature import AxiWriteSignature
 from hdl.descriptors import UnitSignature
-from hdl.load_unit import window_layout
+from hdl.load_unit import window_holds, window_layout
 from hdl.memory.scratchpad import ReadPort, ScratchpadReader
 from models.machine_spec import MachineSpec
 from models.program.layout import Unit
@@ -73,7 +73,7 @@ class StoreUnit(Component):
         fits = Signal()
         m.d.comb += [
             end.eq(d.offset + d.words * spec.word_pitch),
-            fits.eq((end <= window.size) & (d.offset[:lane] == 0)),
+            fits.eq(window_holds(window, d.offset, end, lane)),
             splitter.i.valid.eq(start & fits),
             splitter.i.payload.address.eq(window.base + d.offset),
             splitter.i.payload.beats.eq(d.words * spec.beats_per_word),

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.mapper.place import RingSpace
+from flows.mapper.place import MappingError, RingSpace
 from models.machine_spec import MachineSpec
 from models.program.descriptor import Descriptor, encode_program
 from models.program.layout import (
     DESCRIPTOR_BYTES,
+    FIELDS,
     PARAM_BYTES,
     PARAM_DRAIN,
     PARAM_NORM,
@@ -22,6 +23,7 @@ from models.program.layout import (
     Unit,
     pack,
 )
+from models.program.legal import broken_rule
 from models.rescale import Integers
 
 ALIGNMENT = 4096
@@ -47,6 +49,15 @@ def writes(start: int, stop: int, space: str = "scratchpad") -> Access:
     return Access(space, start, stop, True)
 
 
+NEUTRAL = {
+    Unit.WEIGHT: {"rows": 1, "last_lanes": 1},
+    Unit.VECTOR: {
+        "tiles": 1, "width": 1, "kernel_y": 1, "kernel_x": 1, "mean_shift": 1,
+    },
+}  # fmt: skip
+"""Values of fields that an operator does not use but that may not be 0."""
+
+
 class Emitter:
     """A program under construction.
 
@@ -70,7 +81,21 @@ class Emitter:
         self.row_tables = RingSpace(ROW_ENTRIES, "row tables")
 
     def add(self, unit: Unit, fields: dict[str, int], accesses: Iterable[Access]) -> None:
-        """Append a descriptor."""
+        """Append a descriptor.
+
+        Raises
+        ------
+        MappingError
+            If a value does not fit its field, or is none the machine takes.
+        """
+        fields = {**dict.fromkeys(FIELDS[unit], 0), **NEUTRAL.get(unit, {}), **fields}
+        try:
+            pack(FIELDS[unit], fields)
+        except ValueError as error:
+            raise MappingError(str(error)) from None
+        wrong = broken_rule(self.spec, unit, fields)
+        if wrong:
+            raise MappingError(wrong)
         index = len(self.descriptors)
         wait = 0
         needed: dict[Unit, int] = {}

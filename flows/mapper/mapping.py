@@ -122,7 +122,10 @@ class _Mapper:
         last_use = self._last_uses()
         for index, node in enumerate(graph.nodes):
             self.out.tag = index + 1
-            self._node(node)
+            try:
+                self._node(node)
+            except MappingError as error:
+                raise MappingError(f"layer {node.name!r}: {error}") from None
             if self.trace:
                 self._trace(node.output)
             self._release(index, last_use)
@@ -354,9 +357,7 @@ class _Mapper:
         if isinstance(node.operator, SelectTokens):
             place = place.part(node.operator.start, node.operator.stop)
         elif shape[-1] != place.channels:
-            raise MappingError(
-                f"reshape {node.name!r} must keep {place.channels} channels last, not {shape}"
-            )
+            raise MappingError(f"reshape must keep {place.channels} channels last, not {shape}")
         self.places[name] = place
         self.owner[name] = self.owner[source]
 
@@ -394,7 +395,7 @@ class _Mapper:
             height, width = (shape[0], shape[1]) if len(shape) == 3 else (1, shape[0])
             image = matrix_ops.Image(place=place, height=height, width=width)
         target = self._take_tensor(node.output)
-        return matrix_ops.convolution(self.out, self.spec, op, image, target, node.name)
+        return matrix_ops.convolution(self.out, self.spec, op, image, target)
 
     def _attention(self, node: Node, op: AttentionScores | AttentionContext) -> tuple[int, int]:
         left, right = self._in(node), self._in(node, 1)

@@ -27,7 +27,7 @@ class Image:
 
 
 def convolution(
-    out: Emitter, spec: MachineSpec, op: Convolution, source: Image, target: Place, name: str
+    out: Emitter, spec: MachineSpec, op: Convolution, source: Image, target: Place
 ) -> int:
     """Static weights: load stream, weight tiles, walk, drain. Gives the beats of the array."""
     weights = _lane_order(spec, op.weights, source.place)
@@ -36,8 +36,7 @@ def convolution(
     entries = weights.shape[1] // spec.lanes
     if entries > spec.depth_entries:
         raise MappingError(
-            f"layer {name!r} must have K up to {spec.depth} (with padding), not "
-            f"{entries * spec.lanes}"
+            f"K must be at most {spec.depth} (filled up to whole beats), not {entries * spec.lanes}"
         )
     rows = np.zeros((tiles * spec.rows, weights.shape[1]), dtype=np.int8)
     used = order >= 0

@@ -13,8 +13,8 @@ from models.ops.add import Add
 from models.ops.layer_norm import LayerNorm
 from models.ops.pool import AveragePool, MaxPool, Window
 from models.ops.requantize import Lookup, Requantize
-from models.ops.row_function import RowFunction
-from models.ops.softmax import Softmax
+from models.ops.row_function import VALUE_BITS, RowFunction
+from models.ops.softmax import SUM_LIMIT, Softmax
 from models.program.layout import Unit, VectorOp
 from models.rescale import Rounding
 
@@ -154,6 +154,12 @@ def add(out: Emitter, op: Add, a: Place, b: Place, target: Place) -> None:
 def layer_norm(out: Emitter, op: LayerNorm, source: Place, target: Place) -> None:
     """LayerNorm over the channels of each row."""
     _flat(source, target)
+    wide = source.bits - 1 + op.pre_shift
+    most = min((1 << 30) >> wide, ((1 << VALUE_BITS) - 1) >> 2 * wide)
+    if source.channels > most:
+        raise MappingError(
+            f"layer norm must be over at most {most} channels, not {source.channels}"
+        )
     params = [{"factor": int(g), "addend": int(o)} for g, o in zip(op.gain, op.offset, strict=True)]
     entry = out.load_params(params, norm=True)
     count = -(-len(params) // out.spec.vector_lanes)
@@ -179,6 +185,9 @@ def layer_norm(out: Emitter, op: LayerNorm, source: Place, target: Place) -> Non
 def softmax(out: Emitter, op: Softmax, source: Place, target: Place) -> None:
     """Softmax over each row."""
     _flat(source, target)
+    most = (SUM_LIMIT - 1) // int(op.exp.max())
+    if source.channels > most:
+        raise MappingError(f"softmax must be over at most {most} keys, not {source.channels}")
     address = out.load_table(op.exp, row=False)
     function, access = _row_fields(out, op.reciprocal)
     fields = {

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import Component, In, Out
 from hdl.axi.burst import BurstSplitter
 from hdl.axi.signature import BurstReadSignature
 from hdl.descriptors import struct
-from hdl.load_unit import window_layout
+from hdl.load_unit import window_holds, window_layout
 from models.machine_spec import MachineSpec
 from models.program.layout import (
     DESCRIPTOR_BYTES,
@@ -67,7 +67,7 @@ class ProgramFetch(Component):
         unit = data.View(struct(HEADER), raw[: width(HEADER)]).unit
         m.d.comb += [
             end.eq(at + DESCRIPTOR_BYTES),
-            fits.eq(end <= window.size),
+            fits.eq(window_holds(window, at, end, spec.axi_bytes.bit_length() - 1)),
             splitter.i.payload.address.eq(window.base + at),
             splitter.i.payload.beats.eq(beats),
             self.memory.burst.valid.eq(splitter.o.valid),

@@ -127,15 +127,18 @@ class ControlRegisters(Component):
                     busy[unit].eq(busy[unit] + self.active[unit]),
                     stall[unit].eq(stall[unit] + (self.active[unit] & self.stall[unit])),
                 ]
-            with m.If((self.active & ~self.stall).any()):
+            with m.If((self.active & ~self.stall).any() & ~status_error):
                 m.d.sync += idle_cycles.eq(0)
             with m.Else():
                 m.d.sync += idle_cycles.eq(idle_cycles + 1)
             with m.If(status_error):
                 with m.If(self.quiet):
                     m.d.sync += [self.running.eq(0), pending.eq(1)]
+                with m.Elif(stuck):
+                    # A bus that never answers: the host hears of the error all the same.
+                    m.d.sync += pending.eq(1)
             with m.Elif(Cat(f.any() for f in failures).any() | stuck):
-                m.d.sync += status_error.eq(1)
+                m.d.sync += [status_error.eq(1), idle_cycles.eq(0)]
                 m.d.sync += error.eq(ErrorCode.WATCHDOG | CONTROL_UNIT << 8)
                 for unit in reversed(range(UNITS + 1)):
                     tag = self.tags[unit] if unit < UNITS else 0

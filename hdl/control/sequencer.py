@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, Out
@@ -10,6 +10,7 @@ from amaranth.lib.wiring import Component, In, Out
 from hdl.descriptors import UnitSignature, struct
 from models.machine_spec import MachineSpec
 from models.program.layout import DESCRIPTOR_BYTES, FIELDS, HEADER, UNITS, Unit, width
+from models.program.legal import rules
 from models.registers import ErrorCode
 
 TOKEN_BITS = 8
@@ -69,7 +70,10 @@ class Sequencer(Component):
             m.submodules[f"queue_{unit.name.lower()}"] = queue
             m.d.comb += queue.w_data.eq(self.i.payload[:bits])
             with m.If(self.go & self.i.valid & (header.unit == unit)):
-                m.d.comb += [queue.w_en.eq(1), self.i.ready.eq(queue.w_rdy)]
+                with m.If(self._legal(m, unit)):
+                    m.d.comb += [queue.w_en.eq(1), self.i.ready.eq(queue.w_rdy)]
+                with m.Else():
+                    m.d.sync += self.error.eq(ErrorCode.BAD_DESCRIPTOR)
             queues.append(queue)
         with m.If(self.go & self.i.valid):
             with m.If(header.unit == Unit.END):
@@ -117,3 +121,24 @@ class Sequencer(Component):
                     gives[index, other].eq(port.done & self.active[index] & signal[other]),
                 ]
         return m
+
+    def _legal(self, m: Module, unit: Unit) -> Value:
+        """Whether the waiting descriptor keeps the rules of its unit."""
+        start = width(HEADER)
+        fields = data.View(
+            struct(FIELDS[unit]), self.i.payload[start : start + width(FIELDS[unit])]
+        )
+        kept: list[Value] = []
+        for number, rule in enumerate(rules(self.spec)[unit]):
+            total = sum((fields[name] for name in rule.fields[1:]), fields[rule.fields[0]])
+            name = f"{unit.name.lower()}_rule{number}"
+            # Only comparisons that can fail.
+            if rule.low > 0:
+                above = Signal(name=f"{name}_low")
+                m.d.comb += above.eq(total >= rule.low)
+                kept.append(above)
+            if rule.high is not None and rule.high < (1 << len(total)) - 1:
+                below = Signal(name=f"{name}_high")
+                m.d.comb += below.eq(total <= rule.high)
+                kept.append(below)
+        return Cat(kept).all()

@@ -14,6 +14,7 @@ from models.machine.vector import vector
 from models.machine_spec import MachineSpec
 from models.program.descriptor import Descriptor, ProgramError, decode_program
 from models.program.layout import Unit
+from models.program.legal import broken_rule
 
 UNITS: Mapping[Unit, Callable[[MachineState, Mapping[str, int]], None]] = {
     Unit.LOAD: load,
@@ -57,12 +58,16 @@ class GoldenMachine:
         for index, descriptor in enumerate(
             decode_program(self.spec, self.state.windows[0].tobytes())
         ):
+            wrong = broken_rule(self.spec, descriptor.unit, descriptor.fields)
+            if wrong:
+                raise ProgramError(f"descriptor {index} ({descriptor.unit.name}): {wrong}")
             try:
                 UNITS[descriptor.unit](self.state, descriptor.fields)
-            except (IndexError, KeyError) as error:
+            except ProgramError:
+                raise
+            except (IndexError, KeyError, ValueError, OverflowError) as error:
                 raise ProgramError(
-                    f"descriptor {index} ({descriptor.unit.name}) must be executable, not "
-                    f"{descriptor.fields}"
+                    f"descriptor {index} ({descriptor.unit.name}) must be executable: {error}"
                 ) from error
             if after is not None:
                 after(index, descriptor)

@@ -12,19 +12,25 @@ from models.program.layout import PARAM_BYTES, LoadTarget
 
 
 def load(state: MachineState, fields: Mapping[str, int]) -> None:
-    """Copy ``beats`` bus beats from a window to a target on the chip."""
+    """Copy ``beats`` bus beats from a window to a target on the chip.
+
+    Beats at the end that do not make a whole word (or parameter) are read and dropped.
+    """
     spec = state.spec
     data = state.window(fields["window"], fields["offset"], fields["beats"] * spec.axi_bytes)
     target, address = LoadTarget(fields["target"]), fields["address"]
     if target in (LoadTarget.SCRATCHPAD, LoadTarget.WEIGHTS):
-        words = data.reshape(-1, spec.word_pitch)[:, : spec.word_bytes]
+        whole = len(data) // spec.word_pitch * spec.word_pitch
+        words = data[:whole].reshape(-1, spec.word_pitch)[:, : spec.word_bytes]
         if target is LoadTarget.WEIGHTS:
             state.weight_words.extend(words.copy())
             return
-        state.check(np.array([address, address + len(words) - 1]))
+        if len(words):
+            state.check(np.array([address, address + len(words) - 1]))
         state.scratchpad[address : address + len(words)] = words
     elif target is LoadTarget.PARAMS:
-        channels = data.reshape(-1, PARAM_BYTES)[:, :9]
+        whole = len(data) // PARAM_BYTES * PARAM_BYTES
+        channels = data[:whole].reshape(-1, PARAM_BYTES)[:, :9]
         flat = state.params.reshape(-1, 9)
         start = address * spec.vector_lanes
         if start + len(channels) > len(flat):

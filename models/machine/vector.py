@@ -12,6 +12,7 @@ from models.ops.layer_norm import LayerNorm, layer_norm
 from models.ops.requantize import Lookup, lookup
 from models.ops.row_function import RowFunction, Segment
 from models.ops.softmax import Softmax, softmax
+from models.program.descriptor import ProgramError
 from models.program.layout import PARAM_DRAIN, PARAM_NORM, VectorOp, unpack
 from models.rescale import Integers, Rounding, rescale
 
@@ -154,6 +155,11 @@ def _row_function(state: MachineState, fields: Mapping[str, int]) -> RowFunction
 def _params(state: MachineState, entry: int, channels: int, *, drain: bool) -> list[Integers]:
     layout = PARAM_DRAIN if drain else PARAM_NORM
     start = entry * state.spec.vector_lanes
+    if start + channels > state.spec.param_entries * state.spec.vector_lanes:
+        raise ProgramError(
+            f"parameters must end inside {state.spec.param_entries} entries, not at channel "
+            f"{start + channels}"
+        )
     raw = state.params.reshape(-1, 9)[start : start + channels]
     rows = [unpack(layout, int.from_bytes(r.tobytes(), "little")) for r in raw]
     return [np.array([r[name] for r in rows], dtype=np.int64) for name in layout]

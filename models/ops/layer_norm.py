@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from models.ops.row_function import (
+    VALUE_BITS,
     RowFunction,
     Segment,
     reciprocal_root_table,
@@ -78,6 +79,14 @@ def layer_norm(x: ArrayLike, spec: LayerNorm) -> Integers:
         raise OverflowError("layer norm input after its pre-shift must fit 18 signed bits")
     total = wide.sum(axis=-1)
     mean = shift_right(total * spec.mean_multiplier, spec.mean_shift, Rounding.HALF_UP)
+    # The hardware's way to the variance, sum(x'^2) - mean * (2 * total - channels * mean), must
+    # fit its registers as well.
+    bent = 2 * total - wide.shape[-1] * mean
+    for what, value, bits in (("sum", total, 32), ("mean", mean, 18), ("doubled sum", bent, 32)):
+        if value.size and max(int(value.max()), -int(value.min()) - 1) >= 1 << bits - 1:
+            raise OverflowError(f"layer norm {what} must fit {bits} signed bits")
+    if wide.size and int((wide * wide).sum(axis=-1).max()) >= 1 << VALUE_BITS:
+        raise OverflowError(f"layer norm sum of squares must fit {VALUE_BITS} bits")
     centred = wide - mean[..., None]
     if centred.size and max(int(centred.max()), -int(centred.min()) - 1) >= 1 << 17:
         raise OverflowError("layer norm deviation must fit 18 signed bits")

@@ -13,6 +13,9 @@ from numpy.typing import ArrayLike
 from models.ops.row_function import RowFunction, Segment, reciprocal_table, row_function
 from models.rescale import Integers, Rounding, rescale
 
+SUM_LIMIT = 1 << 31
+"""What the sum of a row's exponentials stays below."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Softmax:
@@ -47,6 +50,8 @@ class Softmax:
             raise ValueError(f"softmax table must be 1 to 1024 entries, not shape {exp.shape}")
         if exp.min() < 0 or exp.max() > 0xFFFF:
             raise ValueError("softmax table entries must be 0 to 65535")
+        if not -(1 << 23) <= self.offset < 1 << 23:
+            raise ValueError(f"softmax offset must fit 24 signed bits, not {self.offset}")
         if not 0 <= self.input_shift <= 15:
             raise ValueError(f"softmax input shift must be 0 to 15, not {self.input_shift}")
 
@@ -57,7 +62,10 @@ def softmax(x: ArrayLike, spec: Softmax) -> Integers:
     distance = codes.max(axis=-1, keepdims=True) - codes
     cursor = (distance + spec.offset) >> spec.input_shift
     e = spec.exp[np.clip(cursor, 0, len(spec.exp) - 1)]
-    entry, shift = row_function(e.sum(axis=-1, keepdims=True), spec.reciprocal)
+    total = e.sum(axis=-1, keepdims=True)
+    if total.size and total.max() >= SUM_LIMIT:
+        raise OverflowError("softmax sum must fit 32 signed bits")
+    entry, shift = row_function(total, spec.reciprocal)
     y = rescale(e, entry, shift, spec.rounding) + spec.zero_point
     return np.clip(y, spec.low, spec.high)
 

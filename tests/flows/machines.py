@@ -72,7 +72,7 @@ def run_jobs(
 
     def finished(index: int, run: Finished) -> None:
         one = jobs[index]
-        result = image_result(one.network, run)
+        result = image_result(one.network, run, one.codes)
         output, trace = golden_run(one.network, one.codes)
         label = f"{one.name} (memory seed {None if seed is None else seed + index})"
         for tensor in trace:
@@ -84,7 +84,6 @@ def run_jobs(
         image_run(
             one.network,
             one.codes,
-            first=True,
             conditions=conditions(seed, index),
             watchdog=20_000,
             max_cycles=5_000_000,

@@ -14,6 +14,7 @@ from flows.mapper import MappedNetwork
 from models.machine.golden import GoldenMachine
 from models.program.descriptor import Descriptor, ProgramError, decode_program, encode_program
 from models.program.layout import DESCRIPTOR_BYTES, Unit
+from models.registers import Register, window_register
 from sim.conditions import IDEAL, Conditions, Response
 from sim.system import Finished, Run
 from tests.flows.machines import SMALL, Job, job, simulator
@@ -70,10 +71,31 @@ PROGRAM_CASES: dict[str, tuple[Change, str, bool]] = {
     "vector writes beyond the scratchpad": (
         edit(Unit.VECTOR, out=SMALL.scratchpad_words + 5), "SCRATCHPAD_BOUNDS", True),
     "parameters that do not exist": (
-        edit(Unit.VECTOR, param=SMALL.param_entries), "ENTRY_BOUNDS from the vector unit", False),
+        edit(Unit.VECTOR, param=SMALL.param_entries), "ENTRY_BOUNDS from the vector unit", True),
     "weights deeper than the store": (
         edit(Unit.WEIGHT, entries=SMALL.depth_entries + 1), "ENTRY_BOUNDS from the weight unit",
         True),
+    "blocks without a beat": (
+        edit(Unit.MATRIX, last_beats=0), "BAD_DESCRIPTOR from the control part", True),
+    "blocks of more beats than tokens": (
+        edit(Unit.MATRIX, last_beats=SMALL.tokens + 1), "BAD_DESCRIPTOR from the control part",
+        True),
+    "kernel of no column": (
+        edit(Unit.MATRIX, kernel_x=0), "BAD_DESCRIPTOR from the control part", True),
+    "no tiles": (edit(Unit.WEIGHT, tiles=0), "BAD_DESCRIPTOR from the control part", True),
+    "unknown weight source": (
+        edit(Unit.WEIGHT, source=3), "BAD_DESCRIPTOR from the control part", True),
+    "unknown load target": (
+        edit(Unit.LOAD, target=6), "BAD_DESCRIPTOR from the control part", True),
+    "nothing to load": (edit(Unit.LOAD, beats=0), "BAD_DESCRIPTOR from the control part", True),
+    "unknown vector operator": (
+        edit(Unit.VECTOR, op=7), "BAD_DESCRIPTOR from the control part", True),
+    "unknown rounding": (
+        edit(Unit.VECTOR, rounding=7), "BAD_DESCRIPTOR from the control part", True),
+    "table beyond its memory": (
+        edit(Unit.VECTOR, table_base=2047, table_last=1), "BAD_DESCRIPTOR from the control part",
+        True),
+    "nothing to store": (edit(Unit.STORE, words=0), "BAD_DESCRIPTOR from the control part", True),
     "tokens that never come": (no_signals, "WATCHDOG from the control part", False),
 }  # fmt: skip
 
@@ -88,6 +110,25 @@ BUS_CASES = {
     "weights read": (0, Conditions(fault_read=Response.DECERR), "BUS_READ from the load unit"),
     "output written": (2, Conditions(fault_write=Response.SLVERR), "BUS_WRITE from the store unit"),
 }
+
+
+REGISTER_CASES = {
+    # name: register, what is added to its value, what the error says
+    "program window off its beats": (window_register(0), 2, "WINDOW_BOUNDS from the control part"),
+    "program offset off its beats": (Register.PROGRAM, 2, "WINDOW_BOUNDS from the control part"),
+    "program beyond its window": (Register.PROGRAM, 1 << 20, "WINDOW_BOUNDS from the control part"),
+    "input window off its beats": (window_register(1), 1, "WINDOW_BOUNDS from the load unit"),
+    "input window too small": (window_register(1) + 4, -4, "WINDOW_BOUNDS from the load unit"),
+    "output window off its beats": (window_register(2), 1, "WINDOW_BOUNDS from the store unit"),
+    "output window over the end of all addresses": (
+        window_register(2), 0, "WINDOW_BOUNDS from the store unit"),
+}  # fmt: skip
+
+
+def shifted(run: Run, register: int, step: int) -> Run:
+    """The run with another value in one register."""
+    writes = tuple((a, (v + step) % (1 << 32) if a == register else v) for a, v in run.writes)
+    return replace(run, writes=writes)
 
 
 @pytest.fixture(scope="module")
@@ -118,20 +159,26 @@ def test_errors_and_recovery(good: Job, simulators: Path, tmp_path: Path) -> Non
 
     runs: list[Run] = []
     for _, bad, conditions, _ in cases:
-        runs.append(image_run(bad, good.codes, first=True, conditions=conditions, watchdog=3000,
+        runs.append(image_run(bad, good.codes, conditions=conditions, watchdog=3000,
                               max_cycles=100_000))  # fmt: skip
-        runs.append(image_run(network, good.codes, first=True, max_cycles=100_000))
+        runs.append(image_run(network, good.codes, max_cycles=100_000))
+    for name, (register, step, said) in REGISTER_CASES.items():
+        if name.startswith("output window over"):
+            step = 0xFFFFFFFC - layout.bases[2]
+        cases.append((name, network, IDEAL, said))
+        runs.append(shifted(image_run(network, good.codes, max_cycles=100_000), register, step))
+        runs.append(image_run(network, good.codes, max_cycles=100_000))
     ends: list[str] = []
 
     def finished(index: int, run: Finished) -> None:
         name = cases[index // 2][0]
         if index % 2 == 0:
             with pytest.raises(MachineError) as error:
-                image_result(network, run)
+                image_result(network, run, good.codes)
             ends.append(str(error.value))
             assert cases[index // 2][3] in ends[-1], name
         else:
-            result = image_result(network, run)
+            result = image_result(network, run, good.codes)
             assert (result.output == expected).all(), f"good run after: {name}"
 
     output = np.zeros(network.output.size_bytes, dtype=np.uint8)
@@ -140,7 +187,7 @@ def test_errors_and_recovery(good: Job, simulators: Path, tmp_path: Path) -> Non
     expected = network.output.unpack(output)
     system = simulator(SMALL, simulators, optimise=False)
     system.simulate(runs, tmp_path, on_finished=finished)
-    assert len(ends) == len(cases) == 16
+    assert len(ends) == len(cases) == 34
 
 
 def test_errors_name_the_layer(good: Job) -> None:

@@ -12,15 +12,15 @@ from tests.flows.machines import ODD, SMALL, job, run_jobs, simulator
 from tests.oracles.case import compare
 from tests.random_networks import KINDS, random_codes, random_network
 
-SEEDS = 22
+SEEDS = 43
 SEED = 2_026
 
 
 @pytest.mark.parametrize("spec", [SMALL, ODD], ids=["small", "odd"])
 def test_machine_equals_golden(spec: MachineSpec, simulators: Path, tmp_path: Path) -> None:
-    """154 programs a machine: integer graph = golden machine = RTL, every tensor, every code.
+    """301 programs a machine: integer graph = golden machine = RTL, every tensor, every code.
 
-    Memory around the windows must stay untouched; ``image_result`` checks that.
+    Memory outside the writable windows must stay as it was; ``image_result`` checks all of it.
     """
     jobs = []
     for kind in KINDS:

@@ -33,6 +33,11 @@ ILLEGAL = [
     ({"row_group": 128}, "row_group must be a power of two up to 64, not 128"),
     ({"axi_width": 256}, "axi_width must be 32, 64 or 128, not 256"),
     ({"tokens": 64}, "tokens must be at most 32, not 64"),
+    ({"rows": 1, "vector_lanes": 1}, "rows must be at least 2, not 1"),
+    ({"depth": 8}, "depth must be at least twice lanes = 8, not 8"),
+    ({"bank_words": 1}, "bank_words must be at least 2, not 1"),
+    ({"param_entries": 1}, "param_entries must be at least 2, not 1"),
+    ({"row_group": 1}, "row_group must be at least 2, not 1"),
     ({"queue_depth": 1}, "queue_depth must be at least 2, not 1"),
     ({"banks": 64}, "banks * bank_words must be at most 131072, not 262144"),
     ({"lanes": 8.0}, "lanes must be a positive whole number, not 8.0"),
@@ -58,6 +63,7 @@ def any_spec(draw: st.DrawFn) -> MachineSpec:
     """Machines of any legal shape."""
     vector_lanes, groups = draw(st.integers(1, 9)), draw(st.integers(1, 4))
     rows = vector_lanes * groups
+    assume(rows >= 2)
     word = math.lcm(rows, 2 * vector_lanes) * draw(st.integers(1, 4))
     tokens = draw(st.sampled_from([t for t in range(1, 33) if word % t == 0]))
     lanes = word // tokens
@@ -66,7 +72,7 @@ def any_spec(draw: st.DrawFn) -> MachineSpec:
         tokens=tokens,
         rows=rows,
         vector_lanes=vector_lanes,
-        depth=lanes * draw(st.integers(1, 8192 // lanes)),
+        depth=lanes * draw(st.integers(2, 8192 // lanes)),
     )
 
 

@@ -138,13 +138,15 @@ def test_emitter_orders_only_what_meets() -> None:
     """Reads do not wait for reads, units not for themselves, and no one twice for one thing."""
     out = Emitter(SMALL)
     load, vector, store = Unit.LOAD, Unit.VECTOR, Unit.STORE
-    out.add(load, {}, [writes(0, 4)])
-    out.add(vector, {}, [reads(0, 4), writes(4, 8)])
-    out.add(vector, {}, [reads(2, 3)])  # the load is known to be done
-    out.add(store, {}, [reads(0, 4)])  # reads beside reads: waits for the load alone
-    out.add(load, {}, [writes(8, 9)])  # touches nothing of others
-    out.add(load, {}, [writes(3, 5)])  # over what both have read and vector has written
-    out.add(store, {}, [reads(0, 3), reads(0, 9, "params")])  # known to be done; another memory
+    one = {load: {"beats": 1}, vector: {"rows": 1, "channels": 1}, store: {"words": 1}}
+    out.add(load, one[load], [writes(0, 4)])
+    out.add(vector, one[vector], [reads(0, 4), writes(4, 8)])
+    out.add(vector, one[vector], [reads(2, 3)])  # the load is known to be done
+    out.add(store, one[store], [reads(0, 4)])  # reads beside reads: waits for the load alone
+    out.add(load, one[load], [writes(8, 9)])  # touches nothing of others
+    out.add(load, one[load], [writes(3, 5)])  # over what both have read and vector has written
+    # Known to be done; and another memory.
+    out.add(store, one[store], [reads(0, 3), reads(0, 9, "params")])
     bits = {unit: 1 << unit for unit in Unit}
     got = [(d.unit.name, d.wait, d.signal) for d in out.descriptors]
     assert got == [

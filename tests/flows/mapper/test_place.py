@@ -127,8 +127,10 @@ def linear(channels: int, depth: int, tokens: int) -> IntegerGraph:
         ),
         (
             linear(9, 8, 1000),
-            "layer 'blocks.0/fc': scratchpad must hold tensor 'y' of 2000 words, not only 1048 "
-            "free of 2048",
+            (
+                "layer 'blocks.0/fc': scratchpad must hold tensor 'y' of 2000 words, not only "
+                "1048 free of 2048"
+            ),
         ),
         (
             linear(2, 513, 1),

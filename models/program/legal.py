@@ -1,0 +1,80 @@
+"""Which field values a descriptor may have: one table for golden machine, RTL and documents.
+
+What it forbids would make a loop endless or a table index wrap. Addresses, windows, parameters and
+weight entries have bounds of their own, checked where they are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from models.machine_spec import MachineSpec
+from models.program.layout import (
+    ROW_ENTRIES,
+    TABLE_ENTRIES,
+    LoadTarget,
+    Unit,
+    VectorOp,
+    WeightSource,
+)
+from models.rescale import Rounding
+
+
+class Rule(NamedTuple):
+    """The sum of ``fields`` must be ``low`` to ``high`` (None: no upper limit of its own)."""
+
+    fields: tuple[str, ...]
+    low: int
+    high: int | None
+
+    def holds(self, values: Mapping[str, int]) -> bool:
+        """Whether a descriptor keeps the rule."""
+        total = sum(values[name] for name in self.fields)
+        return self.low <= total and (self.high is None or total <= self.high)
+
+    def __str__(self) -> str:
+        span = f"at least {self.low}" if self.high is None else f"{self.low} to {self.high}"
+        return f"{' + '.join(self.fields)} must be {span}"
+
+
+def rules(spec: MachineSpec) -> dict[Unit, tuple[Rule, ...]]:
+    """Rules of every unit of a machine."""
+
+    def some(*names: str) -> tuple[Rule, ...]:
+        return tuple(Rule((name,), 1, None) for name in names)
+
+    return {
+        Unit.LOAD: (Rule(("target",), 0, max(LoadTarget)), *some("beats")),
+        Unit.WEIGHT: (
+            Rule(("source",), 0, max(WeightSource)),
+            *some("tiles", "entries", "rows"),
+            Rule(("last_lanes",), 1, spec.lanes),
+        ),
+        Unit.MATRIX: (
+            *some("tiles", "tokens", "width", "kernel_y", "kernel_x", "words"),
+            Rule(("last_beats",), 1, spec.tokens),
+        ),
+        Unit.VECTOR: (
+            Rule(("op",), 0, max(VectorOp)),
+            Rule(("rounding",), 0, max(Rounding)),
+            *some("tiles", "rows", "channels", "width", "kernel_y", "kernel_x"),
+            Rule(("shift",), 0, 62),
+            Rule(("mean_shift",), 1, 40),
+            Rule(("pre_shift",), 0, 8),
+            Rule(("table_base", "table_last"), 0, TABLE_ENTRIES - 1),
+            Rule(("row_base", "row_last"), 0, ROW_ENTRIES - 1),
+            Rule(("row_base",), 0, ROW_ENTRIES // 2),
+            Rule(("row2_base", "row2_last"), 0, ROW_ENTRIES // 2 - 1),
+        ),
+        Unit.STORE: some("words"),
+    }
+
+
+def broken_rule(spec: MachineSpec, unit: Unit, values: Mapping[str, int]) -> str | None:
+    """What is wrong with a descriptor's fields, in words; None if nothing is."""
+    for rule in rules(spec)[unit]:
+        if not rule.holds(values):
+            total = sum(values[name] for name in rule.fields)
+            return f"{rule}, not {total}"
+    return None
