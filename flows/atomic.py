@@ -1,32 +1,39 @@
 """Output folders that appear complete or not at all."""
 
 import errno
+import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from .errors import UserError
 
-__all__ = ["MANIFEST", "output_folder", "read_manifest", "write_manifest"]
+__all__ = ["FACTS_OF_A_FOLDER", "MANIFEST", "output_folder", "read_manifest", "write_manifest"]
 
 MANIFEST = "manifest.json"
 MADE_BY = "rowmac"
 MANIFEST_VERSION = 1
+FACTS_OF_A_FOLDER = ("made_by", "manifest_version", "files")
+"""What :func:`write_manifest` adds to the facts it is given."""
 
 
 def write_manifest(folder: Path, facts: dict[str, Any]) -> None:
-    """Write the manifest that marks a folder as ours; ``facts`` are added to the marks."""
-    marked = {"made_by": MADE_BY, "manifest_version": MANIFEST_VERSION, **facts}
+    """Write the manifest that marks a folder as ours: ``facts``, and a checksum of every file."""
+    files = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.iterdir())
+    }
+    marked = {"made_by": MADE_BY, "manifest_version": MANIFEST_VERSION, **facts, "files": files}
     (folder / MANIFEST).write_text(json.dumps(marked, indent=2) + "\n")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a folder that rowmac made.
+    """The manifest of a folder that rowmac made; its ``files`` map names to checksums.
 
     Raises
     ------
@@ -35,7 +42,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     try:
         facts = json.loads((folder / MANIFEST).read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         facts = None
     if not isinstance(facts, dict) or facts.get("made_by") != MADE_BY:
         raise UserError(f"folder must be one that rowmac build made, not {folder}")
@@ -44,6 +51,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{folder / MANIFEST} must be of version {MANIFEST_VERSION}, "
             f"not {facts.get('manifest_version')}; build the folder again"
         )
+    if not isinstance(facts.get("files"), dict):
+        raise UserError(f"{folder / MANIFEST} must be as it was built; build the folder again")
     return facts
 
 
@@ -51,18 +60,20 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def output_folder(final: Path) -> Iterator[Path]:
     """An empty folder to write into, which becomes ``final`` at the end of the block.
 
-    An existing folder is replaced if it is empty or carries our manifest. If the block raises,
-    Ctrl-C included, nothing is left behind and ``final`` is as before. The block must call
-    :func:`write_manifest`.
+    An existing folder is replaced if it is empty or carries our manifest; what is in it and not
+    among the manifest's files is its user's, and is moved over. If the block raises, Ctrl-C
+    included, nothing is left behind, parents that were made included, and ``final`` is as before.
+    The block must call :func:`write_manifest`.
 
     Raises
     ------
     UserError
-        if ``final`` is something else than a folder of ours, its place cannot be written to, or
-        the disk is full.
+        if ``final`` is something else than a folder of ours, its place cannot be written to, the
+        disk is full, or a file of the user has the name of one to be written.
     """
     final = final.absolute()
     _refuse_foreign(final)
+    parents = _absent_parents(final)
     scratch: Path | None = None
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -76,6 +87,15 @@ def output_folder(final: Path) -> Iterator[Path]:
     finally:
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
+        # Those with something in them stay: the new folder, if all went well.
+        for parent in parents:
+            with suppress(OSError):
+                parent.rmdir()
+
+
+def _absent_parents(final: Path) -> list[Path]:
+    """Parents that are to be made, the innermost first."""
+    return [parent for parent in final.parents if not os.path.lexists(parent)]
 
 
 def _refuse_foreign(final: Path) -> None:
@@ -97,16 +117,52 @@ def _replace(scratch: Path, final: Path) -> None:
     if not final.exists():
         os.rename(scratch, final)
         return
+    kept = _kept(final)
+    for name in kept:
+        if os.path.lexists(scratch / name):
+            raise UserError(f"output folder must not hold a {name} of yours: {final / name}")
     old = Path(tempfile.mkdtemp(prefix=f".{final.name}-old-", dir=final.parent))
+    before = old / "old"
+    moves = [(final, before), (scratch, final), *((before / name, final / name) for name in kept)]
+    begun: list[tuple[Path, Path]] = []
     try:
-        os.rename(final, old / "old")
-        try:
-            os.rename(scratch, final)
-        except BaseException:
-            os.rename(old / "old", final)
-            raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+        for source, target in moves:
+            begun.append((source, target))
+            os.rename(source, target)
+    except BaseException as error:
+        _undo(begun, error, final, before)
+        old.rmdir()
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _kept(final: Path) -> list[str]:
+    """Names in a folder of ours that are not ours."""
+    names = sorted(path.name for path in final.iterdir())
+    ours = {MANIFEST, *read_manifest(final)["files"]} if names else set()
+    return [name for name in names if name not in ours]
+
+
+def _undo(
+    begun: Sequence[tuple[Path, Path]], cause: BaseException, final: Path, before: Path
+) -> None:
+    """Take moves back, of which the last may not have happened; what cannot be stays where it is.
+
+    Raises
+    ------
+    UserError
+        if that fails too; says where the former content is.
+    """
+    try:
+        for source, target in reversed(begun):
+            if os.path.lexists(target) and not os.path.lexists(source):
+                os.rename(target, source)
+    except OSError:
+        reason = cause.strerror if isinstance(cause, OSError) else "interrupted"
+        raise UserError(
+            f"cannot put the new folder into its place {final} ({reason}); "
+            f"what was there before is in {before}"
+        ) from cause
 
 
 def _umask() -> int:

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.metadata
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ from models.graph import IntegerGraph
 from models.machine_spec import MachineSpec
 from models.registers import Register
 
-from .atomic import output_folder, read_manifest, write_manifest
+from .atomic import FACTS_OF_A_FOLDER, MANIFEST, output_folder, read_manifest, write_manifest
 from .boards import Board, find
 from .boards.project import BUILD_COMMAND, project_files
+from .boards.project import FILES as PROJECT
 from .errors import UserError
 from .execute import memory_layout
 from .machines import default_machine
@@ -26,6 +28,8 @@ __all__ = ["Built", "build", "load_built"]
 NETWORK = "network.onnx"
 IMAGE = "memory.bin"
 MACHINE = "rowmac.v"
+FILES = {NETWORK, IMAGE, *PROJECT}
+"""Names of all files of a built folder but the manifest."""
 WINDOWS = ("program", "input", "output", "trace")
 
 
@@ -68,13 +72,7 @@ def build(network: Path, board: Board, output: Path) -> dict[str, Any]:
         for name, text in files.items():
             (folder / name).write_text(text)
         (folder / IMAGE).write_bytes(mapped.image.tobytes())
-        manifest = _manifest(board, spec, graph, mapped, shape)
-        manifest["network"]["name"] = network.stem
-        manifest["files"] = {
-            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(folder.iterdir())
-        }
-        write_manifest(folder, manifest)
+        write_manifest(folder, _manifest(network.stem, board, spec, graph, mapped, shape))
     return read_manifest(output)
 
 
@@ -87,23 +85,43 @@ def load_built(folder: Path) -> Built:
         if the folder is none of ours, or something in it was changed.
     """
     manifest = read_manifest(folder)
+    if manifest["files"].keys() != FILES:
+        raise _changed(folder / MANIFEST)
     for name, digest in manifest["files"].items():
         if hashlib.sha256(_read(folder / name)).hexdigest() != digest:
-            raise UserError(f"{folder / name} must be as it was built; build the folder again")
-    spec = MachineSpec(**manifest["machine"]["spec"])
-    graph, mapped, _ = _map(folder / NETWORK, folder / NETWORK, spec)
+            raise _changed(folder / name)
+    try:
+        title = str(manifest["network"]["name"])
+        board = find(manifest["board"]["name"])
+        spec = MachineSpec(**manifest["machine"]["spec"])
+    except (LookupError, TypeError, ValueError, AttributeError):
+        raise _changed(folder / MANIFEST) from None
+    graph, mapped, shape = _map(folder / NETWORK, folder / NETWORK, spec)
     if mapped.image.tobytes() != (folder / IMAGE).read_bytes():
         raise UserError(
             f"{folder / IMAGE} must be what the network maps to, which another version of rowmac "
             "did differently; build the folder again"
         )
+    # All else in it follows from the files, the board and the machine.
+    if _comparable(manifest) != _comparable(_manifest(title, board, spec, graph, mapped, shape)):
+        raise _changed(folder / MANIFEST)
     return Built(
         manifest=manifest,
-        board=find(manifest["board"]["name"]),
+        board=board,
         graph=graph,
         mapped=mapped,
         verilog=(folder / MACHINE).read_text(),
     )
+
+
+def _comparable(manifest: dict[str, Any]) -> str:
+    """What a manifest says about network, board and machine."""
+    apart = {*FACTS_OF_A_FOLDER, "version"}
+    return json.dumps({k: v for k, v in manifest.items() if k not in apart}, sort_keys=True)
+
+
+def _changed(path: Path) -> UserError:
+    return UserError(f"{path} must be as it was built; build the folder again")
 
 
 def _read(path: Path) -> bytes:
@@ -125,6 +143,7 @@ def _map(
 
 
 def _manifest(
+    name: str,
     board: Board,
     spec: MachineSpec,
     graph: IntegerGraph,
@@ -136,6 +155,7 @@ def _manifest(
     return {
         "version": importlib.metadata.version("rowmac"),
         "network": {
+            "name": name,
             "input": {"shape": shape, "scale": source.scale, "zero_point": source.zero_point},
             "output": {
                 "shape": result.shape,

@@ -8,9 +8,18 @@ from ..verilog import elaboration
 from . import address_map
 from .board import Board
 
-__all__ = ["BUILD_COMMAND", "project_files", "wrap"]
+__all__ = ["BUILD_COMMAND", "FILES", "project_files", "wrap"]
 
 TOP = "top"
+FILES = (
+    "rowmac.v",
+    f"{TOP}.v",
+    f"{TOP}.xdc",
+    f"{TOP}.tcl",
+    "address_map.json",
+    "rowmac_map.h",
+)
+"""Names of the files that :func:`project_files` makes."""
 BUILD_COMMAND = f"vivado -mode batch -source {TOP}.tcl"
 """What makes the bitstream, where Vivado is installed; to be run in the folder of the files."""
 
@@ -58,13 +67,13 @@ def project_files(board: Board, machine: str, registers: Mapping[str, int]) -> d
     platform.add_file("rowmac.v", machine)
     with elaboration():
         plan = platform.prepare(wrap(board), TOP, emit_src=False)
-    files = {}
-    for name in ("rowmac.v", f"{TOP}.v", f"{TOP}.xdc", f"{TOP}.tcl"):
-        content = plan.files[name]
-        files[name] = content if isinstance(content, str) else content.decode()
-    files["address_map.json"] = address_map.to_json(board, registers)
-    files["rowmac_map.h"] = address_map.c_header(board, registers)
-    return files
+    made = {
+        **plan.files,
+        "address_map.json": address_map.to_json(board, registers),
+        "rowmac_map.h": address_map.c_header(board, registers),
+    }
+    texts = {name: made[name] for name in FILES}
+    return {name: text if isinstance(text, str) else text.decode() for name, text in texts.items()}
 
 
 def _data_width(machine: str) -> int:

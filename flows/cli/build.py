@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="folder to make; replaced if rowmac made it",
+        help="folder to make; if rowmac made it, its files are made anew",
     )
 
 

@@ -15,6 +15,10 @@ def make(final: Path, content: str = "new") -> None:
         write_manifest(folder, {"content": content})
 
 
+def contents(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def test_new_folder_and_its_parents(tmp_path: Path) -> None:
     make(tmp_path / "a" / "b" / "out")
     assert (tmp_path / "a" / "b" / "out" / "file").read_text() == "new"
@@ -26,14 +30,62 @@ def test_ours_and_empty_ones_are_replaced(tmp_path: Path) -> None:
     final = tmp_path / "out"
     final.mkdir()
     make(final, "first")
-    (final / "left over").write_text("")
-    make(final, "second")
-    assert sorted(path.name for path in final.iterdir()) == ["file", "manifest.json"]
-    assert (final / "file").read_text() == "second"
+    with output_folder(final) as folder:
+        (folder / "other").write_text("second")
+        write_manifest(folder, {})
+    assert sorted(path.name for path in final.iterdir()) == ["manifest.json", "other"]
+    assert read_manifest(final)["files"].keys() == {"other"}
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-@pytest.mark.parametrize("manifest", [None, "", "{}", "[]", '{"made_by": "somebody"}'])
+def test_what_users_put_there_stays(tmp_path: Path) -> None:
+    """Vivado is run in the folder: hours of work lie beside our files."""
+    final = tmp_path / "out"
+    make(final, "first")
+    (final / "results").mkdir()
+    (final / "results" / "top.bit").write_text("mine")
+    (final / ".log").write_text("mine too")
+    (final / "link").symlink_to("nowhere")
+    make(final, "second")
+    assert contents(final) == [".log", "file", "link", "manifest.json", "results"]
+    assert (final / "file").read_text() == "second"
+    assert (final / "results" / "top.bit").read_text() == "mine"
+    assert (final / ".log").read_text() == "mine too"
+    assert read_manifest(final)["files"].keys() == {"file"}
+    assert contents(tmp_path) == ["out"]
+
+
+def test_a_name_of_ours_that_is_a_users_file(tmp_path: Path) -> None:
+    final = tmp_path / "out"
+    make(final, "first")
+    (final / "new").write_text("mine")
+
+    def remake() -> None:
+        with output_folder(final) as folder:
+            (folder / "new").write_text("ours")
+            write_manifest(folder, {})
+
+    with pytest.raises(UserError) as error:
+        remake()
+    assert str(error.value) == f"output folder must not hold a new of yours: {final / 'new'}"
+    assert (final / "new").read_text() == "mine"
+    assert (final / "file").read_text() == "first"
+    assert contents(tmp_path) == ["out"]
+
+
+FOREIGN = [
+    None,
+    "",
+    "{}",
+    "[]",
+    "[" * 100_000,
+    '{"made_by": "somebody"}',
+    '{"made_by": "rowmac", "manifest_version": 1}',
+    '{"made_by": "rowmac", "manifest_version": 1, "files": []}',
+]
+
+
+@pytest.mark.parametrize("manifest", FOREIGN)
 def test_a_foreign_folder_is_refused(tmp_path: Path, manifest: str | None) -> None:
     final = tmp_path / "out"
     final.mkdir()
@@ -69,6 +121,32 @@ def test_what_fails_leaves_nothing(tmp_path: Path, error: BaseException) -> None
         fail()
     assert (final / "file").read_text() == "before"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), UserError("no"), OSError(errno.ENOSPC, "")])
+def test_what_fails_leaves_no_parents(tmp_path: Path, error: BaseException) -> None:
+    (tmp_path / "here").mkdir()
+
+    def fail() -> None:
+        with output_folder(tmp_path / "here" / "a" / "b" / "out") as folder:
+            (folder / "file").write_text("half")
+            raise error
+
+    with pytest.raises((UserError, KeyboardInterrupt)):
+        fail()
+    assert contents(tmp_path) == ["here"]
+    assert contents(tmp_path / "here") == []
+
+
+def test_parents_that_somebody_else_uses_stay(tmp_path: Path) -> None:
+    def fail() -> None:
+        with output_folder(tmp_path / "a" / "b" / "out"):
+            (tmp_path / "a" / "other").write_text("mine")
+            raise UserError("no")
+
+    with pytest.raises(UserError):
+        fail()
+    assert contents(tmp_path / "a") == ["other"]
 
 
 def test_a_block_without_manifest_is_a_mistake(tmp_path: Path) -> None:
@@ -140,6 +218,58 @@ def test_failed_swap_keeps_the_old_folder(tmp_path: Path, monkeypatch: pytest.Mo
         make(final, "after")
     assert (final / "file").read_text() == "before"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "broken"), KeyboardInterrupt()])
+def test_a_file_that_cannot_be_moved_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """All moves are taken back, also one that happened just before the interrupt."""
+    final = tmp_path / "out"
+    make(final, "before")
+    for name in ("a", "b", "c"):
+        (final / name).write_text(f"mine {name}")
+    rename = os.rename
+
+    def fail(source: Path, target: Path) -> None:
+        if Path(target) != final / "b":
+            rename(source, target)
+            return
+        if isinstance(error, KeyboardInterrupt):
+            rename(source, target)
+        raise error
+
+    monkeypatch.setattr(os, "rename", fail)
+    with pytest.raises((UserError, KeyboardInterrupt)):
+        make(final, "after")
+    assert contents(final) == ["a", "b", "c", "file", "manifest.json"]
+    assert (final / "file").read_text() == "before"
+    assert contents(tmp_path) == ["out"]
+
+
+def test_the_old_folder_survives_a_swap_that_cannot_be_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    final = tmp_path / "out"
+    make(final, "before")
+    (final / "mine").write_text("mine")
+    rename = os.rename
+
+    def fail(source: Path, target: Path) -> None:
+        if Path(target) == final:
+            raise OSError(errno.EIO, "broken")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", fail)
+    with pytest.raises(UserError) as error:
+        make(final, "after")
+    (old,) = tmp_path.iterdir()
+    assert str(error.value) == (
+        f"cannot put the new folder into its place {final} (broken); "
+        f"what was there before is in {old / 'old'}"
+    )
+    assert contents(old / "old") == ["file", "manifest.json", "mine"]
+    assert (old / "old" / "file").read_text() == "before"
 
 
 def test_folder_has_the_usual_permissions(tmp_path: Path) -> None:
