@@ -14,12 +14,29 @@ from flows.verilog import emit
 from hdl.control.sequencer import TOKEN_BITS, Sequencer
 from models.program.descriptor import Descriptor, decode_program
 from models.program.layout import DESCRIPTOR_BYTES, FIELDS, HEADER, UNITS, Unit, pack, width
+from models.program.legal import rules
 from models.registers import ErrorCode
 from sim.runner import Design, build
 from tests.flows.machines import SMALL
 from tests.random_networks import random_network
 
 BENCH = "tests.hdl.bench_sequencer"
+
+
+def legal_fields(rng: np.random.Generator, unit: Unit) -> dict[str, int]:
+    """Random values of a unit's fields that keep its rules, often at their limits."""
+    values = {}
+    for name, field in FIELDS[unit].items():
+        low = -(1 << field.bits - 1) if field.signed else 0
+        values[name] = int(rng.integers(low, low + (1 << field.bits)))
+    for rule in rules(SMALL)[unit]:
+        *others, name = rule.fields
+        high = (1 << FIELDS[unit][name].bits) - 1 if rule.high is None else rule.high
+        if not rule.holds(values):
+            values |= dict.fromkeys(others, 0)
+            limits = (rule.low, min(high, (1 << FIELDS[unit][name].bits) - 1))
+            values[name] = int(rng.choice([*limits, rng.integers(limits[0], limits[1] + 1)]))
+    return values
 
 
 def random_program(rng: np.random.Generator, count: int) -> list[dict[str, int]]:
@@ -39,10 +56,17 @@ def random_program(rng: np.random.Generator, count: int) -> list[dict[str, int]]
                 "wait": sum(1 << p for p in wait),
                 "signal": sum(1 << c for c in signal),
                 "tag": int(rng.integers(1 << 16)),
-                "fields": int.from_bytes(rng.bytes(120), "little") >> 8,
+                "fields": fields_and_more(rng, Unit(unit)),
             }
         )
     return program
+
+
+def fields_and_more(rng: np.random.Generator, unit: Unit) -> int:
+    """Legal fields, and anything in the bits behind them."""
+    used = width(FIELDS[unit])
+    more = int.from_bytes(rng.bytes(120), "little") >> used + 8
+    return pack(FIELDS[unit], legal_fields(rng, unit)) | more << used
 
 
 def mapped_program(kind: str, seed: int) -> list[dict[str, int]]:
@@ -105,11 +129,38 @@ def test_unknown_unit(unit: int, simulators: Path, tmp_path: Path) -> None:
     run([job([*some, bad], error=error, ended=False)], simulators, tmp_path, unit)
 
 
+def test_broken_rules(simulators: Path, tmp_path: Path) -> None:
+    """A descriptor that breaks any one rule, by as little as can be, is told and never taken."""
+    rng = np.random.default_rng(4)
+    jobs = []
+    for unit, unit_rules in rules(SMALL).items():
+        for rule in unit_rules:
+            name = rule.fields[-1]
+            most = (1 << FIELDS[unit][name].bits) - 1
+            for total in (rule.low - 1, None if rule.high is None else rule.high + 1):
+                if total is None or total < 0:
+                    continue
+                values = legal_fields(rng, unit) | dict.fromkeys(rule.fields, 0)
+                first = min(total, (1 << FIELDS[unit][rule.fields[0]].bits) - 1)
+                values[rule.fields[0]] = first
+                if len(rule.fields) > 1:
+                    values[name] = total - first
+                if max(values[f] for f in rule.fields) > most and total > most:
+                    continue  # the field cannot hold it
+                bad = {"unit": unit, "wait": 0, "signal": 0, "tag": 0,
+                       "fields": pack(FIELDS[unit], values)}  # fmt: skip
+                jobs.append(job([bad], error=int(ErrorCode.BAD_DESCRIPTOR), ended=False))
+    assert len(jobs) >= 30
+    run(jobs, simulators, tmp_path, 4)
+
+
 def test_token_overflow(simulators: Path, tmp_path: Path) -> None:
     """The token too much is told; the last one that fits, and one taken in between, are fine."""
     most = (1 << TOKEN_BITS) - 1
-    one = {"unit": Unit.LOAD, "wait": 0, "signal": 1 << Unit.MATRIX, "tag": 0, "fields": 7}
-    taker = {"unit": Unit.MATRIX, "wait": 1 << Unit.LOAD, "signal": 0, "tag": 1, "fields": 9}
+    rng = np.random.default_rng(0)
+    load, matrix = (pack(FIELDS[u], legal_fields(rng, u)) for u in (Unit.LOAD, Unit.MATRIX))
+    one = {"unit": Unit.LOAD, "wait": 0, "signal": 1 << Unit.MATRIX, "tag": 0, "fields": load}
+    taker = {"unit": Unit.MATRIX, "wait": 1 << Unit.LOAD, "signal": 0, "tag": 1, "fields": matrix}
     error = int(ErrorCode.TOKEN_OVERFLOW)
     jobs = [
         job([one] * most),
