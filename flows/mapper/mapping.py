@@ -12,6 +12,7 @@ from flows.mapper import matrix_ops, vector_ops
 from flows.mapper.emitter import Emitter, reads, writes
 from flows.mapper.order import mapping_order
 from flows.mapper.place import Allocator, MappingError, Place, words_of
+from flows.mapper.plan import concat_parts, head_groups, last_uses, stem_patches
 from models.graph import (
     ConcatTokens,
     Constant,
@@ -109,9 +110,9 @@ class _Mapper:
         self.allocator = Allocator(spec, spread=spread)
         self.places: dict[str, Place] = {}
         self.owner: dict[str, str] = {}  # tensor -> name its memory was taken under
-        self.groups = self._head_groups()
-        self.inside = self._concat_parts()
-        self.patches = self._patches()
+        self.groups = head_groups(self.graph, spec)
+        self.inside = concat_parts(self.graph, self.groups)
+        self.patches = stem_patches(self.graph, spec)
         self.layers: list[MappedLayer] = []
         self.traced: dict[str, tuple[int, TensorFormat]] = {}
         self.trace_at = 0
@@ -119,7 +120,7 @@ class _Mapper:
     def run(self) -> MappedNetwork:
         graph = self.graph
         first = self._load_input()
-        last_use = self._last_uses()
+        last_use = last_uses(graph)
         for index, node in enumerate(graph.nodes):
             self.out.tag = index + 1
             try:
@@ -144,82 +145,6 @@ class _Mapper:
             trace=self.traced,
             trace_bytes=self.trace_at,
         )
-
-    # Plans made before anything is emitted
-
-    def _head_groups(self) -> dict[str, int]:
-        """Tensors whose channels are split into heads, through views."""
-        groups: dict[str, int] = {}
-        for node in self.graph.nodes:
-            op = node.operator
-            if isinstance(op, AttentionScores):
-                groups |= dict.fromkeys(node.inputs, op.heads)
-            elif isinstance(op, AttentionContext):
-                groups |= {node.inputs[1]: op.heads, node.output: op.heads}
-        for node in reversed(self.graph.nodes):
-            if isinstance(node.operator, Reshape | SelectTokens) and node.output in groups:
-                groups.setdefault(node.inputs[0], groups[node.output])
-        return {
-            name: heads
-            for name, heads in groups.items()
-            if self.graph.tensors[name].shape[-1] // heads % self.spec.word_bytes
-        }
-
-    def _concat_parts(self) -> dict[str, tuple[str, int]]:
-        """Tensors that can be made right inside the concatenation they go to."""
-        makers = {node.output: node for node in self.graph.nodes}
-        uses: dict[str, int] = {}
-        for node in self.graph.nodes:
-            for tensor in node.inputs:
-                uses[tensor] = uses.get(tensor, 0) + 1
-        parts: dict[str, tuple[str, int]] = {}
-        for node in self.graph.nodes:
-            if not isinstance(node.operator, ConcatTokens):
-                continue
-            row = 0
-            for tensor in node.inputs:
-                source = tensor
-                while source in makers and isinstance(makers[source].operator, Reshape):
-                    if uses[source] != 1:
-                        break
-                    source = makers[source].inputs[0]
-                free = source in makers and uses[source] == 1 and source not in self.groups
-                if free and not isinstance(
-                    makers[source].operator, SelectTokens | ConcatTokens | Reshape
-                ):
-                    parts[source] = (node.output, row)
-                row += self.graph.tensors[tensor].shape[0]
-        return parts
-
-    def _patches(self) -> tuple[Patches, Node] | None:
-        """The stem, where it is better fed with patches than with an image of few channels."""
-        users = [n for n in self.graph.nodes if self.graph.input in n.inputs]
-        if len(users) != 1 or not isinstance(users[0].operator, Convolution):
-            return None
-        op = users[0].operator
-        _, kernel_y, kernel_x, channels = op.weights.shape
-        taps = kernel_y * kernel_x
-        lanes = self.spec.lanes
-        walked = taps * -(-channels // lanes)
-        packed = -(-taps * channels // lanes)
-        if len(self.graph.tensors[self.graph.input].shape) != 3 or packed >= walked:
-            return None
-        patches = Patches(
-            kernel=(kernel_y, kernel_x),
-            stride=op.stride,
-            padding=op.padding,
-            dilation=op.dilation,
-            zero=op.input_zero,
-        )
-        return patches, users[0]
-
-    def _last_uses(self) -> dict[str, int]:
-        last: dict[str, int] = {}
-        for index, node in enumerate(self.graph.nodes):
-            for tensor in (*node.inputs, node.output):
-                last[tensor] = index
-        last[self.graph.output] = len(self.graph.nodes)
-        return last
 
     # Memory
 
