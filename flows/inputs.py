@@ -1,7 +1,6 @@
 """Images for a network, from a file of numpy arrays."""
 
-import zipfile
-import zlib
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +42,8 @@ def read_inputs(path: Path, tensor: TensorType, count: int | None = None) -> Inp
     Raises
     ------
     UserError
-        if the file has no such images: other shape or type, too few, or with NaN or infinity.
+        if the file has no such images: other shape or type, too few, with NaN or infinity, or with
+        numbers beyond those of 32 bits.
     """
     images, labels = _arrays(path)
     height_first = len(tensor.shape) == 3
@@ -60,17 +60,30 @@ def read_inputs(path: Path, tensor: TensorType, count: int | None = None) -> Inp
 
 def _arrays(path: Path) -> tuple[NDArray[np.generic], NDArray[np.generic] | None]:
     try:
-        with path.open("rb") as stream:
-            arrays = np.load(stream, allow_pickle=False)
-            if not isinstance(arrays, np.lib.npyio.NpzFile):
-                raise ValueError("a single array")
-            if "x" not in arrays:
-                raise UserError(f"{path} must have an array x, not only {sorted(arrays)}")
-            return arrays["x"], arrays["y"] if "y" in arrays else None
+        names, arrays = _read(path)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+    except MemoryError:
+        raise UserError(f"arrays of {path} must fit into the memory of this computer") from None
+    except Exception:
+        # Zip files and numpy's headers, damaged or made by others: their readers raise anything.
         raise UserError(f"{path} must be an .npz file of plain arrays") from None
+    if "x" not in arrays:
+        raise UserError(f"{path} must have an array x, not only {names}")
+    return arrays["x"], arrays.get("y")
+
+
+def _read(path: Path) -> tuple[list[str], dict[str, NDArray[np.generic]]]:
+    """Names of all arrays in a file, and its arrays x and y."""
+    with path.open("rb") as stream, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        content = np.load(stream, allow_pickle=False)
+        if not isinstance(content, np.lib.npyio.NpzFile):
+            raise ValueError("a single array")
+        arrays = {name: content[name] for name in ("x", "y") if name in content}
+        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+            raise ValueError("a file that is no array")
+        return sorted(content), arrays
 
 
 def _check(
@@ -90,6 +103,14 @@ def _check(
     bad = np.flatnonzero(~np.isfinite(images[:count]).all(axis=tuple(range(1, images.ndim))))
     if len(bad):
         raise UserError(f"x of {path} must be finite, but image {bad[0]} has NaN or infinity")
+    # The network's input is a 32-bit number: what is more than that is infinite to it.
+    limit = np.finfo(np.float32).max
+    large = np.flatnonzero((np.abs(images[:count]) > limit).any(axis=tuple(range(1, images.ndim))))
+    if len(large):
+        raise UserError(
+            f"x of {path} must be numbers of 32 bits, up to {limit:.2g}, "
+            f"but image {large[0]} has a larger one"
+        )
     if labels is not None and (labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]):
         raise UserError(
             f"y of {path} must be {len(images)} integers, not {labels.dtype} {list(labels.shape)}"

@@ -13,12 +13,19 @@ from numpy.typing import NDArray
 from models.graph import run_graph
 from models.rescale import Integers
 from sim.runner import BuildFailed, SimulationFailed
-from sim.system import build_system
+from sim.system import Finished, System, build_system
 from sim.verilator import Missing
 
 from .build import Built, load_built
 from .errors import RunError, UserError
-from .execute import ImageResult, MachineError, golden_run, memory_layout, run_images
+from .execute import (
+    ImageResult,
+    MachineError,
+    golden_run,
+    image_result,
+    image_run,
+    memory_layout,
+)
 from .inputs import Inputs, read_inputs
 
 __all__ = ["Comparison", "Simulation", "simulate", "simulator_cache"]
@@ -39,6 +46,7 @@ class Comparison:
     scores : real numbers of the network's output, flat
     graph_differs, machine_differs : how many output codes of the Verilog are not those of the
         integer graph and of the golden machine
+    events_lost : how many of the run's events found no room in the log of what units did when
     """
 
     label: int | None
@@ -47,6 +55,7 @@ class Comparison:
     graph_differs: int
     machine_differs: int
     run: ImageResult
+    events_lost: int
 
     @property
     def equal(self) -> bool:
@@ -91,9 +100,21 @@ class Simulation:
 
 
 def simulator_cache() -> Path:
-    """Where simulators are kept between runs: the user's cache folder."""
+    """Where simulators are kept between runs: the user's cache folder.
+
+    Raises
+    ------
+    UserError
+        if there is none.
+    """
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "rowmac" / "simulators"
+    try:
+        folder = Path(base) if base else Path.home() / ".cache"
+    except RuntimeError:
+        raise UserError(
+            "simulators need a folder to be kept in: set XDG_CACHE_HOME or HOME"
+        ) from None
+    return folder / "rowmac" / "simulators"
 
 
 def simulate(
@@ -124,43 +145,58 @@ def simulate(
     on_progress("integer graph", 0, 0)
     expected = run_graph(built.graph, images.codes)
     on_progress("building the simulator", 0, 0)
+    cache = simulator_cache()
     try:
         system = build_system(
             built.verilog,
             data_width=built.mapped.spec.axi_width,
             memory_bytes=max(memory_layout(built.mapped).end, USUAL_MEMORY_BYTES),
-            cache=simulator_cache(),
+            cache=cache,
         )
     except (BuildFailed, Missing) as error:
         raise UserError(str(error)) from None
     except OSError as error:
-        raise UserError(f"cannot write to {simulator_cache()}: {error.strerror}") from None
+        raise UserError(f"cannot write to {cache}: {error.strerror or error}") from None
     done: list[Comparison] = []
 
-    def finished(index: int, result: ImageResult) -> None:
-        done.append(_compare(built, images, index, expected[index], result))
+    def finished(index: int, run: Finished) -> None:
+        done.append(_compare(built, images, index, expected[index], run))
         on_image(index, done[-1])
 
-    work = Path(tempfile.mkdtemp(prefix="rowmac-"))
-    try:
-        run_images(
-            system,
-            built.mapped,
-            images.codes,
-            work,
-            on_progress=lambda index, cycles: on_progress("simulating", index, cycles),
-            on_image=finished,
-        )
-    except (SimulationFailed, MachineError) as error:
-        raise RunError(str(error)) from None
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    _run(system, built, images, lambda i, cycles: on_progress("simulating", i, cycles), finished)
     return Simulation(built=built, inputs=images, images=tuple(done))
 
 
+def _run(
+    system: System,
+    built: Built,
+    images: Inputs,
+    on_progress: Callable[[int, int], None],
+    on_finished: Callable[[int, Finished], None],
+) -> None:
+    """Run all images in one simulator process, in a folder that is gone afterwards."""
+    runs = [image_run(built.mapped, image) for image in images.codes]
+    work: Path | None = None
+    try:
+        work = Path(tempfile.mkdtemp(prefix="rowmac-"))
+        system.simulate(runs, work, on_progress=on_progress, on_finished=on_finished)
+    except (SimulationFailed, MachineError) as error:
+        raise RunError(str(error)) from None
+    except BrokenPipeError:
+        raise  # nobody reads what is told of the progress
+    except OSError as error:
+        place = f" {work.parent}" if work else ""
+        reason = error.strerror or error
+        raise UserError(f"cannot write to the temporary folder{place}: {reason}") from None
+    finally:
+        if work:
+            shutil.rmtree(work, ignore_errors=True)
+
+
 def _compare(
-    built: Built, inputs: Inputs, index: int, expected: Integers, result: ImageResult
+    built: Built, inputs: Inputs, index: int, expected: Integers, run: Finished
 ) -> Comparison:
+    result = image_result(built.mapped, run, inputs.codes[index])
     machine, _ = golden_run(built.mapped, inputs.codes[index])
     output = built.graph.tensors[built.graph.output]
     scores = output.dequantize(result.output).reshape(-1)
@@ -171,4 +207,5 @@ def _compare(
         graph_differs=int(np.count_nonzero(result.output != expected)),
         machine_differs=int(np.count_nonzero(result.output != machine)),
         run=result,
+        events_lost=run.events_lost,
     )

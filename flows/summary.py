@@ -11,7 +11,18 @@ from .execute import UNIT_NAMES
 from .report import ImageEntry, LayerEntry, Report, Span
 from .simulate import Simulation
 
-__all__ = ["report_of"]
+__all__ = ["incomplete", "report_of"]
+
+
+def incomplete(simulation: Simulation) -> str | None:
+    """One line if the timeline and the figures of the layers lack something, else None."""
+    lost = simulation.images[0].events_lost
+    if not lost:
+        return None
+    return (
+        f"{lost:,} events of the first image found no room in the log: its timeline and the "
+        "figures of its layers are incomplete"
+    )
 
 
 def report_of(
@@ -20,6 +31,7 @@ def report_of(
     """The report of a simulation; the timeline and the layers are the first image's."""
     built = simulation.built
     spec = built.mapped.spec
+    lack = incomplete(simulation)
     places = {one.layer.tag: index for index, one in enumerate(layers)}
     return Report(
         title=f"{built.manifest['network']['name']} on {built.board.title}",
@@ -30,6 +42,7 @@ def report_of(
             "images a second": f"{simulation.frames_per_second:,.1f} at "
             f"{built.board.clock_mhz:g} MHz",
             "MAC utilisation": f"{100 * simulation.utilisation:.1f} %",
+            **({"timeline": lack} if lack else {}),
         },
         images=tuple(
             ImageEntry(

@@ -4,6 +4,8 @@ Differs from the runner that cocotb ships in these points: the Verilator package
 environment are used whatever is on ``PATH``; only the top module's signals are accessible; output
 goes to a log; the parent can follow the run and can end it at any time; and a failed command raises
 :class:`CommandFailed` instead of ending the parent.
+
+Where cocotb is not installed, the import of this module raises :class:`sim.verilator.Missing`.
 """
 
 import os
@@ -15,9 +17,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from cocotb_tools import runner
-
 from . import verilator
+
+try:
+    from cocotb_tools import runner
+except ModuleNotFoundError as error:
+    if error.name not in ("cocotb", "cocotb_tools"):
+        raise
+    raise verilator.not_installed("cocotb") from None
 
 __all__ = ["Command", "CommandFailed"]
 

@@ -234,7 +234,13 @@ def _outcomes(results: Path, seed: int, log: Path) -> list[Outcome]:
             f"the simulator left no result (seed {seed}); the end of {log}:\n{_tail(log)}"
         )
     outcomes = []
-    for case in ElementTree.parse(results).getroot().iter("testcase"):
+    try:
+        cases = list(ElementTree.parse(results).getroot().iter("testcase"))
+    except ElementTree.ParseError:
+        raise SimulationFailed(
+            f"the simulator left a broken {results} (seed {seed}), perhaps on a full disk"
+        ) from None
+    for case in cases:
         name = case.get("name", "?")
         for problem in (*case.findall("failure"), *case.findall("error")):
             said = problem.get("message") or (problem.text or "").strip() or "no message"

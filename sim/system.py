@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .conditions import IDEAL, Conditions
-from .runner import VERILOG, Design, Simulator, build
+from .runner import VERILOG, Design, SimulationFailed, Simulator, build
 
 __all__ = ["EVENT", "Finished", "Load", "Run", "System", "Traffic", "build_system"]
 
@@ -138,7 +138,8 @@ class System:
         ValueError
             if a load or dump is outside of the memory or not in whole words.
         sim.runner.SimulationFailed
-            if an interrupt did not come, a rule of the bus was broken, or a register access failed.
+            if an interrupt did not come, a rule of the bus was broken, a register access failed, or
+            what the simulator has left is incomplete.
         """
         work.mkdir(parents=True, exist_ok=True)
         job = {"bus_bytes": self.bus_bytes, "runs": [], "progress": "progress.jsonl"}
@@ -262,6 +263,10 @@ def _finish(run: Run, index: int, report: dict[str, Any], work: Path) -> Finishe
         path = work / f"dump-{_file_number(index, number)}.bin"
         skip = address % report["bus_bytes"]
         memory.append(path.read_bytes()[skip : skip + size])
+        if len(memory[-1]) != size:
+            raise SimulationFailed(
+                f"dump must be of {size} bytes, not {len(memory[-1])}: {path} may be on a full disk"
+            )
         path.unlink()
     path = work / f"events-{_file_number(index, 0)}.bin"
     events = np.fromfile(path, EVENT)

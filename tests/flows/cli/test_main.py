@@ -111,6 +111,22 @@ def test_usage_errors_are_one_line(arguments: Sequence[str], line: str, capsys: 
     assert out.out == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["build", "\0", "--board", "arty-z7-20", "-o", "out"], "NETWORK"),
+        (["build", "a.onnx", "--board", "arty-z7-20", "-o", "\0"], "-o/--output"),
+        (["simulate", "\0", "--inputs", "a.npz"], "DIR"),
+        (["simulate", "out", "--inputs", "\0"], "--inputs"),
+        (["simulate", "out", "--inputs", "a.npz", "--report", "\0"], "--report"),
+    ],
+)
+def test_a_path_that_is_none(arguments: Sequence[str], name: str, capsys: Capture) -> None:
+    assert main(arguments) == 2
+    said = f"argument {name}: must be a path without NUL characters, not '\\x00'"
+    assert capsys.readouterr().err == f"rowmac: {said} (see rowmac {arguments[0]} --help)\n"
+
+
 def test_an_error_is_one_json_object_too(capsys: Capture) -> None:
     assert main(["build", "a.onnx", "--board", "zcu", "-o", "out", "--json"]) == 2
     out = capsys.readouterr()

