@@ -15,7 +15,7 @@ from sim.stalls import Stalls
 from sim.streams import Driver, Monitor
 
 MAX_CYCLES = 60_000
-QUIET_CYCLES = 120
+QUIET_CYCLES = 300
 ERRORS = ("load_error", "store_error", "fetch_error", "bounds_error")
 
 
@@ -51,6 +51,7 @@ class Record:
         self.params: list[int] = []
         self.tables: list[int] = []
         self.done = {"load_done": 0, "store_done": 0}
+        self.open_writes = 0
 
     async def watch(self) -> None:
         """Runs for ever."""
@@ -79,6 +80,13 @@ class Record:
                 waiting[name] = None if now is None or int(readies[name].value) else now
             for channel, client in (("r", dut.axi_rready), ("b", dut.axi_bready)):
                 assert int(client.value), f"{channel} channel, cycle {self.cycle}: must be ready"
+            answered = int(dut.axi_bvalid.value) & int(dut.axi_bready.value)
+            if int(dut.store_done.value):
+                assert not self.open_writes, (
+                    f"cycle {self.cycle}: done with {self.open_writes} bursts not answered"
+                )
+            begun = int(valids["aw"].value) & int(readies["aw"].value)
+            self.open_writes += begun - answered
             params, tables = int(dut.params.value), int(dut.tables.value)
             if params & 1:
                 self.params.append(params)
@@ -115,7 +123,10 @@ async def cases(dut: Any) -> None:
     Clock(dut.clk, 10, unit="ns").start()
     names = ("fill", "load", "store", "fetch", "read")
     drivers = {name: Driver(dut, f"i_{name}", dut.clk, stalls) for name in names}
-    outputs = {n: Monitor(dut, f"o_{n}", dut.clk, stalls) for n in ("read", "words", "program")}
+    outputs = {n: Monitor(dut, f"o_{n}", dut.clk, stalls) for n in ("read", "words")}
+    # Slower than the memory, so that descriptors wait.
+    slow = Stalls(seed=stalls.seed, probability=0.97)
+    outputs["program"] = Monitor(dut, "o_program", dut.clk, slow)
     await ClockCycles(dut.clk, 3)
     dut.rst.value = 0
     await ClockCycles(dut.clk, 2)
@@ -156,6 +167,8 @@ async def one_case(
     await drivers["fill"].drained()
     for name in ("load", "store", "fetch"):
         drivers[name].put(job[name])
+    drivers["fill"].put(job["rival_fill"])
+    drivers["read"].put(job["rival_reads"])
     seen: dict[str, Any] = {}
     if job["fails"]:
         await quiet(dut)
@@ -172,10 +185,13 @@ async def one_case(
         await ClockCycles(dut.clk, 60)
         assert record.done == want, f"units must be done {want} times, not {record.done}"
         assert int(dut.quiet.value), "the bus must be quiet when all is done"
+        await drivers["fill"].drained()
+        await outputs["read"].take(len(job["rival_reads"]), max_cycles=MAX_CYCLES)
         drivers["read"].put(job["read"])
         seen["read"] = await outputs["read"].take(len(job["read"]), max_cycles=MAX_CYCLES)
         await ClockCycles(dut.clk, 20)
     extra = {name: len(m.items) - len(seen.get(name, ())) for name, m in outputs.items()}
+    extra["read"] -= len(job["rival_reads"])
     return {
         **seen,
         "extra": extra,

@@ -16,6 +16,7 @@ from models.machine.transfer import load
 from models.machine_spec import MachineSpec
 from models.program.layout import LOAD, ROW_ENTRIES, TABLE_ENTRIES, LoadTarget
 from models.registers import ErrorCode
+from tests.hdl.benches import word_write
 from tests.hdl.plan import bits, check, terms
 from tests.hdl.transfer import MEMORY_BYTES, SPECS, Case, run_cases
 
@@ -80,6 +81,19 @@ def written(spec: MachineSpec, state: MachineState, result: dict[str, Any]) -> N
         table[one["entry"]] = one["value"]
 
 
+def rivals(spec: MachineSpec, rng: np.random.Generator, there: list[int]) -> list[int]:
+    """Writes of another unit into the same banks, to words that nobody compares."""
+    banks = sorted({a // spec.bank_words for a in there})
+    free = [next(a for a in span_of(spec, bank) if a not in set(there)) for bank in banks]
+    chosen = rng.choice(free, 600).tolist()
+    return [bits(word_write(spec), {"address": a, "word": 0}) for a in chosen]
+
+
+def span_of(spec: MachineSpec, bank: int) -> range:
+    """Addresses of a bank."""
+    return range(bank * spec.bank_words, (bank + 1) * spec.bank_words)
+
+
 @pytest.mark.parametrize("name", SPECS)
 def test_every_target(name: str, simulators: Path, tmp_path: Path) -> None:
     """Loads of all targets in random order; then each word, parameter and entry is compared."""
@@ -104,6 +118,7 @@ def test_every_target(name: str, simulators: Path, tmp_path: Path) -> None:
                 windows=windows,
                 load=[bits(struct(LOAD), one) for one in some],
                 read=there,
+                rival_fill=rivals(spec, rng, there),
                 words=len(state.weight_words),
             )
         )

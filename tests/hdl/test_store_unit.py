@@ -67,6 +67,7 @@ def test_words(name: str, simulators: Path, tmp_path: Path) -> None:
                 windows=windows,
                 fill=fill(spec, state, sorted(used)),
                 store=[bits(struct(STORE), one) for one in some],
+                rival_reads=rng.choice(sorted(used), 2000).tolist(),
             )
         )
         wanted.append(memory)

@@ -90,15 +90,16 @@ class TransferBench(Component):
             m.submodules[name] = fresh(part)
         connect(m, fetch.memory, arbiter.client[0])
         connect(m, load.memory, arbiter.client[1])
-        connect(m, store.port, pad.read[0])
-        connect(m, back.port, pad.read[1])
-        connect(m, load.port, pad.write[0])
+        # Both units come last at their ports, as in the machine.
+        connect(m, back.port, pad.read[0])
+        connect(m, store.port, pad.read[1])
+        connect(m, load.port, pad.write[1])
         connect(m, flipped(self.i_load), load.unit.descriptor)
         connect(m, flipped(self.i_store), store.unit.descriptor)
         connect(m, load.o_words, flipped(self.o_words))
         connect(m, fetch.o, flipped(self.o_program))
         bounds, halt = Signal(), Signal()
-        fill = pad.write[1]
+        fill = pad.write[0]
         m.d.comb += [
             fill.valid.eq(self.i_fill.valid),
             fill.address.eq(self.i_fill.payload.address),
@@ -152,6 +153,7 @@ class Case:
     memory : bytes as hexadecimal digits, from address 0
     windows : base and size of each
     fill, load, store, fetch, read : items of the input streams; ``fill`` goes first, ``read`` last
+    rival_reads, rival_fill : items of ``read`` and ``fill`` while the units are at work
     words, program : items to come out of the output streams
     faults : byte addresses whose beats are answered by an error
     fails : the run ends with an error instead of with everything done
@@ -164,6 +166,8 @@ class Case:
     store: list[int] = field(default_factory=list)
     fetch: list[int] = field(default_factory=list)
     read: list[int] = field(default_factory=list)
+    rival_reads: list[int] = field(default_factory=list)
+    rival_fill: list[int] = field(default_factory=list)
     words: int = 0
     program: int = 0
     faults: list[int] = field(default_factory=list)
