@@ -1,8 +1,55 @@
 """What the tests of all rooms share."""
 
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+
+SKIPS_THAT_DEPEND_ON_THE_USER = (
+    "mounting a small file system is not allowed here",
+    "root may write anywhere",
+)
+"""Each of these tests is for one kind of user, and another one does the same for the other kind."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--no-skips``, for continuous integration: where everything is there, nothing may skip."""
+    parser.addoption(
+        "--no-skips",
+        action="store_true",
+        help="a test that skips (for want of a package or of data) fails",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Skips within tests."""
+    report = yield
+    if item.config.getoption("no_skips") and not hasattr(report, "wasxfail"):
+        _refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Skips of whole modules."""
+    report = yield
+    if collector.config.getoption("no_skips"):
+        _refuse_skip(report)
+    return report
+
+
+def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if not report.skipped or not isinstance(report.longrepr, tuple):
+        return
+    reason = report.longrepr[2].removeprefix("Skipped: ")
+    if reason not in SKIPS_THAT_DEPEND_ON_THE_USER:
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which --no-skips forbids: {reason}"
 
 
 @pytest.fixture(scope="session")
