@@ -50,13 +50,17 @@ def run_rounds(
     seed: int = 1,
     stall: bool = True,
     max_cycles: int = 100_000,
+    sources: Sequence[Path] = (),
 ) -> list[dict[str, Any]]:
     """Build once and run all rounds in one process; gives each round's items by output stream.
 
     All rounds have the same streams. With ``stall`` each of them is held back at random (seeded);
-    ``constants`` are values of ports that stay as they are.
+    ``constants`` are values of ports that stay as they are; ``sources`` is Verilog (and lint
+    waivers for it) beside the component's own.
     """
-    simulator = build(Design(top=name, generated={name: emit(component, name)}), cache)
+    text = emit(component, name)
+    design = Design(top=name, generated={name: text}, sources=tuple(sources))
+    simulator = build(design, cache)
     plan = {
         "rounds": [asdict(one) for one in rounds],
         "constants": dict(constants or {}),
