@@ -89,6 +89,12 @@ class Elements:
         size = np.frexp(np.maximum(np.abs((x + bias) * factor), 1))[1]
         leave = rng.choice([0, 7, 12, 16], x.shape)
         shift = np.where(rng.random(x.shape) < 0.2, rng.integers(0, 63, x.shape), size - leave)
+        total = (x + bias) * factor
+        ties = np.frexp((total & -total).astype(float))[1]  # one more than the trailing zeros
+        chance = rng.random(x.shape)
+        shift = np.where(
+            chance < 0.25, ties, np.where(chance > 0.9, rng.integers(30, 35, x.shape), shift)
+        )
         shift = np.clip(shift, 0, 62)
         self.operand |= {
             "x": x,
