@@ -1,4 +1,4 @@
-"""Small quantised ONNX files, written node by node (no torch needed)."""
+"""Small quantised ONNX files, written node by node (no torch needed), and their comparison."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
+from flows.onnx_import import load_network
+from models.graph import run_graph
+
+IMAGE, TOKENS = (1, 3, 9, 7), (1, 6, 8)
 FLOAT, INT8, UINT8 = TensorProto.FLOAT, TensorProto.INT8, TensorProto.UINT8
 
 
@@ -66,3 +71,32 @@ class OnnxFile:
         path = folder / name
         onnx.save(model, path)
         return path
+
+
+def compare(path, count=16, seed=0):
+    """Largest difference in output codes, and the graph."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path, options)
+    shape = session.get_inputs()[0].shape
+    rng = np.random.default_rng(seed)
+    images = rng.normal(0, 1.5, (count, *shape[1:])).astype(np.float32)
+    want = np.concatenate([session.run(None, {"image": image[None]})[0] for image in images])
+    graph = load_network(path)
+    order = (0, 2, 3, 1) if images.ndim == 4 else range(images.ndim)
+    codes = graph.tensors[graph.input].quantize(images.transpose(order))
+    kind = graph.tensors[graph.output]
+    got = kind.dequantize(run_graph(graph, codes.reshape(count, *graph.tensors[graph.input].shape)))
+    if want.ndim == 4:
+        want = want.transpose(0, 2, 3, 1)
+    steps = np.abs(got.reshape(want.shape) - want) / kind.scale
+    assert want.std() > 5 * kind.scale
+    return float(np.rint(steps.max())), graph
+
+
+def only(graph, kind):
+    """The one operator of a kind."""
+    found = [node.operator for node in graph.nodes if isinstance(node.operator, kind)]
+    assert len(found) == 1
+    return found[0]

@@ -1,11 +1,13 @@
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
 
 from sim import runner, verilator
+from sim.process import Command
 from sim.runner import BuildFailed, Design, SimulationFailed, Simulator, build
 
 COUNTER = """
@@ -154,3 +156,25 @@ def test_missing_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(verilator.Missing, match="needs make, which is not on PATH"):
         verilator.environment()
+
+
+def test_results_that_were_not_written_to_the_end(
+    counter: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a full disk leaves them."""
+
+    def run(command: Command, *, results_xml: str, **arguments: object) -> None:
+        Path(results_xml).write_text('<testsuites name="results"><testsu')
+
+    monkeypatch.setattr(Command, "run_tests", run)
+    with pytest.raises(SimulationFailed, match=r"left a broken .*results.xml \(seed 5\), perhaps"):
+        counter.run(BENCH, tmp_path / "work", seed=5)
+
+
+def test_missing_distribution(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", version)
+    with pytest.raises(verilator.Missing, match=r"needs the verilator package.*rowmac\[sim\]"):
+        verilator.fingerprint()

@@ -1,0 +1,115 @@
+"""A built folder is simulated only as it was built: any other is refused in one line."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.boards import find
+from flows.build import build, load_built
+from flows.cli import main
+from flows.errors import UserError
+
+NETWORK = Path(__file__).parents[2] / "examples" / "fashion_mnist" / "resnet_int8.onnx"
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("build") / "out"
+    build(NETWORK, find("arty-z7-20"), folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["memory.bin", "rowmac.v", "network.onnx"])
+def test_a_changed_file_is_refused(built: Path, name: str) -> None:
+    path = built / name
+    before = path.read_bytes()
+    try:
+        path.write_bytes(before[:-9] + bytes([before[-9] ^ 1]) + before[-8:])
+        with pytest.raises(UserError, match=f"{name} must be as it was built; build the folder"):
+            load_built(built)
+        path.unlink()
+        with pytest.raises(UserError, match=f"cannot read .*{name}: No such file"):
+            load_built(built)
+    finally:
+        path.write_bytes(before)
+
+
+def edited(manifest: dict[str, Any], place: str, value: object) -> None:
+    """Change an entry, ``a/b/c``; ``None`` removes it."""
+    *path, last = place.split("/")
+    for name in path:
+        manifest = manifest[name]
+    if value is None:
+        del manifest[last]
+    else:
+        manifest[last] = value
+
+
+EDITS = [
+    ("files", None),
+    ("files", []),
+    ("files/rowmac.v", None),
+    ("files/top.tcl", None),
+    ("files/secret", "0"),
+    ("network", None),
+    ("network", "name"),
+    ("network/name", None),
+    ("network/input/scale", 0.5),
+    ("network/macs", "many"),
+    ("board", None),
+    ("board/name", None),
+    ("board/name", ["arty-z7-20"]),
+    ("board/name", "arty-z7-21"),
+    ("board/name", "zcu102"),
+    ("board/clock_mhz", 500.0),
+    ("machine", []),
+    ("machine/spec", None),
+    ("machine/spec", [1]),
+    ("machine/spec/lanes", None),
+    ("machine/spec/lanes", "eight"),
+    ("machine/spec/lanes", 0),
+    ("machine/spec/colour", 1),
+    ("machine/macs_per_cycle", 1),
+    ("windows/input/bytes", 4),
+    ("bitstream_command", None),
+]
+
+
+@pytest.mark.parametrize(("place", "value"), EDITS)
+def test_an_edited_manifest_is_refused(
+    built: Path, tmp_path: Path, capsys: Capture, place: str, value: object
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(built, folder)
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    edited(manifest, place, value)
+    path.write_text(json.dumps(manifest))
+    assert main(["simulate", str(folder), "--inputs", "absent.npz"]) == 2
+    line = f"rowmac: {path} must be as it was built; build the folder again\n"
+    assert capsys.readouterr().err == line
+
+
+def test_another_machine_in_the_manifest_is_refused(built: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(built, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    edited(manifest, "machine/spec/depth", 1024)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(UserError, match="memory.bin must be what the network maps to"):
+        load_built(folder)
+
+
+def test_a_file_without_its_checksum_is_not_taken(built: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(built, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    edited(manifest, "files/rowmac.v", None)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "rowmac.v").write_text("module rowmac; endmodule")
+    with pytest.raises(UserError, match=r"manifest.json must be as it was built"):
+        load_built(folder)
