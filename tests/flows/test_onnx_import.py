@@ -5,7 +5,8 @@ most 1 code at the output (2 where asymmetric weights were rounded anew or the f
 some operators). Vision transformers differ because LayerNorm, softmax and the function tables are
 integer here and because roundings that hardware does not do (between a product and its bias, after
 scaling the query) are left out: at most ``VIT_MAX`` codes of 256 for any output and ``VIT_MEAN`` on
-average, which is no more than onnxruntime's own distance from the float network.
+average. Neither side is right: the mean distance of ours from the float network is at most
+``FLOAT_RATIO`` times that of onnxruntime's, where the file quantises every operator.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from tests.flows import networks
 from tests.flows.networks import INT8, UINT8, Recipe
 
 VIT_MAX, VIT_MEAN = 12, 3.0
+FLOAT_RATIO = 1.5
 VIT_SHAPE, CNN_SHAPE = (3, 20, 20), (3, 27, 31)
 VIT_OPERATORS = {
     "AttentionContext": 2,
@@ -62,20 +64,43 @@ RECIPES = {
 }
 
 
-def differences(path, shape, count=24):
-    """Output differences in codes, and the graph."""
+def onnx_scores(path, images):
+    """What onnxruntime makes of the images, one by one, with its graph optimisations off."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(path, options)
+    return np.concatenate([session.run(None, {"image": image[None]})[0] for image in images])
+
+
+def scores(path, shape, count=24):
+    """Outputs of onnxruntime and of the integer graph, and the graph."""
     images = networks.images(shape, count, seed=2)
-    want = np.concatenate([session.run(None, {"image": image[None]})[0] for image in images])
+    want = onnx_scores(path, images)
     graph = load_network(path)
     codes = graph.tensors[graph.input].quantize(images.transpose(0, 2, 3, 1))
     kind = graph.tensors[graph.output]
     got = kind.dequantize(run_graph(graph, codes)).reshape(want.shape)
     assert want.std() > 20 * kind.scale, "the outputs must be worth comparing"
-    return np.rint(np.abs(got - want) / kind.scale), graph
+    return want, got, graph
+
+
+def differences(path, shape):
+    """Output differences in codes, and the graph."""
+    want, got, graph = scores(path, shape)
+    return np.rint(np.abs(got - want) / graph.tensors[graph.output].scale), graph
+
+
+def check_vit(path, shape, *, all_quantised=True):
+    """Within the limits for vision transformers; gives the graph."""
+    want, got, graph = scores(path, shape)
+    steps = np.rint(np.abs(got - want) / graph.tensors[graph.output].scale)
+    assert steps.max() <= VIT_MAX
+    assert steps.mean() <= VIT_MEAN
+    if all_quantised:
+        real = onnx_scores(path.with_name("float.onnx"), networks.images(shape, len(got), seed=2))
+        assert np.abs(got - real).mean() <= FLOAT_RATIO * np.abs(want - real).mean()
+    return graph
 
 
 def operators(graph):
@@ -90,10 +115,8 @@ def vit(**parameters):
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def test_vit_of_every_recipe(tmp_path, recipe):
     path = networks.make(vit(), VIT_SHAPE, tmp_path, recipe)
-    steps, graph = differences(path, VIT_SHAPE)
+    graph = check_vit(path, VIT_SHAPE, all_quantised=not recipe.kinds)
     assert operators(graph) == VIT_OPERATORS
-    assert steps.max() <= VIT_MAX
-    assert steps.mean() <= VIT_MEAN
 
 
 @pytest.mark.parametrize(
@@ -104,10 +127,7 @@ def test_vit_of_every_recipe(tmp_path, recipe):
 @pytest.mark.parametrize("recipe", [Recipe(), OLD17], ids=["int8", "old-unprepared"])
 def test_vit_of_every_form_of_attention(tmp_path, attention, recipe):
     path = networks.make(vit(attention=attention), VIT_SHAPE, tmp_path, recipe)
-    steps, graph = differences(path, VIT_SHAPE)
-    assert operators(graph) == VIT_OPERATORS
-    assert steps.max() <= VIT_MAX
-    assert steps.mean() <= VIT_MEAN
+    assert operators(check_vit(path, VIT_SHAPE)) == VIT_OPERATORS
 
 
 @pytest.mark.parametrize(
@@ -125,11 +145,9 @@ def test_vit_of_every_form_of_attention(tmp_path, attention, recipe):
 def test_vit_of_other_layers(tmp_path, parameters, recipe):
     shape = (3, parameters.get("size", 20), parameters.get("size", 20))
     path = networks.make(vit(**parameters), shape, tmp_path, recipe)
-    steps, graph = differences(path, shape)
+    graph = check_vit(path, shape)
     assert operators(graph)["LayerNorm"] == 2 * parameters.get("depth", 2) + 1
     assert "Requantize" not in operators(graph)
-    assert steps.max() <= VIT_MAX
-    assert steps.mean() <= VIT_MEAN
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
