@@ -176,7 +176,7 @@ def test_really_full_disk(tmp_path: Path) -> None:
         pytest.skip("mounting a small file system is not allowed here")
     try:
         with pytest.raises(UserError, match="^no space left to write"):
-            make(tmp_path / "out", "x" * 100_000)
+            make(tmp_path / "new" / "out", "x" * 100_000)
         assert list(tmp_path.iterdir()) == []
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)

@@ -57,7 +57,7 @@ def test_refused_networks_leave_nothing(content: object, tmp_path: Path, capsys:
     network = tmp_path / "in" / "bad.onnx"
     network.parent.mkdir()
     network.write_bytes(content() if callable(content) else content)
-    output = tmp_path / "out"
+    output = tmp_path / "new" / "out"
     assert main(["build", str(network), "--board", BOARD.name, "-o", str(output)]) == 2
     said = capsys.readouterr()
     assert said.out == ""
@@ -127,7 +127,7 @@ def test_beyond_the_machine(
 
 def test_absent_network(tmp_path: Path, capsys: Capture) -> None:
     network = tmp_path / "absent.onnx"
-    output = tmp_path / "out"
+    output = tmp_path / "new" / "out"
     assert main(["build", str(network), "--board", BOARD.name, "-o", str(output)]) == 2
     assert capsys.readouterr().err == f"rowmac: cannot read {network}: No such file or directory\n"
     assert list(tmp_path.iterdir()) == []
@@ -145,7 +145,7 @@ def test_foreign_output_folder(tmp_path: Path, capsys: Capture) -> None:
 def test_interrupted_build_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     program = "import sys; from flows.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", program, "build", str(NETWORK)]
-    command += ["--board", BOARD.name, "-o", str(tmp_path / "out")]
+    command += ["--board", BOARD.name, "-o", str(tmp_path / "new" / "out")]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
