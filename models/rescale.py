@@ -119,7 +119,7 @@ def rescale(
         if operand.size and (operand.min() < -(1 << 31) or operand.max() >= 1 << 31):
             worst = operand.max() if operand.max() >= 1 << 31 else operand.min()
             raise OverflowError(f"rescale {name} must fit 32 signed bits, not {worst}")
-    if extra.size and max(int(extra.max()), -int(extra.min())) >= 1 << 42:
+    if extra.size and max(int(extra.max()), -int(extra.min()) - 1) >= 1 << 42:
         raise OverflowError("rescale addend must fit 43 signed bits")
     product = value * factor
     total = product + extra

@@ -69,7 +69,7 @@ class VectorFetch(Component):
     def _rows(self, m: Module, on: Signal) -> None:
         spec, c = self.spec, self.config
         address, address2 = Signal(signed(STEP.bits)), Signal(signed(STEP.bits))
-        group, group2 = Signal(signed(STEP.bits)), Signal(signed(STEP.bits))
+        group = Signal(signed(STEP.bits))
         word = Signal(c.channels.shape())
         covered = Signal(len(c.channels) + 1)
         row = Signal(range(spec.row_group))
@@ -95,7 +95,6 @@ class VectorFetch(Component):
                 address.eq(c.src),
                 group.eq(c.src),
                 address2.eq(c.src2),
-                group2.eq(c.src2),
                 word.eq(0),
                 covered.eq(0),
                 row.eq(0),
@@ -119,7 +118,6 @@ class VectorFetch(Component):
                             m.d.sync += [
                                 turn.eq(0),
                                 group.eq(following),
-                                group2.eq(following2),
                                 group_left.eq(left - 1),
                             ]
                             with m.If(left == 1):
@@ -128,7 +126,6 @@ class VectorFetch(Component):
                             m.d.sync += [
                                 turn.eq(turn + 1),
                                 address.eq(group),
-                                address2.eq(group2),
                                 left.eq(group_left),
                             ]
 
