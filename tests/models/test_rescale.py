@@ -90,7 +90,7 @@ def test_every_tie_of_small_numbers(rule: Rounding) -> None:
 )
 def test_rescale_is_exact(x: int, multiplier: int, addend: int, shift: int, rule: Rounding) -> None:
     total = x * multiplier + addend
-    if addend > -(1 << 42) and -(1 << 62) <= total < 1 << 62:
+    if addend >= -(1 << 42) and -(1 << 62) <= total < 1 << 62:
         assert int(rescale(x, multiplier, shift, rule, addend)) == exact(total, shift, rule)
     else:
         with pytest.raises(OverflowError, match="must fit 43 signed bits|must fit 63 signed bits"):
