@@ -20,8 +20,8 @@ class RowGrid(Component):
     between blocks.
 
     Latency from the last beat of a K loop to its first results is the slowest block's plus two
-    cycles; throughput one beat per cycle if a K loop is at least as long as its results take to
-    leave, ``tokens * rows / drain`` cycles.
+    cycles; throughput one beat per cycle if a K loop is longer than its results take to leave,
+    ``tokens * rows / drain`` cycles.
 
     Parameters
     ----------
@@ -115,23 +115,23 @@ class RowGrid(Component):
     def _drain(self, m: Module, results: list[list[Any]], done: Signal, ce: Signal) -> None:
         """Accumulators to a shift register, which leaves while the next K loop runs."""
         beats = self.tokens * self.rows // self.drain
+        # Registered flags, and no load in the cycle of the last transfer: one LUT decides.
         left = Signal(range(beats + 1))
+        idle = Signal(init=1)
         taken = self.o.valid & self.o.ready
-        load = Signal()
         m.d.comb += [
-            ce.eq(~(done & ((left > 1) | ((left == 1) & ~taken)))),
-            load.eq(ce & done),
-            self.o.valid.eq(left != 0),
+            ce.eq(~done | idle),
+            self.o.valid.eq(~idle),
         ]
-        with m.If(load):
-            m.d.sync += left.eq(beats)
-        with m.Elif(taken):
-            m.d.sync += left.eq(left - 1)
+        with m.If(idle):
+            m.d.sync += [left.eq(beats), idle.eq(~done)]
+        with m.Elif(self.o.ready):
+            m.d.sync += [left.eq(left - 1), idle.eq(left == 1)]
         order = [results[r][t] for t in range(self.tokens) for r in range(self.rows)]
         held = [Signal(signed(self.acc_bits), name=f"held{i}") for i in range(len(order))]
         for index, register in enumerate(held):
             following = held[index + self.drain] if index + self.drain < len(held) else register
-            with m.If(load | taken):
-                m.d.sync += register.eq(Mux(load, order[index], following))
+            with m.If(Mux(idle, done, taken)):
+                m.d.sync += register.eq(Mux(idle, order[index], following))
         for lane in range(self.drain):
             m.d.comb += self.o.payload[lane].eq(held[lane])
