@@ -79,7 +79,11 @@ class Machine(Component):
 
         units = (load, weight, matrix, vector, store)
         for unit, component in zip(WORKING_UNITS, units, strict=True):
-            connect(m, getattr(sequencer, f"unit_{unit.name.lower()}"), component.unit)
+            port, own = getattr(sequencer, f"unit_{unit.name.lower()}"), component.unit
+            connect(m, port.descriptor, own.descriptor)
+            m.d.comb += [port.stall.eq(own.stall), port.error.eq(own.error)]
+            # A register keeps the units' last conditions out of the token counters' path.
+            m.d.sync += port.done.eq(own.done)
         connect(m, fetch.o, sequencer.i)
         connect(m, fetch.memory, arbiter.client[0])
         connect(m, load.memory, arbiter.client[1])
@@ -119,10 +123,11 @@ class Machine(Component):
         m.d.comb += control.unit_errors[CONTROL_UNIT].eq(failed)
 
         self._connect_ports(m, control, arbiter, store)
+        done = Cat(getattr(sequencer, f"unit_{u.name.lower()}").done for u in WORKING_UNITS)
         # Events are registered: the tag of a descriptor is known the cycle after it starts.
         m.d.sync += [
             self.event_start.eq(sequencer.start),
-            self.event_done.eq(Cat(u.unit.done for u in units) & sequencer.active),
+            self.event_done.eq(done & sequencer.active),
         ]
         m.d.comb += [
             self.event_tag.eq(sequencer.tag),

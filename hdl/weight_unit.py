@@ -69,24 +69,22 @@ class WeightUnit(Component):
         outer = Signal(range(max(spec.rows, 1 << WEIGHT["entries"].bits)))
         inner = Signal(range(max(spec.lanes, 1 << WEIGHT["entries"].bits)))
         tile = Signal(WEIGHT["tiles"].bits)
-        row = Signal(WEIGHT["rows"].bits)  # rows of the matrix seen so far (direct)
+        rows_left = Signal(WEIGHT["rows"].bits)  # rows of the matrix from this one on (direct)
+        no_row = Signal()  # none: a flag of its own keeps the compare out of the address path
         start = Signal(signed(STEP.bits))  # of this row, or of this token
         column = Signal(WEIGHT["base"].bits)  # word offset of this tile's channels (transposed)
         part = Signal(range(max(2, spec.word_bytes // spec.rows)))
         p = self.unit.descriptor.payload
         direct = d.source == WeightSource.DIRECT
         end_outer, end_inner = Signal(), Signal()
-        covered = Signal(WEIGHT["entries"].bits + 6)  # entries the words of this row cover
+        entries_left = Signal(WEIGHT["entries"].bits)  # of this row, from this word on
+        outer_last = Signal(outer.shape())
         m.d.comb += [
             reader.i.valid.eq(asking),
-            end_inner.eq(Mux(direct, covered + spec.tokens >= d.entries, inner == spec.lanes - 1)),
-            end_outer.eq(outer == Mux(direct, spec.rows, d.entries) - 1),
+            end_inner.eq(Mux(direct, entries_left <= spec.tokens, inner == spec.lanes - 1)),
+            end_outer.eq(outer == outer_last),
         ]
-        outside = Mux(
-            direct,
-            row >= d.rows,
-            (outer == d.entries - 1) & (inner >= d.last_lanes),
-        )
+        outside = Mux(direct, no_row, end_outer & (inner >= d.last_lanes))
         address = Signal(signed(STEP.bits))
         m.d.comb += [
             address.eq(start + Mux(direct, inner, column)),
@@ -98,19 +96,23 @@ class WeightUnit(Component):
                 asking.eq(p.source != WeightSource.STREAM),
                 outer.eq(0),
                 inner.eq(0),
-                covered.eq(0),
-                row.eq(0),
+                entries_left.eq(p.entries),
+                rows_left.eq(p.rows),
+                no_row.eq(0),
+                outer_last.eq(Mux(p.source == WeightSource.DIRECT, spec.rows - 1, p.entries - 1)),
                 start.eq(p.base),
                 column.eq(0),
                 part.eq(0),
                 tile.eq(p.tiles),
             ]
         with m.If(asking & reader.i.ready):
-            m.d.sync += [inner.eq(inner + 1), covered.eq(covered + spec.tokens)]
+            m.d.sync += [inner.eq(inner + 1), entries_left.eq(entries_left - spec.tokens)]
             with m.If(~direct):
                 m.d.sync += start.eq(start + d.stride)
             with m.If(end_inner):
-                m.d.sync += [inner.eq(0), covered.eq(0), outer.eq(outer + 1), row.eq(row + 1)]
+                m.d.sync += [inner.eq(0), entries_left.eq(d.entries), outer.eq(outer + 1)]
+                with m.If(~no_row):
+                    m.d.sync += [rows_left.eq(rows_left - 1), no_row.eq(rows_left == 1)]
                 with m.If(direct):
                     m.d.sync += start.eq(start + d.stride)
                 with m.If(end_outer):
@@ -133,7 +135,8 @@ class WeightUnit(Component):
         tile = Signal(WEIGHT["tiles"].bits)
         row = Signal(range(max(2, spec.rows)))
         entry = Signal(WEIGHT["entries"].bits)
-        seen = Signal(WEIGHT["rows"].bits)  # channels of earlier tiles (transposed)
+        last_entry = Signal(WEIGHT["entries"].bits)
+        channels_left = Signal(WEIGHT["rows"].bits)  # from this tile on (transposed)
         part = Signal(range(max(2, parts)))
         transposed = d.source == WeightSource.TRANSPOSED
         streamed = d.source == WeightSource.STREAM
@@ -154,7 +157,7 @@ class WeightUnit(Component):
             self.o_weights.valid.eq(busy & have),
             sent.eq(self.o_weights.valid & self.o_weights.ready),
             end_row.eq(row == spec.rows - 1),
-            end_entry.eq(entry == d.entries - 1),
+            end_entry.eq(entry == last_entry),
             end_tile.eq(end_row & end_entry),
             spent.eq(
                 Mux(
@@ -169,9 +172,9 @@ class WeightUnit(Component):
             self.unit.done.eq(sent & end_tile & (tile == 1)),
         ]
         for lane in range(spec.lanes):
-            valid = (entry != d.entries - 1) | (lane < d.last_lanes)
+            valid = ~end_entry | (lane < d.last_lanes)
             plain = Mux(valid & ~word_outside, word[index][lane] - d.zero, 0)
-            turned = Mux(block_outside[lane] | (seen + row >= d.rows), 0, block[lane][row] - d.zero)
+            turned = Mux(block_outside[lane] | (row >= channels_left), 0, block[lane][row] - d.zero)
             m.d.comb += out["values"][lane].eq(
                 Mux(transposed, turned, Mux(streamed, word[index][lane], plain))
             )
@@ -198,7 +201,7 @@ class WeightUnit(Component):
             with m.If(end_tile):
                 m.d.sync += [
                     tile.eq(tile - 1),
-                    seen.eq(seen + spec.rows),
+                    channels_left.eq(Mux(channels_left > spec.rows, channels_left - spec.rows, 0)),
                 ]
         with m.If(self.i_words.valid & self.i_words.ready):
             m.d.sync += [word.as_value().eq(self.i_words.payload), word_outside.eq(0), have.eq(1)]
@@ -229,7 +232,8 @@ class WeightUnit(Component):
                 tile.eq(self.unit.descriptor.payload.tiles),
                 row.eq(0),
                 entry.eq(0),
-                seen.eq(0),
+                last_entry.eq(self.unit.descriptor.payload.entries - 1),
+                channels_left.eq(self.unit.descriptor.payload.rows),
                 part.eq(0),
                 index.eq(0),
                 into.eq(0),

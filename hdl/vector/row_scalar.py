@@ -26,7 +26,9 @@ def sums_layout(spec: MachineSpec) -> data.StructLayout:
 
 
 class RowScalar(Component):
-    """One row in ten cycles (layer norm) or six (softmax); see ``models.ops.row_function``.
+    """A row every nine cycles (layer norm) or eight (softmax), 17 or 9 cycles late.
+
+    See ``models.ops.row_function``.
 
     The variance is ``squares - mean * (2 * total - channels * mean)``: one pass over the row
     gives it exactly, rounded mean or not.
@@ -68,7 +70,10 @@ class RowScalar(Component):
         squares = Signal(signed(VALUE_BITS + 1))
         left, right = Signal(signed(32)), Signal(signed(18))
         product = Signal(signed(50))
-        value = Signal(signed(VALUE_BITS + 1))
+        variance, value = Signal(signed(VALUE_BITS + 1)), Signal(signed(VALUE_BITS + 1))
+        row, own_mean = Signal(self.o_row.shape()), Signal(signed(18))
+        free, hand = Signal(), Signal()
+        half, rounded = Signal(40), Signal(signed(51))
         m.d.sync += product.eq(left * right)
 
         index_parts = self._index(m, reader, value)
@@ -77,38 +82,49 @@ class RowScalar(Component):
                 m.d.comb += self.i.ready.eq(1)
                 with m.If(self.i.valid):
                     m.d.sync += [
-                        self.o_row.eq(self.i.payload.row),
+                        row.eq(self.i.payload.row),
                         total.eq(self.i.payload.total),
                         squares.eq(self.i.payload.squares),
                         left.eq(self.i.payload.total),
                         right.eq(c.mean_multiplier),
                     ]
                     with m.If(c.op == VectorOp.SOFTMAX):
-                        m.d.sync += value.eq(self.i.payload.total)
-                        m.next = "OFFSET"
+                        m.d.sync += variance.eq(self.i.payload.total)
+                        m.next = "HAND ON"
                     with m.Else():
                         m.next = "TIMES_RECIPROCAL"
             with m.State("TIMES_RECIPROCAL"):
+                m.d.sync += half.eq(Const(1 << 40, 41) >> (41 - c.mean_shift)[:6])
+                m.next = "ROUND"
+            with m.State("ROUND"):
+                m.d.sync += rounded.eq(product + half)
                 m.next = "MEAN"
             with m.State("MEAN"):
                 mean = Signal(signed(18))
-                half = Signal(40)
-                m.d.comb += [
-                    half.eq(Const(1 << 40, 41) >> (41 - c.mean_shift)[:6]),
-                    mean.eq((product + half) >> c.mean_shift),
-                ]
-                m.d.sync += [self.o_mean.eq(mean), left.eq(c.channels), right.eq(mean)]
+                m.d.comb += mean.eq(rounded >> c.mean_shift)
+                m.d.sync += [own_mean.eq(mean), left.eq(c.channels), right.eq(mean)]
                 m.next = "TIMES_CHANNELS"
             with m.State("TIMES_CHANNELS"):
                 m.next = "DOUBLE"
             with m.State("DOUBLE"):
-                m.d.sync += [left.eq((total << 1) - product), right.eq(self.o_mean)]
+                m.d.sync += [left.eq((total << 1) - product), right.eq(own_mean)]
                 m.next = "TIMES_MEAN"
             with m.State("TIMES_MEAN"):
                 m.next = "VARIANCE"
             with m.State("VARIANCE"):
-                m.d.sync += value.eq(squares - product)
-                m.next = "OFFSET"
+                m.d.sync += variance.eq(squares - product)
+                m.next = "HAND ON"
+            with m.State("HAND ON"):
+                with m.If(free):
+                    m.d.comb += hand.eq(1)
+                    m.d.sync += [value.eq(variance), self.o_row.eq(row), self.o_mean.eq(own_mean)]
+                    m.next = "IDLE"
+        # The function of one row runs beside the sums of the next one.
+        with m.FSM():
+            with m.State("FREE"):
+                m.d.comb += free.eq(1)
+                with m.If(hand):
+                    m.next = "OFFSET"
             self._function(m, reader, value, index_parts)
         return m
 
@@ -121,7 +137,8 @@ class RowScalar(Component):
         shifted = Signal(VALUE_BITS)
         length = Signal(range(VALUE_BITS + 1))
         point = Signal(range(VALUE_BITS + 2))
-        m.d.comb += [
+        # Registered step by step; the states behind OFFSET wait for them.
+        m.d.sync += [
             shifted.eq(Mux(near < 0, 0, Mux(near >> VALUE_BITS != 0, ~0, near))),
             point.eq(Mux(c.row_even, length + length[0], length)),
         ]
@@ -130,8 +147,8 @@ class RowScalar(Component):
                 m.d.comb += length.eq(bit + 1)
         down = Signal(VALUE_BITS)
         up = Signal(2 * INDEX_BITS)
+        m.d.sync += down.eq(shifted >> Mux(point > INDEX_BITS, point - INDEX_BITS, 0)[:6])
         m.d.comb += [
-            down.eq(shifted >> Mux(point > INDEX_BITS, point - INDEX_BITS, 0)[:6]),
             up.eq(down[:INDEX_BITS] << Mux(point < INDEX_BITS, INDEX_BITS - point, 0)[:4]),
             reader.addr.eq(index),
         ]
@@ -144,7 +161,10 @@ class RowScalar(Component):
         shift, point, up = parts["shift"], parts["point"], parts["up"]
         with m.State("OFFSET"):
             m.d.sync += [near.eq(value + c.row_offset), far.eq(value + c.row2_offset)]
-            m.next = "INDEX"
+            m.next = "CLAMP"
+        for state, following in (("CLAMP", "POINT"), ("POINT", "DOWN"), ("DOWN", "INDEX")):
+            with m.State(state):
+                m.next = following
         with m.State("INDEX"):
             cursor, other = Signal(signed(VALUE_BITS + 2)), Signal(signed(VALUE_BITS + 2))
             m.d.comb += [cursor.eq(near >> c.row_shift), other.eq(far >> c.row2_shift)]
@@ -179,4 +199,4 @@ class RowScalar(Component):
                 self.o_entry.eq(reader.data),
                 self.o_shift.eq(shift),
             ]
-            m.next = "IDLE"
+            m.next = "FREE"
