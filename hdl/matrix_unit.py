@@ -71,6 +71,9 @@ class MatrixUnit(Component):
                 "left": MATRIX["tokens"].bits,
             }
         )
+        # Limits less one, registered: the walk compares for equality only.
+        ends = ("width", "words", "kernel_x", "kernel_y")
+        last = Signal(data.StructLayout({name: MATRIX[name].bits for name in ends}))
         here, group = Signal(position), Signal(position)  # this token; the group's first token
         following = Signal(position)
         first = Signal(position)
@@ -90,7 +93,7 @@ class MatrixUnit(Component):
             first.left.eq(Mux(begin, p.tokens, d.tokens)),
             following.left.eq(Mux(here.left == 0, 0, here.left - 1)),
         ]
-        with m.If(here.column == d.width - 1):
+        with m.If(here.column == last.width):
             m.d.comb += [
                 following.address.eq(here.address + d.line_step),
                 following.x.eq(d.start_x),
@@ -117,9 +120,9 @@ class MatrixUnit(Component):
                 (here.left != 0) & (x >= 0) & (x < d.in_width) & (y >= 0) & (y < d.in_height)
             ),
             address.eq(here.address + tap_address + word),
-            end_word.eq(word == d.words - 1),
-            end_kx.eq(kx == d.kernel_x - 1),
-            end_ky.eq(ky == d.kernel_y - 1),
+            end_word.eq(word == last.words),
+            end_kx.eq(kx == last.kernel_x),
+            end_ky.eq(ky == last.kernel_y),
             end_token.eq(token == spec.tokens - 1),
             end_loop.eq(end_word & end_kx & end_ky),
             end_group.eq(following.left == 0),
@@ -131,6 +134,7 @@ class MatrixUnit(Component):
             reader.i.payload.meta.release.eq(end_group),
         ]
         with m.If(begin):
+            m.d.sync += [getattr(last, name).eq(getattr(p, name) - 1) for name in ends]
             m.d.sync += [
                 walking.eq(1),
                 tile.eq(p.tiles),
@@ -201,7 +205,10 @@ class MatrixUnit(Component):
         left = Signal(block)
         m.d.comb += left.eq(Mux(use, blocks[1], blocks[0]))
         end_beat = Signal()
-        m.d.comb += end_beat.eq(beat == Mux(left.short, d.last_beats, spec.tokens) - 1)
+        final = Signal.like(beat)  # of a short block
+        with m.If(self.unit.descriptor.valid & self.unit.descriptor.ready):
+            m.d.sync += final.eq(self.unit.descriptor.payload.last_beats - 1)
+        m.d.comb += end_beat.eq(beat == Mux(left.short, final, spec.tokens - 1))
         sent = Signal()
         m.d.comb += [
             self.o_acts.valid.eq(full.bit_select(use, 1)),

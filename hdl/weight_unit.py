@@ -31,6 +31,8 @@ class WeightUnit(Component):
 
     def __init__(self, spec: MachineSpec) -> None:
         self.spec = spec
+        # More entries than the store has are refused: counters need not hold them.
+        self.entry_bits = spec.depth_entries.bit_length()
         super().__init__(
             {
                 "unit": Out(UnitSignature(Unit.WEIGHT)),
@@ -66,8 +68,8 @@ class WeightUnit(Component):
         """Addresses: tile x row x word (direct), or tile x entry x token (transposed)."""
         spec = self.spec
         asking = Signal()
-        outer = Signal(range(max(spec.rows, 1 << WEIGHT["entries"].bits)))
-        inner = Signal(range(max(spec.lanes, 1 << WEIGHT["entries"].bits)))
+        outer = Signal(range(max(spec.rows, 1 << self.entry_bits)))
+        inner = Signal(range(max(spec.lanes, 1 << self.entry_bits)))
         tile = Signal(WEIGHT["tiles"].bits)
         rows_left = Signal(WEIGHT["rows"].bits)  # rows of the matrix from this one on (direct)
         no_row = Signal()  # none: a flag of its own keeps the compare out of the address path
@@ -77,7 +79,7 @@ class WeightUnit(Component):
         p = self.unit.descriptor.payload
         direct = d.source == WeightSource.DIRECT
         end_outer, end_inner = Signal(), Signal()
-        entries_left = Signal(WEIGHT["entries"].bits)  # of this row, from this word on
+        entries_left = Signal(self.entry_bits)  # of this row, from this word on
         outer_last = Signal(outer.shape())
         m.d.comb += [
             reader.i.valid.eq(asking),
@@ -134,8 +136,8 @@ class WeightUnit(Component):
         parts = spec.word_bytes // spec.rows
         tile = Signal(WEIGHT["tiles"].bits)
         row = Signal(range(max(2, spec.rows)))
-        entry = Signal(WEIGHT["entries"].bits)
-        last_entry = Signal(WEIGHT["entries"].bits)
+        entry = Signal(self.entry_bits)
+        last_entry = Signal(self.entry_bits)
         channels_left = Signal(WEIGHT["rows"].bits)  # from this tile on (transposed)
         part = Signal(range(max(2, parts)))
         transposed = d.source == WeightSource.TRANSPOSED

@@ -84,13 +84,16 @@ class VectorIssue(Component):
         c = self.config
         on = Signal()
         drain, pool, add = Signal(), Signal(), Signal()
-        m.d.comb += [
-            drain.eq(c.op == VectorOp.DRAIN),
-            pool.eq((c.op == VectorOp.MAX_POOL) | (c.op == VectorOp.AVERAGE_POOL)),
-            add.eq(c.op == VectorOp.ADD),
-        ]
+        self._last_turn = Signal(2)
         with m.If(self.start):
-            m.d.sync += on.eq(1)
+            # Decoded once: nothing behind depends on the operator's code.
+            m.d.sync += [
+                on.eq(1),
+                drain.eq(c.op == VectorOp.DRAIN),
+                pool.eq((c.op == VectorOp.MAX_POOL) | (c.op == VectorOp.AVERAGE_POOL)),
+                add.eq(c.op == VectorOp.ADD),
+                self._last_turn.eq(passes(c.op)),
+            ]
         fire = Signal()  # a beat leaves this cycle
         with m.If(fire & self.tag.end):
             m.d.sync += on.eq(0)
@@ -135,7 +138,7 @@ class VectorIssue(Component):
             gone.eq(left == 0),
             end_tokens.eq((left <= 1) & (token == spec.tokens - 1)),
             end_row.eq((row == spec.row_group - 1) | (left == 1)),
-            end_pass.eq(turn == passes(c.op)),
+            end_pass.eq(turn == self._last_turn),
             final.eq(drain | end_pass),
             statistics.eq(~final),
             tag.write.eq(final & ~gone & tag.mask.any()),
@@ -222,7 +225,7 @@ class VectorIssue(Component):
         hold = Signal()
         m.d.comb += hold.eq(
             (tag.exponential & (self.first_done <= row))
-            | (final & (passes(c.op) != 0) & (self.second_done <= row))
+            | (final & (self._last_turn != 0) & (self.second_done <= row))
         )
         return hold
 

@@ -192,7 +192,7 @@ class VectorLane(Component):
         # Stages 4-5: two registers behind the product, which a DSP takes in.
         product4, product5 = Signal(signed(63)), Signal(signed(63))
         addend4, addend5 = Signal(signed(43)), Signal(signed(43))
-        shift4, shift5, shift6, shift7 = (Signal(6, name=f"shift{i}") for i in range(4, 8))
+        shift4, shift5, shift6 = (Signal(6, name=f"shift{i}") for i in range(4, 7))
         total6 = Signal(signed(63))
         m.d.sync += [
             product4.eq(a * b),
@@ -207,7 +207,8 @@ class VectorLane(Component):
         # Stage 7
         total7 = Signal(signed(63))
         twice = Signal()
-        away7 = Signal()
+        away7, none7 = Signal(), Signal()
+        less7 = Signal(6)
         high = Signal(signed(63))
         is_double = c.rounding == Rounding.DOUBLE
         m.d.comb += [
@@ -216,23 +217,23 @@ class VectorLane(Component):
         ]
         m.d.sync += [
             total7.eq(Mux(twice, high >> 31, total6)),
-            shift7.eq(Mux(twice, shift6 - 31, shift6)),
+            # One less than the rest of the shift, so that the half bit comes out lowest.
+            less7.eq(Mux(twice, shift6 - 32, Mux(shift6 == 0, 0, shift6 - 1))),
+            none7.eq(~twice & (shift6 == 0)),
             away7.eq(twice),
         ]
-        # Stage 8: shift by one less, so that the half bit is the lowest one.
-        less = Signal(6)
+        # Stage 8
         part = Signal(signed(63))
         floor8 = Signal(signed(63))
         half8, sticky8, negative8, away8 = Signal(), Signal(), Signal(), Signal()
         lost = Signal(63)
         m.d.comb += [
-            less.eq(Mux(shift7 == 0, 0, shift7 - 1)),
-            part.eq(total7 >> less),
-            lost.eq(total7.as_unsigned() & (Const((1 << 63) - 1, 63) >> (63 - less)[:6])),
+            part.eq(total7 >> less7),
+            lost.eq(total7.as_unsigned() & (Const((1 << 63) - 1, 63) >> (63 - less7)[:6])),
         ]
         m.d.sync += [
-            floor8.eq(Mux(shift7 == 0, total7, part >> 1)),
-            half8.eq((shift7 != 0) & part[0]),
+            floor8.eq(Mux(none7, total7, part >> 1)),
+            half8.eq(~none7 & part[0]),
             sticky8.eq(lost.any()),
             negative8.eq(total7[62]),
             away8.eq(away7),
