@@ -22,7 +22,7 @@ class MatrixUnit(Component):
     A block is the same channels of ``tokens`` successive output positions: it is read word by
     word (a word = one token) and leaves beat by beat (a beat = ``lanes`` channels of every
     token). Two blocks are buffered, so reading and feeding overlap; sustained throughput is one
-    beat per cycle, latency from accepting a descriptor to its first beat ``tokens + 5`` cycles.
+    beat per cycle, latency from accepting a descriptor to its first beat ``tokens + 4`` cycles.
 
     Stride, padding, dilation and kernel walks are address arithmetic only. A position outside the
     image, or beyond the last token, contributes zeros.

@@ -15,7 +15,8 @@ class DigitalArray(Component):
     """``rows x tokens`` cells of ``lanes`` multipliers and an accumulator each.
 
     Two weight banks: one computes, its shadow is filled. Latency from the last beat of a K loop
-    to its first accumulators is five cycles; throughput one beat per cycle as long as a K loop
+    to its first accumulators is three cycles and one for each level of the adder tree (four terms a
+    level: five cycles with eight lanes); throughput one beat per cycle as long as a K loop
     takes at least as many beats as its results take to leave, ``tokens * rows / vector_lanes``.
     A beat is held up (``ready`` low) while its tile is not complete or results cannot leave.
 

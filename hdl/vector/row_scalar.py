@@ -26,7 +26,7 @@ def sums_layout(spec: MachineSpec) -> data.StructLayout:
 
 
 class RowScalar(Component):
-    """A row every nine cycles (layer norm) or eight (softmax), 17 or 9 cycles late.
+    """A row every nine cycles (layer norm) or eight (softmax), 15 or 8 cycles late (more behind another row).
 
     See ``models.ops.row_function``.
 
