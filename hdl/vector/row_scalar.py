@@ -26,9 +26,9 @@ def sums_layout(spec: MachineSpec) -> data.StructLayout:
 
 
 class RowScalar(Component):
-    """A row every nine cycles (layer norm) or eight (softmax), 15 or 8 cycles late (more behind another row).
+    """A row every nine cycles (layer norm) or eight (softmax), 15 or 8 cycles late.
 
-    See ``models.ops.row_function``.
+    Behind another row it may be later. See ``models.ops.row_function``.
 
     The variance is ``squares - mean * (2 * total - channels * mean)``: one pass over the row
     gives it exactly, rounded mean or not.
