@@ -10,6 +10,15 @@ from hdl.rows.block import RowBlockSignature, sum_bits
 from models.formats import ElasticSignificantBits
 
 
+def _variants(book: ElasticSignificantBits) -> tuple[list[int], int]:
+    """Magnitudes the first level chooses from, and the second level's shift (0: none)."""
+    multiples = (1, 3) if book.significant else (1,)
+    magnitudes = sorted({abs(int(v)) for v in book.grid} - {0})
+    fine = 4 // len(multiples)
+    variants = [m << s for s in range(fine) for m in multiples if m << s in magnitudes]
+    return variants, 0 if magnitudes[-1] <= variants[-1] else fine
+
+
 class ElasticRows(Component):
     """Rows of :class:`~models.formats.ElasticSignificantBits` weights without any DSP.
 
@@ -28,15 +37,9 @@ class ElasticRows(Component):
     def __init__(
         self, book: ElasticSignificantBits, *, rows: int, tokens: int, lanes: int, act_bits: int
     ) -> None:
-        multiples = (1, 3) if book.significant else (1,)
-        magnitudes = sorted({abs(int(v)) for v in book.grid} - {0})
-        fine = 4 // len(multiples)
-        self.variants = [m << s for s in range(fine) for m in multiples if m << s in magnitudes]
-        reach = max(v // self.variants[-1] for v in magnitudes)
-        self.coarse = 0 if reach == 1 else fine
-        known = {v << s for v in self.variants for s in (0, self.coarse)}
-        if book.significant > 1 or not set(magnitudes) <= known:
+        if not self.takes(book):
             raise ValueError(f"elastic rows must have format pot3, pot4 or esb4.1, not {book.name}")
+        self.variants, self.coarse = _variants(book)
         self.book = book
         self.rows, self.tokens, self.lanes, self.act_bits = rows, tokens, lanes, act_bits
         self.width = sum_bits(lanes, act_bits, book.largest)
@@ -53,6 +56,13 @@ class ElasticRows(Component):
                 width=self.width,
             )
         )
+
+    @staticmethod
+    def takes(book: ElasticSignificantBits) -> bool:
+        """Whether the two levels reach all values of the format."""
+        variants, coarse = _variants(book)
+        known = {v << s for v in variants for s in (0, coarse)}
+        return book.significant <= 1 and {abs(int(v)) for v in book.grid} - {0} <= known
 
     def skew(self, lane: int) -> int:
         """No cascade, no skew."""

@@ -8,7 +8,7 @@ from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib.wiring import Component
 
 from hdl.rows.block import RowBlockSignature, sum_bits
-from hdl.rows.dsp import LATENCY, PORT_WIDTH, DspMultiplyAdd
+from hdl.rows.dsp import LATENCY, PORT_WIDTH, RESULT_WIDTH, DspMultiplyAdd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +36,8 @@ class Packing:
         return self.row_offset // self.tokens
 
 
-def packing(family: str, weight_bits: int, act_bits: int) -> Packing:
-    """The packing of a family for operands of these widths.
+def packing(family: str, weight_bits: int, act_bits: int, tokens: int = 2) -> Packing:
+    """The packing of a family for operands of these widths; two tokens only if ``tokens`` is even.
 
     Raises
     ------
@@ -46,24 +46,25 @@ def packing(family: str, weight_bits: int, act_bits: int) -> Packing:
     """
     largest = ((1 << weight_bits - 1) - 1) * (1 << act_bits - 1)
     port = PORT_WIDTH[family]
-    for tokens in (2, 1):
-        # The upper weight's sign is the port's top bit; narrow weights cannot carry beyond it.
-        row_offset = port - weight_bits
-        row_offset -= row_offset % tokens
-        field = row_offset // tokens
-        fits = tokens == 1 or field + act_bits <= 18
+    for packed in (1,) if tokens % 2 else (2, 1):
+        # The upper weight's sign is the port's top bit (narrow weights cannot carry beyond it),
+        # or the upper field ends with the result.
+        row_offset = min(port - weight_bits, RESULT_WIDTH // 2)
+        row_offset -= row_offset % packed
+        field = row_offset // packed
+        fits = packed == 1 or field + act_bits <= 18
         limit = ((1 << field - 1) - 1) // largest
-        if fits and limit >= 2 and field * 2 * tokens <= 48:
+        if fits and limit >= 2:
             return Packing(
                 weight_bits=weight_bits,
                 act_bits=act_bits,
-                tokens=tokens,
+                tokens=packed,
                 row_offset=row_offset,
-                token_offset=field if tokens == 2 else 0,
+                token_offset=field if packed == 2 else 0,
                 limit=limit,
             )
     raise ValueError(
-        f"packed operands must be at most 8 by 8 bits, not {weight_bits} by {act_bits}"
+        f"packed operands must be at most 8 by 9 bits, not {weight_bits} by {act_bits}"
     )
 
 
@@ -71,26 +72,31 @@ class PackedRows(Component):
     """Two rows of fixed-point weights on DSP slices, two or four products in each.
 
     A cascade of slices adds up the lanes; lanes beyond the packing's limit go to further
-    cascades, whose sums meet in the fabric.
+    cascades, whose sums meet in the fabric. Latency four cycles and one for each further lane of
+    a cascade (and one where cascades meet); throughput one beat a cycle.
 
     Parameters
     ----------
     family : str
         ``generic``, ``xc7`` or ``xcup``.
+    rows : int
+        2, or 1 for the last row of an odd number: its slices have an empty upper half.
     """
 
-    rows = 2
-
     def __init__(
-        self, family: str, *, tokens: int, lanes: int, act_bits: int, weight_bits: int
+        self,
+        family: str,
+        *,
+        rows: int = 2,
+        tokens: int,
+        lanes: int,
+        act_bits: int,
+        weight_bits: int,
     ) -> None:
-        self.family = family
-        self.packing = packing(family, weight_bits, act_bits)
-        if tokens % self.packing.tokens:
-            raise ValueError(
-                f"tokens must be a multiple of {self.packing.tokens} for rows of {weight_bits} by "
-                f"{act_bits} bits, not {tokens}"
-            )
+        if rows not in (1, 2):
+            raise ValueError(f"packed rows must be 1 or 2, not {rows}")
+        self.family, self.rows = family, rows
+        self.packing = packing(family, weight_bits, act_bits, tokens)
         self.tokens, self.lanes, self.act_bits = tokens, lanes, act_bits
         largest = (1 << weight_bits - 1) - 1
         self.width = sum_bits(lanes, act_bits, largest)
@@ -99,7 +105,7 @@ class PackedRows(Component):
         self.latency = LATENCY + self.segment - 1 + (1 if self.segments > 1 else 0)
         super().__init__(
             RowBlockSignature(
-                rows=2,
+                rows=rows,
                 tokens=tokens,
                 lanes=lanes,
                 act_bits=act_bits,
@@ -163,9 +169,10 @@ class PackedRows(Component):
             m.d.comb += [
                 dsp.ce.eq(self.ce),
                 dsp.a.eq(self.weights[0][lane].as_signed()),
-                dsp.d.eq(self.weights[1][lane].as_signed() << p.row_offset),
                 dsp.b.eq(narrow[lane]),
             ]
+            if self.rows == 2:
+                m.d.comb += dsp.d.eq(self.weights[1][lane].as_signed() << p.row_offset)
             if before is not None:
                 m.d.comb += dsp.pcin.eq(before.pcout)
             before = dsp
@@ -175,7 +182,7 @@ class PackedRows(Component):
     def _unpack(self, m: Module, group: int, ends: list[Signal]) -> None:
         """Fields to sums; the borrow of the field below comes back as a carry."""
         p = self.packing
-        for index in range(2 * p.tokens):
+        for index in range(self.rows * p.tokens):
             row, token = divmod(index, p.tokens)
             at = index * p.field
             parts = [

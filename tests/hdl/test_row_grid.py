@@ -179,10 +179,10 @@ def test_packing_limits(family: str, weight_bits: int, act_bits: int) -> None:
 
 
 def test_errors() -> None:
-    with pytest.raises(ValueError, match="packed operands must be at most 8 by 8 bits, not 9 by 9"):
+    with pytest.raises(ValueError, match="packed operands must be at most 8 by 9 bits, not 9 by 9"):
         packing("xc7", 9, 9)
-    with pytest.raises(ValueError, match="tokens must be a multiple of 2 for rows of 4 by 4 bits"):
-        PackedRows("xcup", tokens=3, lanes=8, act_bits=4, weight_bits=4)
+    with pytest.raises(ValueError, match="packed rows must be 1 or 2, not 3"):
+        PackedRows("xcup", rows=3, tokens=3, lanes=8, act_bits=4, weight_bits=4)
     with pytest.raises(ValueError, match="elastic rows must have format pot3, pot4 or esb4.1, not"):
         elastic("pot5", 1, 8, 1, 4)
     with pytest.raises(ValueError, match="lanes must be even for binary rows, not 3"):
