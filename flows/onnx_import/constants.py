@@ -52,11 +52,15 @@ def joined(node: OnnxNode, parts: list[Const]) -> Const:
 
     codes = [p.codes for p in parts if p.codes is not None]
     scales = [p.scale for p in parts if p.scale is not None]
+    formats = [p.formats for p in parts if p.formats is not None]
     whole = len(codes) == len(scales) == len(parts)
+    if formats and len(formats) < len(parts):
+        raise NetworkError(f"row formats must be of all weights that {node.label} joins, or none")
     return Const(
         real=join([p.real for p in parts]),
         codes=join(codes) if whole else None,
         scale=join(scales) if whole else None,
+        formats=join(formats) if whole and formats else None,
     )
 
 

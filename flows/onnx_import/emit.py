@@ -148,7 +148,8 @@ def _convolution(
     inner = value if through is None else through.value
     gain = inner.a * details["scale"] * details["weight_scales"]
     offset = inner.a * details["bias"] + inner.b
-    weights, gain = signed_rows(details["weights"], gain, offset)
+    formats = tuple(str(name) for name in details["formats"])
+    weights, gain = signed_rows(details["weights"], gain, offset, formats)
     return Convolution(
         weights=weights,
         requantize=_requantise(codes, value, through, gain, offset),
@@ -156,6 +157,7 @@ def _convolution(
         dilation=details["dilation"],
         padding=details["padding"],
         input_zero=source.inputs[0].zero_point,
+        formats=formats,
     )
 
 

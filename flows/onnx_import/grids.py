@@ -193,8 +193,9 @@ class Grids:
             chosen = self._gathered(source, columns)
         elif isinstance(source, Operation) and source.kind == "Convolution":
             details = dict(source.details)
-            for name in ("weights", "weight_scales", "bias"):
-                details[name] = details[name][columns]
+            for name in ("weights", "weight_scales", "bias", "formats"):
+                if len(details[name]):
+                    details[name] = details[name][columns]
             chosen = replace(source, shape=shape, details=details)
         elif isinstance(source, Operation) and source.kind == "Reshape":
             inner = source.inputs[0]

@@ -17,9 +17,11 @@ from flows.onnx_import.grids import Grids
 from flows.onnx_import.layout import LAYOUT_KINDS, moves
 from flows.onnx_import.ranges import close
 from flows.onnx_import.reader import OnnxNetwork, OnnxNode
+from flows.onnx_import.row_formats import format_indices
 from flows.onnx_import.values import (
     Codes,
     Const,
+    Indices,
     NetworkInput,
     Value,
     channel_last,
@@ -71,6 +73,7 @@ class _Walk:
         }
         self._known[network.input] = _input_value(network)
         self._written: dict[str, tuple[float, int, int]] = {}
+        self._formats = dict(network.row_formats)
         if network.input_offset is not None:
             self._written[network.input] = math.nan, 0, network.input_offset
 
@@ -89,6 +92,8 @@ class _Walk:
                     f"{node.label} must be well formed and fit its inputs: {_line(error)}"
                 ) from error
             self._known.update(zip(node.outputs, results, strict=False))
+        for name in self._formats.keys() - {i for n in self._network.nodes for i in n.inputs}:
+            raise NetworkError(f"row formats must be of a weight of the network, not of {name!r}")
         output = self._known.get(self._network.output)
         if output is None:
             raise NetworkError(f"output {self._network.output!r} must be made by a node")
@@ -260,7 +265,20 @@ class _Walk:
         axis = node.attributes.get("axis", 1)
         wide = along(scale, axis, value.shape)
         codes = value.real.astype(np.int64) - along(zero, axis, value.shape).astype(np.int64)
-        return Const(real=codes * wide, codes=codes, scale=wide)
+        formats = self._formats_of(node.inputs[0], codes.shape, axis)
+        return Const(real=codes * wide, codes=codes, scale=wide, formats=formats)
+
+    def _formats_of(self, name: str, shape: tuple[int, ...], axis: int) -> Indices | None:
+        """Numbers of the row formats of an initializer, at its full shape."""
+        kinds = self._formats.get(name)
+        if kinds is None:
+            return None
+        if not -len(shape) <= axis < len(shape) or len(kinds) != shape[axis]:
+            raise NetworkError(
+                f"row formats of {name!r} must be one for every position of axis {axis} of the "
+                f"shape {list(shape)}, not {len(kinds)}"
+            )
+        return along(format_indices(kinds), axis, shape).astype(np.int64)
 
     def _grid(
         self, node: OnnxNode, arguments: list[Value | Const | None]

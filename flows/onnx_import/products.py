@@ -10,6 +10,7 @@ import numpy as np
 from flows.onnx_import.errors import NetworkError
 from flows.onnx_import.grids import Grids
 from flows.onnx_import.reader import OnnxNode
+from flows.onnx_import.row_formats import DEFAULT_FORMAT, format_indices, names_of
 from flows.onnx_import.values import (
     Array,
     Const,
@@ -66,6 +67,7 @@ def convolution(
         details={
             "weights": codes,
             "weight_scales": scales,
+            "formats": np.array(names_of(node.label, weights)),
             "bias": _bias(bias, out),
             "scale": operand.scale,
             "stride": stride,
@@ -119,7 +121,8 @@ def _linear(
         raise NetworkError(
             f"input of {node.label} must have {depth} channels, not shape {list(value.shape)}"
         )
-    codes, scales = _integers(node, weights.mapped(lambda x: x.T), axis=0)
+    weights = weights.mapped(lambda x: x.T)
+    codes, scales = _integers(node, weights, axis=0)
     value = grids.coded(value, node.label)
     arrangement = value.index.reshape(-1, depth)
     flat = arrangement.reshape(-1)
@@ -137,6 +140,7 @@ def _linear(
         details={
             "weights": codes[:, None, None, :],
             "weight_scales": scales,
+            "formats": np.array(names_of(node.label, weights)),
             "bias": _bias(bias, out),
             "scale": operand.scale,
             "stride": (1, 1),
@@ -198,10 +202,16 @@ def _integers(node: OnnxNode, weights: Const, axis: int) -> tuple[Indices, Array
     table = codes.reshape(len(codes), -1)
     scales = np.broadcast_to(weights.scale, codes.shape).reshape(len(codes), -1)
     row_scales = scales[:, 0].astype(np.float64).copy()
+    default = format_indices([DEFAULT_FORMAT])[0]
     wide = (np.abs(table).max(axis=1) > _WEIGHT_MAX) | np.any(scales != scales[:, :1], axis=1)
     for row in np.flatnonzero(wide):
         if table[row].min() == -128 and table[row].max() <= 127 and np.ptp(scales[row]) == 0:
             continue
+        if weights.formats is not None and np.any(weights.formats[row] != default):
+            raise NetworkError(
+                f"row {row} of the weights of {node.label} must have one scale and codes of -128 "
+                "to 127: its row format is kept as it is"
+            )
         real = table[row] * scales[row]
         row_scales[row] = float(np.abs(real).max()) / _WEIGHT_MAX
         table[row] = np.rint(real / row_scales[row]).astype(np.int64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper, version_converter
 
 from flows.onnx_import.errors import NetworkError
+from flows.onnx_import.row_formats import read_row_formats
 
 __all__ = ["OPSET_MAX", "OPSET_MIN", "OnnxNetwork", "OnnxNode", "read_network"]
 
@@ -56,6 +57,8 @@ class OnnxNetwork:
     opset: int
     input_offset: int | None
     """128 if the input holds uint8 codes, 0 if int8 codes, None if real numbers."""
+    row_formats: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Formats of the rows of weights, by initializer."""
 
 
 def read_network(path: str | PathLike[str]) -> OnnxNetwork:
@@ -69,6 +72,7 @@ def read_network(path: str | PathLike[str]) -> OnnxNetwork:
     """
     file = Path(path)
     model = _load(file)
+    row_formats = read_row_formats(model, file.name)
     model = _converted(model, file)
     opset = next(e.version for e in model.opset_import if e.domain in _STANDARD_DOMAINS)
     constants = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
@@ -96,6 +100,7 @@ def read_network(path: str | PathLike[str]) -> OnnxNetwork:
         constants=constants,
         opset=opset,
         input_offset=_CODE_OFFSETS.get(inputs[0].type.tensor_type.elem_type),
+        row_formats=row_formats,
     )
 
 

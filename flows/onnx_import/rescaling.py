@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from flows.onnx_import.row_formats import DEFAULT_FORMAT
 from flows.onnx_import.values import Array, Codes, Indices, Value
+from models.formats import find_format
 from models.ops.requantize import TABLE_ENTRIES_MAX, Lookup, Requantize
 from models.rescale import multiplier_for
 
@@ -52,18 +56,23 @@ def requantiser(
     return index
 
 
-def signed_rows(weights: Indices, gain: Array, offset: Array) -> tuple[Indices, Array]:
+def signed_rows(
+    weights: Indices, gain: Array, offset: Array, formats: Sequence[str] = ()
+) -> tuple[Indices, Array]:
     """Weights and gains such that every gain is positive and every bias fits 32 bits.
 
     A negative gain turns its row's signs. A row whose offset is out of all proportion to its
-    gain (a dead channel) is scaled so that the offset fits.
+    gain (a dead channel) is scaled so that the offset fits. Either way a row stays on the grid of
+    its format (``fixed8`` where ``formats`` is empty).
     """
     rows, gains = weights.copy(), gain.copy()
+    books = [find_format(name) for name in formats or [DEFAULT_FORMAT] * len(rows)]
     for row in np.flatnonzero(gains < 0):
-        if rows[row].min() == -128:
-            # +128 is no weight: the row is rounded anew to one step less.
-            rows[row] = np.rint(rows[row] * (127 / 128))
-            gains[row] *= 128 / 127
+        below, above = -int(books[row].grid[0]), int(books[row].grid[-1])
+        if rows[row].min() < -above:
+            # Two's complement has no such positive number: rounded anew to one step less.
+            rows[row] = books[row].nearest(rows[row] * (above / below))
+            gains[row] *= below / above
         rows[row] *= -1
     gains = np.abs(gains)
     empty = ~np.any(rows.reshape(len(rows), -1), axis=1)
@@ -71,7 +80,8 @@ def signed_rows(weights: Indices, gain: Array, offset: Array) -> tuple[Indices, 
     low = (gains < least) | (gains == 0) | empty
     for row in np.flatnonzero(low):
         better = max(float(least[row]), 2.0**-20)
-        rows[row] = np.rint(rows[row] * (0.0 if empty[row] else gains[row] / better))
+        steps = rows[row] * (0.0 if empty[row] else gains[row] / better)
+        rows[row] = books[row].nearest(steps)
         gains[row] = better
     return rows, gains
 

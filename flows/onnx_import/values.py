@@ -187,12 +187,14 @@ class Value:
 class Const:
     """Known numbers; ``codes`` (zero point taken off) and ``scale`` where they were quantised.
 
-    ``scale`` has the shape of ``codes``. Integer tensors (shapes, axes) are ``real`` only.
+    ``scale`` has the shape of ``codes``, and so has ``formats`` (numbers of row formats), where
+    the file names some. Integer tensors (shapes, axes) are ``real`` only.
     """
 
     real: NDArray[Any]
     codes: Indices | None = None
     scale: Array | None = None
+    formats: Indices | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -200,11 +202,12 @@ class Const:
         return self.real.shape
 
     def mapped(self, move: Callable[[NDArray[Any]], NDArray[Any]]) -> Const:
-        """A layout change of numbers, codes and scale alike."""
+        """A layout change of numbers, codes, scale and formats alike."""
         return Const(
             real=move(self.real),
             codes=None if self.codes is None else move(self.codes),
             scale=None if self.scale is None else move(self.scale),
+            formats=None if self.formats is None else move(self.formats),
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from models.formats import find_format
 from models.ops.requantize import Requantize, requantize
 from models.rescale import Integers
 
@@ -25,6 +26,9 @@ class Convolution:
     padding : (top, left, bottom, right)
     input_zero : int
     requantize : Requantize
+    formats : str for every output row
+        Names of the rows' number formats (:mod:`models.formats`), on whose grids the weights lie;
+        empty where every row is ``fixed8``. The product is the same whatever they are.
     """
 
     weights: Integers
@@ -33,6 +37,7 @@ class Convolution:
     dilation: tuple[int, int] = (1, 1)
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
     input_zero: int = 0
+    formats: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         weights = np.asarray(self.weights, dtype=np.int64)
@@ -52,6 +57,32 @@ class Convolution:
             raise ValueError(
                 f"requantise channels must be 1 or {len(weights)}, not {self.requantize.channels}"
             )
+        object.__setattr__(self, "formats", tuple(self.formats))
+        self._check_formats()
+
+    @property
+    def row_formats(self) -> tuple[str, ...]:
+        """The format of every output row, ``fixed8`` where none was given."""
+        return self.formats or ("fixed8",) * len(self.weights)
+
+    def _check_formats(self) -> None:
+        if not self.formats:
+            return
+        if len(self.formats) != len(self.weights):
+            raise ValueError(
+                f"row formats must be one for each of {len(self.weights)} rows, "
+                f"not {len(self.formats)}"
+            )
+        names = np.array(self.formats)
+        for name in dict.fromkeys(self.formats):
+            rows = np.flatnonzero(names == name)
+            off = ~np.isin(self.weights[rows], find_format(name).grid)
+            if off.any():
+                row, *place = np.argwhere(off)[0]
+                weight = self.weights[rows[row], *place]
+                raise ValueError(
+                    f"weights of row {rows[row]} must be on the grid of {name}, not {weight}"
+                )
 
     def output_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """``(height', width', out)`` for an input of this size."""
@@ -109,9 +140,17 @@ def convolution(x: ArrayLike, spec: Convolution) -> Integers:
     return requantize(accumulate(x, spec), spec.requantize)
 
 
-def linear_spec(weights: ArrayLike, requantize: Requantize, input_zero: int = 0) -> Convolution:
+def linear_spec(
+    weights: ArrayLike,
+    requantize: Requantize,
+    input_zero: int = 0,
+    formats: tuple[str, ...] = (),
+) -> Convolution:
     """The convolution that is a linear layer with weights ``[out, in]``."""
     matrix = np.asarray(weights, dtype=np.int64)
     return Convolution(
-        weights=matrix[:, None, None, :], requantize=requantize, input_zero=input_zero
+        weights=matrix[:, None, None, :],
+        requantize=requantize,
+        input_zero=input_zero,
+        formats=formats,
     )

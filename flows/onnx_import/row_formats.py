@@ -1,0 +1,121 @@
+"""Row formats of weights, kept in a network file beside the standard operators.
+
+A file in QDQ form says which integers the weights are, not in which number format each row is kept:
+that is metadata, which other tools carry along or ignore. Two entries of ``metadata_props``:
+
+* ``rowmac.row_formats``: ``{"version": 1, "rows": {initializer: [[format, count], ...]}}``, a run
+  length code along the axis of the weight's ``DequantizeLinear``, one format an output row. A
+  weight that is not named is ``fixed8``.
+* ``rowmac.policy``: how they were chosen, for people to read: name, ratio, group and so on.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+
+from flows.onnx_import.errors import NetworkError
+from flows.onnx_import.values import Const, Indices
+from models.formats import FORMATS, find_format
+
+__all__ = [
+    "DEFAULT_FORMAT",
+    "POLICY_KEY",
+    "ROW_FORMATS_KEY",
+    "format_indices",
+    "names_of",
+    "read_row_formats",
+    "write_row_formats",
+]
+
+ROW_FORMATS_KEY = "rowmac.row_formats"
+POLICY_KEY = "rowmac.policy"
+DEFAULT_FORMAT = "fixed8"
+_VERSION = 1
+_NAMES = tuple(FORMATS)
+
+
+def write_row_formats(
+    model: onnx.ModelProto, rows: Mapping[str, Sequence[str]], policy: Mapping[str, Any]
+) -> None:
+    """Put the formats of every row of every named initializer, and the policy, into a file."""
+    runs = {
+        name: [[kind, len(list(same))] for kind, same in itertools.groupby(kinds)]
+        for name, kinds in rows.items()
+    }
+    texts = {
+        ROW_FORMATS_KEY: json.dumps({"version": _VERSION, "rows": runs}, separators=(",", ":")),
+        POLICY_KEY: json.dumps(dict(policy), separators=(",", ":")),
+    }
+    kept = {entry.key: entry.value for entry in model.metadata_props} | texts
+    onnx.helper.set_model_props(model, kept)
+
+
+def read_row_formats(model: onnx.ModelProto, file: str) -> dict[str, tuple[str, ...]]:
+    """The formats of every row of every initializer that the file names.
+
+    Raises
+    ------
+    NetworkError
+        If the metadata is of another form or version, or names a format nobody knows.
+    """
+    text = next((e.value for e in model.metadata_props if e.key == ROW_FORMATS_KEY), None)
+    if text is None:
+        return {}
+    label = f"metadata {ROW_FORMATS_KEY!r} of network {file}"
+    try:
+        content = json.loads(text)
+        version, runs = content["version"], content["rows"]
+        if version != _VERSION:
+            raise NetworkError(f"version of {label} must be {_VERSION}, not {version!r}")
+        rows = {name: _spread(parts) for name, parts in runs.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if isinstance(error, NetworkError):
+            raise
+        raise NetworkError(
+            f"{label} must be JSON of the form "
+            '{"version": 1, "rows": {initializer: [[format, count], ...]}}'
+        ) from None
+    for name, kinds in rows.items():
+        for kind in set(kinds):
+            try:
+                find_format(kind)
+            except ValueError as error:
+                raise NetworkError(f"rows of {name!r}: {error}") from None
+    return rows
+
+
+def format_indices(kinds: Sequence[str]) -> Indices:
+    """Formats as numbers, so that they can follow every layout change of a weight."""
+    return np.array([_NAMES.index(kind) for kind in kinds], dtype=np.int64)
+
+
+def names_of(label: str, weights: Const) -> tuple[str, ...]:
+    """The format of every row (axis 0) of a weight; empty where the file names none.
+
+    Raises
+    ------
+    NetworkError
+        If a row's elements have different formats: the file names them along another axis than
+        the output rows.
+    """
+    if weights.formats is None:
+        return ()
+    table = weights.formats.reshape(len(weights.formats), -1)
+    if np.any(table != table[:, :1]):
+        raise NetworkError(f"row formats of {label} must be one a row of outputs, not a column")
+    return tuple(_NAMES[index] for index in table[:, 0])
+
+
+def _spread(parts: Any) -> tuple[str, ...]:
+    names: list[str] = []
+    for kind, count in parts:
+        if not isinstance(kind, str) or type(count) is not int or not 0 < count < 1 << 24:
+            raise ValueError("not a format and a count")
+        names += [kind] * count
+    return tuple(names)
