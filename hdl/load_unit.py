@@ -44,6 +44,19 @@ class ParamWrite(data.StructLayout):
         )
 
 
+class OrderWrite(data.StructLayout):
+    """Write port of the row order: one entry, as in memory."""
+
+    def __init__(self, spec: MachineSpec) -> None:
+        super().__init__(
+            {
+                "enable": 1,
+                "entry": max(1, (spec.param_entries - 1).bit_length()),
+                "value": 8 * spec.word_bytes,
+            }
+        )
+
+
 TABLE_WRITE = data.StructLayout(
     {"function": 1, "row": 1, "entry": (TABLE_ENTRIES - 1).bit_length(), "value": 16}
 )
@@ -72,6 +85,7 @@ class LoadUnit(Component):
                 "port": Out(WritePort(spec)),
                 "o_words": Out(stream.Signature(8 * spec.word_bytes)),
                 "params": Out(ParamWrite(spec)),
+                "order": Out(OrderWrite(spec)),
                 "tables": Out(TABLE_WRITE),
             }
         )
@@ -156,7 +170,8 @@ class LoadUnit(Component):
         to_scratchpad = d.target == LoadTarget.SCRATCHPAD
         to_weights = d.target == LoadTarget.WEIGHTS
         to_params = d.target == LoadTarget.PARAMS
-        to_tables = ~(to_scratchpad | to_weights | to_params)
+        to_order = d.target == LoadTarget.ORDER
+        to_tables = ~(to_scratchpad | to_weights | to_params | to_order)
         last_entry = entry == per_beat - 1
         size = Mux(to_params, per_param, Mux(to_tables, 1, spec.beats_per_word))
         m.d.comb += [
@@ -172,6 +187,9 @@ class LoadUnit(Component):
             self.params.entry.eq(address),
             self.params.lane.eq(lane),
             self.params.value.eq(item),
+            self.order.enable.eq(have & to_order),
+            self.order.entry.eq(address),
+            self.order.value.eq(item),
             self.tables.function.eq(have & (d.target == LoadTarget.FUNCTION_TABLE)),
             self.tables.row.eq(have & (d.target == LoadTarget.ROW_TABLE)),
             self.tables.entry.eq(address),
@@ -181,7 +199,7 @@ class LoadUnit(Component):
                 & Mux(
                     to_scratchpad,
                     self.port.ready,
-                    Mux(to_weights, self.o_words.ready, to_params | last_entry),
+                    Mux(to_weights, self.o_words.ready, to_params | to_order | last_entry),
                 )
             ),
             self.unit.stall.eq(busy & ~taken & ~(have & to_tables)),
@@ -201,13 +219,16 @@ class LoadUnit(Component):
                 m.d.sync += beat.eq(beat + 1)
         with m.If(have & to_tables):
             m.d.sync += [entry.eq(Mux(last_entry, 0, entry + 1)), address.eq(address + 1)]
-        with m.If(sent & to_scratchpad):
+        with m.If(sent & (to_scratchpad | to_order)):
             m.d.sync += address.eq(address + 1)
         with m.If(sent & to_params):
             m.d.sync += lane.eq(lane + 1)
             with m.If(lane == spec.vector_lanes - 1):
                 m.d.sync += [lane.eq(0), address.eq(address + 1)]
-        limits = ((to_params, spec.param_entries), (to_tables, min(TABLE_ENTRIES, ROW_ENTRIES)))
+        limits = (
+            (to_params | to_order, spec.param_entries),
+            (to_tables, min(TABLE_ENTRIES, ROW_ENTRIES)),
+        )
         for chosen, limit in limits:
             with m.If(have & chosen & (address >= limit)):
                 m.d.sync += self.unit.error.eq(ErrorCode.ENTRY_BOUNDS)

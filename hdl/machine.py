@@ -11,6 +11,7 @@ from hdl.control.fetch import ProgramFetch
 from hdl.control.registers import ControlRegisters
 from hdl.control.sequencer import WORKING_UNITS, Sequencer
 from hdl.engine.digital_array import DigitalArray
+from hdl.engine.row_array import RowArray
 from hdl.load_unit import LoadUnit
 from hdl.matrix_unit import MatrixUnit
 from hdl.memory.scratchpad import Scratchpad
@@ -61,7 +62,7 @@ class Machine(Component):
         load, weight, matrix = LoadUnit(spec), WeightUnit(spec), MatrixUnit(spec)
         vector, store = VectorUnit(spec), StoreUnit(spec)
         scratchpad = Scratchpad(spec, readers=4, writers=2)
-        engine = DigitalArray(spec)
+        engine = RowArray(spec) if spec.classes else DigitalArray(spec)
         parts = {
             "fetch": fetch,
             "sequencer": sequencer,
@@ -95,7 +96,11 @@ class Machine(Component):
             connect(m, port, scratchpad.read[index])
         for index, port in enumerate((vector.write, load.port)):
             connect(m, port, scratchpad.write[index])
-        m.d.comb += [vector.params.eq(load.params), vector.tables.eq(load.tables)]
+        m.d.comb += [
+            vector.params.eq(load.params),
+            vector.order.eq(load.order),
+            vector.tables.eq(load.tables),
+        ]
         for component in (load, store, fetch):
             m.d.comb += component.windows.eq(control.windows)
 

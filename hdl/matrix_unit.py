@@ -240,9 +240,13 @@ class MatrixUnit(Component):
         for token in range(spec.tokens):
             lanes = left.words[token][beat]
             for lane in range(spec.lanes):
-                m.d.comb += self.o_acts.payload["values"][token][lane].eq(
-                    Mux(left.outside[token], 0, lanes[lane] - d.zero)
+                # With row classes codes go as they are, and the zero point stands for nothing.
+                value = (
+                    Mux(left.outside[token], d.zero, lanes[lane])
+                    if spec.classes
+                    else Mux(left.outside[token], 0, lanes[lane] - d.zero)
                 )
+                m.d.comb += self.o_acts.payload["values"][token][lane].eq(value)
         tiles = Signal(MATRIX["tiles"].bits)
         with m.If(self.unit.descriptor.valid & self.unit.descriptor.ready):
             m.d.sync += tiles.eq(self.unit.descriptor.payload.tiles)

@@ -31,6 +31,8 @@ class WeightUnit(Component):
 
     def __init__(self, spec: MachineSpec) -> None:
         self.spec = spec
+        # Rows of a tile of activations: those that can hold them.
+        self.held = spec.dynamic_rows or spec.vector_lanes
         # More entries than the store has are refused: counters need not hold them.
         self.entry_bits = spec.depth_entries.bit_length()
         super().__init__(
@@ -68,14 +70,14 @@ class WeightUnit(Component):
         """Addresses: tile x row x word (direct), or tile x entry x token (transposed)."""
         spec = self.spec
         asking = Signal()
-        outer = Signal(range(max(spec.rows, 1 << self.entry_bits)))
+        outer = Signal(range(max(self.held, 1 << self.entry_bits)))
         inner = Signal(range(max(spec.lanes, 1 << self.entry_bits)))
         tile = Signal(WEIGHT["tiles"].bits)
         rows_left = Signal(WEIGHT["rows"].bits)  # rows of the matrix from this one on (direct)
         no_row = Signal()  # none: a flag of its own keeps the compare out of the address path
         start = Signal(signed(STEP.bits))  # of this row, or of this token
         column = Signal(WEIGHT["base"].bits)  # word offset of this tile's channels (transposed)
-        part = Signal(range(max(2, spec.word_bytes // spec.rows)))
+        part = Signal(range(max(2, spec.word_bytes // self.held)))
         p = self.unit.descriptor.payload
         direct = d.source == WeightSource.DIRECT
         end_outer, end_inner = Signal(), Signal()
@@ -101,7 +103,7 @@ class WeightUnit(Component):
                 entries_left.eq(p.entries),
                 rows_left.eq(p.rows),
                 no_row.eq(0),
-                outer_last.eq(Mux(p.source == WeightSource.DIRECT, spec.rows - 1, p.entries - 1)),
+                outer_last.eq(Mux(p.source == WeightSource.DIRECT, self.held - 1, p.entries - 1)),
                 start.eq(p.base),
                 column.eq(0),
                 part.eq(0),
@@ -121,7 +123,7 @@ class WeightUnit(Component):
                     m.d.sync += [outer.eq(0), tile.eq(tile - 1)]
                     with m.If(~direct):
                         m.d.sync += start.eq(d.base)
-                        with m.If(part == spec.word_bytes // spec.rows - 1):
+                        with m.If(part == spec.word_bytes // self.held - 1):
                             m.d.sync += [part.eq(0), column.eq(column + 1)]
                         with m.Else():
                             m.d.sync += part.eq(part + 1)
@@ -133,9 +135,10 @@ class WeightUnit(Component):
     ) -> None:
         """Entries: tile x row x entry, or tile x entry x row (transposed)."""
         spec = self.spec
-        parts = spec.word_bytes // spec.rows
+        parts = spec.word_bytes // self.held
         tile = Signal(WEIGHT["tiles"].bits)
         row = Signal(range(max(2, spec.rows)))
+        last_row = Signal(range(max(2, spec.rows)))
         entry = Signal(self.entry_bits)
         last_entry = Signal(self.entry_bits)
         channels_left = Signal(WEIGHT["rows"].bits)  # from this tile on (transposed)
@@ -147,7 +150,7 @@ class WeightUnit(Component):
         word_outside = Signal()
         index = Signal(range(max(2, spec.tokens)))  # entry in the word
         have = Signal()  # `word` (or the block) is loaded
-        block = Signal(data.ArrayLayout(data.ArrayLayout(signed(8), spec.rows), spec.lanes))
+        block = Signal(data.ArrayLayout(data.ArrayLayout(signed(8), self.held), spec.lanes))
         block_outside = Signal(spec.lanes)
         into = Signal(range(max(2, spec.lanes)))
 
@@ -158,7 +161,7 @@ class WeightUnit(Component):
         m.d.comb += [
             self.o_weights.valid.eq(busy & have),
             sent.eq(self.o_weights.valid & self.o_weights.ready),
-            end_row.eq(row == spec.rows - 1),
+            end_row.eq(row == last_row),
             end_entry.eq(entry == last_entry),
             end_tile.eq(end_row & end_entry),
             spent.eq(
@@ -175,8 +178,10 @@ class WeightUnit(Component):
         ]
         for lane in range(spec.lanes):
             valid = ~end_entry | (lane < d.last_lanes)
-            plain = Mux(valid & ~word_outside, word[index][lane] - d.zero, 0)
-            turned = Mux(block_outside[lane] | (row >= channels_left), 0, block[lane][row] - d.zero)
+            # With row classes zero points have their share in the bias.
+            zero = 0 if spec.classes else d.zero
+            plain = Mux(valid & ~word_outside, word[index][lane] - zero, 0)
+            turned = Mux(block_outside[lane] | (row >= channels_left), 0, block[lane][row] - zero)
             m.d.comb += out["values"][lane].eq(
                 Mux(transposed, turned, Mux(streamed, word[index][lane], plain))
             )
@@ -203,13 +208,13 @@ class WeightUnit(Component):
             with m.If(end_tile):
                 m.d.sync += [
                     tile.eq(tile - 1),
-                    channels_left.eq(Mux(channels_left > spec.rows, channels_left - spec.rows, 0)),
+                    channels_left.eq(Mux(channels_left > self.held, channels_left - self.held, 0)),
                 ]
         with m.If(self.i_words.valid & self.i_words.ready):
             m.d.sync += [word.as_value().eq(self.i_words.payload), word_outside.eq(0), have.eq(1)]
         with m.If(reader.o.valid & reader.o.ready):
             with m.If(transposed):
-                chunks = data.ArrayLayout(data.ArrayLayout(signed(8), spec.rows), parts)
+                chunks = data.ArrayLayout(data.ArrayLayout(signed(8), self.held), parts)
                 chunk = data.View(chunks, reader.o.payload.word)[part]
                 for lane in range(spec.lanes):
                     with m.If(into == lane):
@@ -234,6 +239,13 @@ class WeightUnit(Component):
                 tile.eq(self.unit.descriptor.payload.tiles),
                 row.eq(0),
                 entry.eq(0),
+                last_row.eq(
+                    Mux(
+                        self.unit.descriptor.payload.source == WeightSource.STREAM,
+                        spec.rows - 1,
+                        self.held - 1,
+                    )
+                ),
                 last_entry.eq(self.unit.descriptor.payload.entries - 1),
                 channels_left.eq(self.unit.descriptor.payload.rows),
                 part.eq(0),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+
+from models.row_classes import RowClass, row_classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,11 @@ class MachineSpec:
         Memory bus, bits: 32, 64 or 128.
     queue_depth : int
         Descriptors each unit can hold in waiting.
+    act_bits : int
+        Signed bits of an activation code, 4 to 8 (with row classes only).
+    classes : tuple of RowClass
+        Number format of every row, ``rows`` in total, fixed-point rows first. Empty: every row
+        multiplies operands of nine bits (codes less their zero point), one product a multiplier.
     """
 
     lanes: int = 8
@@ -46,16 +54,27 @@ class MachineSpec:
     row_group: int = 16
     axi_width: int = 64
     queue_depth: int = 4
+    act_bits: int = 8
+    classes: tuple[RowClass, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if not isinstance(value, int) or value < 1:
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
+            if name != "classes" and (not isinstance(value, int) or value < 1):
                 raise ValueError(f"{name} must be a positive whole number, not {value!r}")
+        object.__setattr__(self, "classes", row_classes(self.classes))
         word = self.word_bytes
+        total = sum(c.rows for c in self.classes)
+        divided = word % (2 * self.vector_lanes) == 0 and self.rows % self.vector_lanes == 0
         checks = (
-            (word % self.rows == 0, "rows", f"a divisor of tokens * lanes = {word}", self.rows),
+            (total in (0, self.rows), "rows", f"the sum of its classes, {total}", self.rows),
+            (4 <= self.act_bits <= 8, "act_bits", "4 to 8", self.act_bits),
+            (self.act_bits == 8 or self.classes, "act_bits", "8 without row classes",
+             self.act_bits),
+            (self.classes or word % self.rows == 0, "rows",
+             f"a divisor of tokens * lanes = {word}", self.rows),
             (
-                self.rows % self.vector_lanes == 0 and word % (2 * self.vector_lanes) == 0,
+                divided,
                 "vector_lanes",
                 f"a divisor of rows = {self.rows} and half a divisor of {word}",
                 self.vector_lanes,
@@ -128,15 +147,60 @@ class MachineSpec:
         return self.rows * self.tokens * self.lanes
 
     @property
-    def operand_width(self) -> int:
-        """Signed bits of an operand of the array: an 8-bit code less its zero point."""
-        return 9
+    def act_width(self) -> int:
+        """Signed bits of an activation in the array.
+
+        Without row classes: an 8-bit code less its zero point. With them the code itself; the
+        mapper adds what the zero point contributes to the bias.
+        """
+        return self.act_bits if self.classes else 9
+
+    @property
+    def weight_width(self) -> int:
+        """Bits of a weight in the array: a code, or an 8-bit code less its zero point."""
+        return max((c.book.bits for c in self.classes), default=9)
 
     @property
     def acc_width(self) -> int:
         """Accumulator bits: the worst sum of ``depth`` products fits by construction."""
-        worst = self.depth * (1 << 2 * (self.operand_width - 1))
+        largest = max((c.largest for c in self.classes), default=256)
+        worst = self.depth * (1 << self.act_width - 1) * largest
         return worst.bit_length() + 1
+
+    @property
+    def row_formats(self) -> tuple[RowClass, ...]:
+        """The class of every row, in order; empty without classes."""
+        return tuple(c for c in self.classes for _ in range(c.rows))
+
+    @property
+    def scatter(self) -> bool:
+        """Whether a result's place is looked up: rows permute, or a tile has rows that idle."""
+        return len(self.classes) > 1 or self.dynamic_rows not in (0, self.rows)
+
+    @property
+    def dynamic_rows(self) -> int:
+        """Rows a tile has when its weights are activations: the first fixed class' ones.
+
+        As many as divide a word in whole beats of the vector unit; 0 if there are none.
+        """
+        if not self.classes:
+            return self.rows
+        first = self.classes[0]
+        most = min(first.rows, self.word_bytes) if first.fixed else 0
+        fits = [n for n in range(self.vector_lanes, most + 1, self.vector_lanes)
+                if self.word_bytes % n == 0]  # fmt: skip
+        return max(fits, default=0)
+
+    def with_classes(self, pairs: Iterable[Iterable[object]]) -> MachineSpec:
+        """The same machine with these rows.
+
+        Raises
+        ------
+        ValueError
+            If they are none, or do not fit the machine.
+        """
+        classes = row_classes(pairs)
+        return replace(self, rows=sum(c.rows for c in classes), classes=classes)
 
     @property
     def fingerprint(self) -> int:

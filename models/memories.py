@@ -46,16 +46,21 @@ def block_memories(spec: MachineSpec) -> tuple[BlockMemory, ...]:
             count=spec.banks,
             byte_writes=True,
         ),
-        BlockMemory(
-            name="weights",
-            width=spec.operand_width * spec.lanes,
-            depth=2 * entries,
-            count=spec.rows,
+        *(
+            BlockMemory(name="weights", width=width * spec.lanes, depth=2 * entries, count=count)
+            for width, count in _weight_widths(spec)
         ),
         BlockMemory(name="parameters", width=72, depth=spec.param_entries, count=spec.vector_lanes),
         BlockMemory(name="function tables", width=16, depth=TABLE_ENTRIES, count=spec.vector_lanes),
         BlockMemory(name="row table", width=16, depth=ROW_ENTRIES),
     )
+
+
+def _weight_widths(spec: MachineSpec) -> list[tuple[int, int]]:
+    """Bits of a weight, and rows of that width."""
+    if not spec.classes:
+        return [(spec.weight_width, spec.rows)]
+    return [(kind.book.bits, kind.rows) for kind in spec.classes]
 
 
 def block_rams(spec: MachineSpec) -> int:

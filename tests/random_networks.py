@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from models.graph import (
@@ -23,6 +26,7 @@ from models.ops.row_function import RowFunction, Segment
 from models.ops.softmax import Softmax, softmax_spec
 from models.quantized import TensorType
 from models.rescale import Integers, Rounding
+from models.row_classes import RowClass
 
 KINDS = ("gemm", "convolution", "attention", "normalisation", "pooling", "add", "chain")
 
@@ -30,8 +34,15 @@ KINDS = ("gemm", "convolution", "attention", "normalisation", "pooling", "add", 
 class Builder:
     """Collects the nodes of one network."""
 
-    def __init__(self, rng: np.random.Generator, shape: tuple[int, ...], bits: int = 8) -> None:
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        shape: tuple[int, ...],
+        bits: int = 8,
+        classes: Sequence[RowClass] = (),
+    ) -> None:
         self.rng = rng
+        self.classes = classes
         self.tensors = {"input": TensorType(shape=shape, bits=bits)}
         self.nodes: list[Node] = []
 
@@ -104,14 +115,36 @@ class Builder:
         """A zero point, often an extreme one."""
         return self.pick(0, 0, -128, 127, 3, -17)
 
+    def weights(self, size: tuple[int, ...]) -> Integers:
+        """Weights of any kind, or each row's on the grid of one of the classes."""
+        if not self.classes:
+            return self.corners(-128, 127, size)
+        rows = np.array([c.rows for c in self.classes])
+        # Often not in the ratio of the rows.
+        share = rows / rows.sum() if self.rng.random() < 0.6 else np.ones(len(rows)) / len(rows)
+        values = np.empty(size, dtype=np.int64)
+        for row in range(size[0]):
+            grid = self.classes[self.rng.choice(len(rows), p=share)].grid
+            ends = self.rng.choice(grid[[0, -1]], size[1:])
+            inner = self.rng.choice(grid, size[1:])
+            values[row] = np.where(self.rng.random(size[1:]) < 0.15, ends, inner)
+        return values
+
+    def product_zero(self) -> int:
+        """A zero point in a product of two activations."""
+        return 0 if self.classes else self.zero()
+
     # Operators
 
-    def linear(self, source: str, channels: int, *, wide: bool = False) -> str:
-        """A linear layer on tokens."""
+    def linear(self, source: str, channels: int, *, wide: bool = False, held: bool = False) -> str:
+        """A linear layer on tokens; ``held``: never yields the least code."""
         tokens, depth = self.tensors[source].shape
-        weights = self.corners(-128, 127, (channels, depth))
+        weights = self.weights((channels, depth))
         bits = 16 if wide else 8
         spec = self.requantize(channels, 80 * 80 * np.sqrt(depth), bits=bits)
+        if held and self.classes:
+            table = spec.table and replace(spec.table, table=np.maximum(spec.table.table, -127))
+            spec = replace(spec, low=max(spec.low, -127), table=table)
         op = linear_spec(weights, spec, self.zero())
         return self.add(op, (source,), (tokens, channels), bits)
 
@@ -126,7 +159,7 @@ class Builder:
         pads = tuple(int(self.rng.integers(0, k + 1)) for k in (*kernel, *kernel))
         channels = int(self.rng.integers(1, 20))
         op = Convolution(
-            weights=self.corners(-128, 127, (channels, *kernel, depth)),
+            weights=self.weights((channels, *kernel, depth)),
             stride=(self.pick(1, 2, 3), self.pick(1, 2)),
             dilation=dilation,
             padding=pads,  # type: ignore[arg-type]
@@ -211,14 +244,14 @@ class Builder:
         """q, k, v, scores, softmax, context, output projection."""
         tokens = self.tensors[source].shape[0]
         heads, width = self.pick(1, 2, 3), int(self.rng.integers(1, 14))
-        q, k, v = (self.linear(source, heads * width) for _ in range(3))
+        q, k, v = (self.linear(source, heads * width, held=True) for _ in range(3))
         wide = self.rng.random() < 0.3
         scores = self.add(
             AttentionScores(
                 heads=heads,
                 requantize=self._scalar(60 * 60 * np.sqrt(width), 16 if wide else 8),
-                query_zero=self.zero(),
-                key_zero=self.zero(),
+                query_zero=self.product_zero(),
+                key_zero=self.product_zero(),
             ),
             (q, k),
             (heads, tokens, tokens),
@@ -229,8 +262,8 @@ class Builder:
             AttentionContext(
                 heads=heads,
                 requantize=self._scalar(60 * 60 * np.sqrt(tokens), 8),
-                probability_zero=self.zero(),
-                value_zero=self.zero(),
+                probability_zero=self.product_zero(),
+                value_zero=self.product_zero(),
             ),
             (p, v),
             (tokens, heads * width),
@@ -265,18 +298,22 @@ class Builder:
         return self.add(spec, (source,), shape)
 
 
-def random_network(kind: str, seed: int) -> IntegerGraph:
-    """A network of one of ``KINDS``; the same for the same seed."""
+def random_network(kind: str, seed: int, classes: Sequence[RowClass] = ()) -> IntegerGraph:
+    """A network of one of ``KINDS``; the same for the same seed.
+
+    With row classes every row of weights is on the grid of one of them, and products of two
+    activations have operands without zero points.
+    """
     rng = np.random.default_rng([seed, KINDS.index(kind)])
     tokens, channels = int(rng.integers(1, 14)), int(rng.integers(1, 40))
     image = (int(rng.integers(3, 9)), int(rng.integers(4, 9)), int(rng.integers(1, 20)))
     if kind in ("convolution", "pooling"):
-        b = Builder(rng, image)
+        b = Builder(rng, image, classes=classes)
         out = b.convolution("input") if kind == "convolution" else b.pool("input")
         if kind == "convolution" and rng.random() < 0.5 and min(b.tensors[out].shape[:2]) > 3:
             out = b.convolution(out)
         return b.graph(f"{kind}-{seed}", out)
-    b = Builder(rng, (tokens, channels))
+    b = Builder(rng, (tokens, channels), classes=classes)
     if kind == "gemm":
         out = b.linear("input", int(rng.integers(1, 40)))
         out = b.linear(out, int(rng.integers(1, 20)), wide=bool(rng.random() < 0.4))

@@ -58,6 +58,15 @@ NEUTRAL = {
 """Values of fields that an operator does not use but that may not be 0."""
 
 
+def pitched(spec: MachineSpec, data: bytes) -> bytes:
+    """Bytes cut into scratchpad words at their pitch in memory."""
+    padded = data + bytes(-len(data) % spec.word_bytes)
+    words = np.frombuffer(padded, dtype=np.uint8).reshape(-1, spec.word_bytes)
+    wide = np.zeros((len(words), spec.word_pitch), dtype=np.uint8)
+    wide[:, : spec.word_bytes] = words
+    return wide.tobytes()
+
+
 class Emitter:
     """A program under construction.
 
@@ -77,6 +86,7 @@ class Emitter:
         self._constant_bytes = 0
         self._from_constants: set[int] = set()
         self.params = RingSpace(spec.param_entries, "channel parameters")
+        self.orders = RingSpace(spec.param_entries, "row order")
         self.tables = RingSpace(TABLE_ENTRIES, "function tables")
         self.row_tables = RingSpace(ROW_ENTRIES, "row tables")
 
@@ -164,6 +174,18 @@ class Emitter:
         if not there:
             access = [writes(address, address + entries, "params")]
             self.load_constant(LoadTarget.PARAMS, address, data, access)
+        return address
+
+    def load_order(self, entries: bytes) -> int:
+        """Bring a row order in (unless still there); gives its first entry."""
+        if not entries:
+            return 0
+        count = len(entries) // self.spec.word_bytes
+        address, there = self.orders.take(entries, count)
+        if not there:
+            access = [writes(address, address + count, self.orders.what)]
+            data = pitched(self.spec, entries)
+            self.load_constant(LoadTarget.ORDER, address, data, access)
         return address
 
     def load_table(self, entries: Integers, *, row: bool) -> int:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from flows.mapper import matrix_ops, vector_ops
 from flows.mapper.emitter import Emitter, reads, writes
+from flows.mapper.operands import check_codes, check_product
 from flows.mapper.order import mapping_order
 from flows.mapper.place import Allocator, MappingError, Place, words_of
 from flows.mapper.plan import concat_parts, head_groups, last_uses, stem_patches
@@ -41,7 +42,7 @@ class MappedLayer:
     """What a report says of an operator; ``tag`` marks its descriptors.
 
     ``macs`` are the network's multiply-accumulates, ``beats`` the cycles the array needs for them
-    at one beat a cycle.
+    at one beat a cycle, ``rows`` the share of each class' rows that its tiles use.
     """
 
     tag: int
@@ -51,6 +52,7 @@ class MappedLayer:
     shape: tuple[int, ...]
     macs: int = 0
     beats: int = 0
+    rows: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,7 +238,7 @@ class _Mapper:
 
     def _node(self, node: Node) -> None:
         op = node.operator
-        macs = beats = 0
+        macs, work = 0, matrix_ops.Work(beats=0)
         match op:
             case Reshape() | SelectTokens():
                 self._view(node)
@@ -245,11 +247,11 @@ class _Mapper:
             case ConcatTokens():
                 self._concat(node)
             case Convolution():
-                beats = self._convolution(node, op)
+                work = self._convolution(node, op)
                 out = int(np.prod(self.graph.tensors[node.output].shape))
                 macs = out * int(np.prod(op.weights.shape[1:]))
             case AttentionScores() | AttentionContext():
-                beats, macs = self._attention(node, op)
+                work, macs = self._attention(node, op)
             case Requantize():
                 vector_ops.requantize(self.out, op, self._in(node), self._take_tensor(node.output))
             case LayerNorm():
@@ -268,7 +270,7 @@ class _Mapper:
         self.layers.append(
             MappedLayer(
                 tag=self.out.tag, name=node.name, kind=kind, output=node.output, shape=shape,
-                macs=macs, beats=beats,
+                macs=macs, beats=work.beats, rows=work.rows,
             )
         )  # fmt: skip
 
@@ -305,8 +307,9 @@ class _Mapper:
                 vector_ops.copy_rows(self.out, place, part)
             row += place.rows
 
-    def _convolution(self, node: Node, op: Convolution) -> int:
+    def _convolution(self, node: Node, op: Convolution) -> matrix_ops.Work:
         place = self._in(node)
+        check_codes(self.graph, self.spec, node.inputs[0])
         if self.patches is not None and node is self.patches[1]:
             patched = Convolution(
                 weights=op.weights.reshape(len(op.weights), 1, 1, -1),
@@ -322,14 +325,17 @@ class _Mapper:
         target = self._take_tensor(node.output)
         return matrix_ops.convolution(self.out, self.spec, op, image, target)
 
-    def _attention(self, node: Node, op: AttentionScores | AttentionContext) -> tuple[int, int]:
+    def _attention(
+        self, node: Node, op: AttentionScores | AttentionContext
+    ) -> tuple[matrix_ops.Work, int]:
         left, right = self._in(node), self._in(node, 1)
+        check_product(self.graph, self.spec, node.inputs, op)
         target = self._take_tensor(node.output)
         tensors = self.graph.tensors
         if isinstance(op, AttentionScores):
-            beats = matrix_ops.attention_scores(self.out, self.spec, op, left, right, target)
+            work = matrix_ops.attention_scores(self.out, self.spec, op, left, right, target)
             depth = tensors[node.inputs[0]].shape[-1] // op.heads
         else:
-            beats = matrix_ops.attention_context(self.out, self.spec, op, left, right, target)
+            work = matrix_ops.attention_context(self.out, self.spec, op, left, right, target)
             depth = tensors[node.inputs[1]].shape[0]
-        return beats, int(np.prod(tensors[node.output].shape)) * depth
+        return work, int(np.prod(tensors[node.output].shape)) * depth

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from flows.mapper.emitter import Access, Emitter, reads, writes
+from flows.mapper.emitter import Access, Emitter, pitched, reads, writes
 from flows.mapper.place import MappingError, Place
+from flows.mapper.row_plan import RowPlan, classed_plan, plain_plan
+from flows.mapper.static_weights import fitting, folded, row_use, weight_codes
 from flows.mapper.vector_ops import output_fields, table_fields
 from models.machine_spec import MachineSpec
 from models.ops.attention import AttentionContext, AttentionScores
@@ -26,26 +29,42 @@ class Image:
     width: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """Beats of the array that a product takes, and the share of each class' rows that is used."""
+
+    beats: int
+    rows: Mapping[str, float] = field(default_factory=dict)
+
+
 def convolution(
     out: Emitter, spec: MachineSpec, op: Convolution, source: Image, target: Place
-) -> int:
-    """Static weights: load stream, weight tiles, walk, drain. Gives the beats of the array."""
+) -> Work:
+    """Static weights: load stream, weight tiles, walk, drain."""
     weights = _lane_order(spec, op.weights, source.place)
-    order = _row_order(spec, target)
-    tiles = -(-len(order) // spec.rows)
+    channel_of = _row_order(spec, target)
     entries = weights.shape[1] // spec.lanes
     if entries > spec.depth_entries:
         raise MappingError(
             f"K must be at most {spec.depth} (filled up to whole beats), not {entries * spec.lanes}"
         )
-    rows = np.zeros((tiles * spec.rows, weights.shape[1]), dtype=np.int8)
-    used = order >= 0
-    rows[: len(order)][used] = weights[order[used]]
+    requantize = op.requantize
+    plan = plain_plan(spec, len(channel_of), spec.rows, target.bits)
+    if spec.classes:
+        fits = fitting(spec, weights, channel_of)
+        if spec.scatter:
+            plan = classed_plan(spec, fits, target.bits)
+        requantize = folded(requantize, weights, op.input_zero)
+    tiles = plan.tiles
+    channels = plan.channels(channel_of)
     # Parameters and table come first: the weight stream cannot end before results are drained.
-    params = _channel_params(op.requantize, order)
+    count = channels.size if spec.scatter else len(channel_of)
+    params = _channel_params(requantize, channels.reshape(-1)[:count])
     entry = out.load_params(params, norm=False)
-    tables = table_fields(out, op.requantize.table)
-    data = _pitch(spec, rows.tobytes())
+    tables = table_fields(out, requantize.table)
+    drain = Drain(plan=plan, channels=count, rows=0, entry=entry, params=len(params),
+                  order=out.load_order(plan.order))  # fmt: skip
+    data = pitched(spec, weight_codes(spec, weights, channels).tobytes())
     out.load_constant(LoadTarget.WEIGHTS, 0, data, ())
     fields = {"source": WeightSource.STREAM, "tiles": tiles, "entries": entries}
     out.add(Unit.WEIGHT, fields, ())
@@ -79,21 +98,21 @@ def convolution(
     # Padding moves the first token's address off the image; the hardware adds it back.
     offset = -op.padding[0] * line - op.padding[1] * pitch
     _matrix(out, walk, source.place, offset)
-    drain = Drain(
-        tiles=tiles, channels=len(order), rows=tall * wide, entry=entry, params=len(params)
+    _drain(out, spec, requantize, target, replace(drain, rows=tall * wide), tables)
+    return Work(
+        beats=int(tiles * -(-tall * wide // spec.tokens) * entries), rows=row_use(spec, plan)
     )
-    _drain(out, spec, op.requantize, target, drain, tables)
-    return int(tiles * -(-tall * wide // spec.tokens) * entries)
 
 
 def attention_scores(
     out: Emitter, spec: MachineSpec, op: AttentionScores, q: Place, k: Place, target: Place
-) -> int:
-    """Head by head: a tile's rows are keys, as they lie. Gives the beats of the array."""
+) -> Work:
+    """Head by head: a tile's rows are keys, as they lie."""
     beats = 0
     width = q.channels // op.heads
     entries = -(-width // spec.lanes)
-    tiles = -(-k.rows // spec.rows)
+    plan = plain_plan(spec, k.rows, _dynamic_rows(spec), target.bits)
+    tiles = plan.tiles
     for head in range(op.heads):
         fields = {
             "source": WeightSource.DIRECT,
@@ -110,19 +129,20 @@ def attention_scores(
         one = _head(q, head, op.heads)
         _matrix(out, _rows_walk(spec, one, tiles, op.query_zero), q, 0)
         part = target.part(head * q.rows, (head + 1) * q.rows)
-        _scalar_drain(out, spec, op.requantize, part, tiles, k.rows)
+        _scalar_drain(out, spec, op.requantize, part, plan, k.rows)
         beats += tiles * -(-q.rows // spec.tokens) * entries
-    return beats
+    return Work(beats=beats, rows=row_use(spec, plan))
 
 
 def attention_context(
     out: Emitter, spec: MachineSpec, op: AttentionContext, p: Place, v: Place, target: Place
-) -> int:
+) -> Work:
     """Head by head: a tile's rows are channels, transposed on their way in."""
     beats = 0
     width = v.channels // op.heads
     entries = -(-v.rows // spec.lanes)
-    tiles = -(-width // spec.rows)
+    plan = plain_plan(spec, width, _dynamic_rows(spec), target.bits)
+    tiles = plan.tiles
     tokens = p.rows // op.heads
     _check_depth(spec, entries, "attention keys")
     for head in range(op.heads):
@@ -140,9 +160,18 @@ def attention_context(
         rows = p.part(head * tokens, (head + 1) * tokens)
         _matrix(out, _rows_walk(spec, rows, tiles, op.probability_zero), rows, 0)
         one = _head(target, head, op.heads)
-        _scalar_drain(out, spec, op.requantize, one, tiles, width, whole=target)
+        _scalar_drain(out, spec, op.requantize, one, plan, width, whole=target)
         beats += tiles * -(-tokens // spec.tokens) * entries
-    return beats
+    return Work(beats=beats, rows=row_use(spec, plan))
+
+
+def _dynamic_rows(spec: MachineSpec) -> int:
+    if not spec.dynamic_rows:
+        raise MappingError(
+            "products of two activations must have fixed rows that hold one of them, at least "
+            f"{spec.vector_lanes}, not {', '.join(f'{k.format}:{k.rows}' for k in spec.classes)}"
+        )
+    return spec.dynamic_rows
 
 
 def _check_depth(spec: MachineSpec, entries: int, what: str) -> None:
@@ -221,7 +250,8 @@ def _row_order(spec: MachineSpec, target: Place) -> Integers:
     if target.groups == 1:
         return np.arange(target.channels)
     part = target.channels // target.groups
-    order = np.full((target.groups, target.group_words * spec.word_bytes), -1, dtype=np.int64)
+    per_word = spec.word_bytes * 8 // target.bits
+    order = np.full((target.groups, target.group_words * per_word), -1, dtype=np.int64)
     order[:, :part] = np.arange(target.channels).reshape(target.groups, part)
     return order.reshape(-1)
 
@@ -244,27 +274,19 @@ def _channel_params(spec: Requantize, order: Integers) -> list[dict[str, int]]:
     ]
 
 
-def _pitch(spec: MachineSpec, data: bytes) -> bytes:
-    """Bytes cut into scratchpad words at their pitch in memory."""
-    padded = data + bytes(-len(data) % spec.word_bytes)
-    words = np.frombuffer(padded, dtype=np.uint8).reshape(-1, spec.word_bytes)
-    pitched = np.zeros((len(words), spec.word_pitch), dtype=np.uint8)
-    pitched[:, : spec.word_bytes] = words
-    return pitched.tobytes()
-
-
 @dataclass(frozen=True, kw_only=True)
 class Drain:
-    """Size of a drain, and its parameters: first entry, and channels they are given for.
+    """Size of a drain, its parameters and its row order.
 
-    ``params`` is 0 where one entry serves every channel.
+    First entries of both, and the rows parameters are given for (0: one entry serves all).
     """
 
-    tiles: int
+    plan: RowPlan
     channels: int
     rows: int
     entry: int
     params: int = 0
+    order: int = 0
 
 
 def _scalar_drain(
@@ -272,14 +294,15 @@ def _scalar_drain(
     spec: MachineSpec,
     requantize: Requantize,
     target: Place,
-    tiles: int,
+    plan: RowPlan,
     channels: int,
     whole: Place | None = None,
 ) -> None:
     params = _channel_params(requantize, np.zeros(spec.vector_lanes, dtype=np.int64))
     entry = out.load_params(params, norm=False)
     tables = table_fields(out, requantize.table)
-    drain = Drain(tiles=tiles, channels=channels, rows=target.rows, entry=entry)
+    drain = Drain(plan=plan, channels=channels, rows=target.rows, entry=entry,
+                  order=out.load_order(plan.order))  # fmt: skip
     _drain(out, spec, requantize, target, drain, tables, whole)
 
 
@@ -297,11 +320,12 @@ def _drain(
     fields = {
         "op": VectorOp.DRAIN,
         "rounding": requantize.rounding,
-        "tiles": drain.tiles,
+        "tiles": drain.plan.tiles,
         "rows": drain.rows,
         "channels": drain.channels,
         "param": drain.entry,
         "param_step": int(drain.params > 0),
+        "order": drain.order,
         "zero": requantize.zero_point,
         "low": requantize.low,
         "high": requantize.high,
@@ -309,5 +333,8 @@ def _drain(
         **table,
     }
     accesses = [reads(drain.entry, drain.entry + count, "params"), *access]
+    if drain.plan.order:
+        beats = len(drain.plan.order) // spec.word_bytes
+        accesses.append(reads(drain.order, drain.order + beats, out.orders.what))
     region = whole or target
     out.add(Unit.VECTOR, fields, [*accesses, writes(region.base, region.end)])

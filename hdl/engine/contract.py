@@ -10,12 +10,15 @@ from models.machine_spec import MachineSpec
 
 
 def weights_layout(spec: MachineSpec) -> data.StructLayout:
-    """One entry (``lanes`` elements) of one row; ``last`` completes the tile."""
+    """One entry (``lanes`` elements) of one row; ``last`` completes the tile.
+
+    With row classes elements are codes of the row's format, in the lowest bits.
+    """
     return data.StructLayout(
         {
             "row": max(1, (spec.rows - 1).bit_length()),
             "entry": max(1, (spec.depth_entries - 1).bit_length()),
-            "values": data.ArrayLayout(signed(spec.operand_width), spec.lanes),
+            "values": data.ArrayLayout(signed(spec.weight_width), spec.lanes),
             "last": 1,
         }
     )
@@ -26,7 +29,7 @@ def acts_layout(spec: MachineSpec) -> data.StructLayout:
 
     ``last`` ends the K loop; ``release`` beside it frees the weight tile.
     """
-    vector = data.ArrayLayout(signed(spec.operand_width), spec.lanes)
+    vector = data.ArrayLayout(signed(spec.act_width), spec.lanes)
     return data.StructLayout(
         {"values": data.ArrayLayout(vector, spec.tokens), "last": 1, "release": 1}
     )

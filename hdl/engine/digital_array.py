@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data
-from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import Component
+from amaranth.lib.wiring import Component, connect, flipped
 
 from hdl.engine.contract import EngineSignature
+from hdl.engine.weight_store import WeightStore
 from models.machine_spec import MachineSpec
 
 
@@ -32,62 +32,27 @@ class DigitalArray(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         spec = self.spec
-        full = Signal(2)
-        fill = Signal()
-        use = Signal()
-        ce = Signal()
-        accept = Signal()
+        m.submodules.store = store = WeightStore(spec)
+        connect(m, flipped(self.i_weights), store.i_weights)
+        ce, accept = Signal(), Signal()
         k = Signal(range(spec.depth_entries))
         acts = self.i_acts.payload
-
         m.d.comb += [
-            self.i_acts.ready.eq(ce & full.bit_select(use, 1)),
+            self.i_acts.ready.eq(ce & store.full),
             accept.eq(self.i_acts.valid & self.i_acts.ready),
-            self.i_weights.ready.eq(~full.bit_select(fill, 1)),
+            store.entry.eq(k),
+            store.enable.eq(ce),
+            store.release.eq(accept & acts.last & acts.release),
         ]
         with m.If(accept):
             m.d.sync += k.eq(Mux(acts.last, 0, k + 1))
-        stored = self.i_weights.valid & self.i_weights.ready & self.i_weights.payload.last
-        freed = accept & acts.last & acts.release
-        for bank in range(2):
-            with m.If(stored & (fill == bank)):
-                m.d.sync += full[bank].eq(1)
-            with m.Elif(freed & (use == bank)):
-                m.d.sync += full[bank].eq(0)
-        m.d.sync += [fill.eq(fill ^ stored), use.eq(use ^ freed)]
-
-        weights = self._weight_store(m, fill=fill, use=use, k=k, enable=ce)
+        weights = store.rows
         sums, valid, last = self._products(m, weights, ce=ce, accept=accept)
         self._accumulate(m, sums, valid=valid, last=last, ce=ce)
         return m
 
-    def _weight_store(
-        self, m: Module, *, fill: Signal, use: Signal, k: Signal, enable: Signal
-    ) -> list[Signal]:
-        """One memory a row, two banks deep; a row's entry arrives a cycle after its address."""
-        spec = self.spec
-        layout = data.ArrayLayout(signed(spec.operand_width), spec.lanes)
-        inner = max(1, (spec.depth_entries - 1).bit_length())
-        beat = self.i_weights.payload
-        out = []
-        for row in range(spec.rows):
-            memory = Memory(shape=layout.size, depth=2 << inner, init=[])
-            m.submodules[f"weights{row}"] = memory
-            writer, reader = memory.write_port(), memory.read_port()
-            m.d.comb += [
-                writer.addr.eq(Cat(beat.entry, fill)),
-                writer.data.eq(beat["values"]),
-                writer.en.eq(self.i_weights.valid & self.i_weights.ready & (beat.row == row)),
-                reader.addr.eq(Cat(k, use) if inner == len(k) else Cat(k, 0, use)),
-                reader.en.eq(enable),
-            ]
-            values = Signal(layout, name=f"row{row}")
-            m.d.comb += values.as_value().eq(reader.data)
-            out.append(values)
-        return out
-
     def _products(
-        self, m: Module, weights: list[Signal], *, ce: Signal, accept: Signal
+        self, m: Module, weights: data.View, *, ce: Signal, accept: Signal
     ) -> tuple[list[list[Signal]], Signal, Signal]:
         """Registered operands, products, and an adder tree with a register every second level."""
         spec = self.spec
@@ -99,7 +64,7 @@ class DigitalArray(Component):
                 valid.eq(accept),
                 last.eq(accept & self.i_acts.payload.last),
             ]
-        width = 2 * spec.operand_width
+        width = spec.weight_width + spec.act_width
         sums = []
         depth = 0
         for row in range(spec.rows):
@@ -109,7 +74,7 @@ class DigitalArray(Component):
                 for lane in range(spec.lanes):
                     product = Signal(signed(width), name=f"p{row}_{token}_{lane}")
                     with m.If(ce):
-                        m.d.sync += product.eq(weights[row][lane] * acts[token][lane])
+                        m.d.sync += product.eq(weights[row][lane].as_signed() * acts[token][lane])
                     terms.append(product)
                 level = 0
                 while len(terms) > 1:

@@ -17,11 +17,14 @@ def tag_layout(spec: MachineSpec) -> data.StructLayout:
     """What goes with a beat through the pipeline.
 
     ``write``, ``address``, ``chunk``: where its codes go; ``mask``: which lanes are elements of
-    the row; ``square``, ``largest``, ``exponential``: the statistics pass it belongs to;
-    ``first``, ``last``: of its row; ``row``: place in the group; ``end``: last of the descriptor.
+    the row; ``order``: entry of the row order; ``square``, ``largest``, ``exponential``: the
+    statistics pass it belongs to; ``first``, ``last``: of its row; ``row``: place in the group;
+    ``end``: last of the descriptor.
     """
+    order = {"order": range(spec.param_entries)} if spec.scatter else {}
     return data.StructLayout(
         {
+            **order,
             "valid": 1,
             "write": 1,
             "address": ADDRESS.bits,
@@ -53,8 +56,8 @@ class VectorIssue(Component):
         The pipeline takes a beat.
     first_done, second_done : in
         Rows of this group whose first (softmax: maximum) and second statistics are known.
-    x, y, tag, param : out
-        Operands, tag, and the parameter entry of the beat.
+    x, y, tag, param, order : out
+        Operands, tag, and the beat's entries of the parameters and of the row order.
     """
 
     def __init__(self, spec: MachineSpec) -> None:
@@ -76,6 +79,7 @@ class VectorIssue(Component):
                 "y": Out(data.ArrayLayout(signed(16), lanes)),
                 "tag": Out(tag_layout(spec)),
                 "param": Out(VECTOR["param"].bits),
+                "order": Out(VECTOR["order"].bits),
             }
         )
 
@@ -141,8 +145,10 @@ class VectorIssue(Component):
             end_pass.eq(turn == self._last_turn),
             final.eq(drain | end_pass),
             statistics.eq(~final),
-            tag.write.eq(final & ~gone & tag.mask.any()),
-            tag.address.eq(line + word),
+            # Where the order decides on columns, it also decides which are none.
+            tag.write.eq(final & ~gone & (tag.mask.any() | (drain if spec.scatter else 0))),
+            # Where the order decides on the word, it adds its number later.
+            tag.address.eq(line + (Mux(drain, 0, word) if spec.scatter else word)),
             tag.chunk.eq(chunk),
             tag.square.eq(statistics & (c.op == VectorOp.LAYER_NORM)),
             tag.largest.eq(statistics & (c.op == VectorOp.SOFTMAX) & (turn == 0)),
@@ -158,6 +164,8 @@ class VectorIssue(Component):
                 )
             ),
             self.param.eq(c.param + Mux(drain & ~c.param_step, 0, column)),
+            self.order.eq(c.order + column),
+            *([tag.order.eq(self.order)] if spec.scatter else []),
         ]
         for lane in range(lanes):
             m.d.comb += tag.mask[lane].eq(reached + lane < c.channels)

@@ -9,13 +9,14 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from hdl.descriptors import UnitSignature
 from hdl.engine.contract import accs_layout
-from hdl.load_unit import TABLE_WRITE, ParamWrite
+from hdl.load_unit import TABLE_WRITE, OrderWrite, ParamWrite
 from hdl.memory.scratchpad import ReadPort, ScratchpadReader, WritePort
 from hdl.vector.fetch import VectorFetch, word_meta
 from hdl.vector.issue import VectorIssue, tag_layout
 from hdl.vector.lane import LATENCY, REDUCE_STAGE, ROW_VALUES, VectorLane
 from hdl.vector.reduce import RowReduce
 from hdl.vector.row_scalar import RowScalar
+from hdl.vector.scatter import RowOrder, scattered
 from models.machine_spec import MachineSpec
 from models.program.layout import Unit, VectorOp
 from models.registers import ErrorCode
@@ -39,6 +40,7 @@ class VectorUnit(Component):
                 "write": Out(WritePort(spec)),
                 "i_accs": In(stream.Signature(accs_layout(spec))),
                 "params": In(ParamWrite(spec)),
+                "order": In(OrderWrite(spec)),
                 "tables": In(TABLE_WRITE),
             }
         )
@@ -79,7 +81,10 @@ class VectorUnit(Component):
             m.d.sync += busy.eq(0)
 
         uses_params = (d.op == VectorOp.DRAIN) | (d.op == VectorOp.LAYER_NORM)
-        with m.If(issue.tag.valid & uses_params & (issue.param >= spec.param_entries)):
+        over = issue.param >= spec.param_entries
+        if spec.scatter:
+            over |= (d.op == VectorOp.DRAIN) & (issue.order >= spec.param_entries)
+        with m.If(issue.tag.valid & uses_params & over):
             m.d.sync += self.unit.error.eq(ErrorCode.ENTRY_BOUNDS)
         tags = self._tags(m, issue, ce)
         params = self._params(m, issue, ce)
@@ -107,7 +112,7 @@ class VectorUnit(Component):
             ]
             results.append(lane.result)
         m.d.comb += [reduce.ce.eq(ce), reduce.tag.eq(tags[REDUCE_STAGE])]
-        self._write(m, tags[LATENCY], results, d, busy=busy, ce=ce)
+        self._write(m, tags, results, d, busy=busy, ce=ce)
         return m
 
     def _tags(self, m: Module, issue: VectorIssue, ce: Signal) -> list[Signal]:
@@ -178,7 +183,7 @@ class VectorUnit(Component):
     def _write(
         self,
         m: Module,
-        tag: Signal,
+        tags: list[Signal],
         results: list[Signal],
         d: Signal,
         *,
@@ -186,7 +191,7 @@ class VectorUnit(Component):
         ce: Signal,
     ) -> None:
         """The last stage: codes to the bytes of a word."""
-        spec = self.spec
+        spec, tag = self.spec, tags[LATENCY]
         narrow = Cat(r[:8] for r in results)
         wide = Cat(results)
         size = 8 * spec.vector_lanes
@@ -204,9 +209,25 @@ class VectorUnit(Component):
                 )
             with m.Else():
                 m.d.comb += self.write.enable[at].eq(Mux(tag.chunk == index, tag.mask, 0))
+        valid = tag.valid & tag.write
+        m.d.comb += self.write.address.eq(tag.address)
+        if spec.scatter:
+            m.submodules.order = order = RowOrder(spec)
+            m.d.comb += [
+                order.ce.eq(ce),
+                order.write.eq(self.order),
+                order.entry.eq(tags[LATENCY - 2].order),
+                order.row.eq(tags[LATENCY - 1].address),
+            ]
+            with m.If(d.op == VectorOp.DRAIN):
+                m.d.comb += [
+                    self.write.address.eq(order.address),
+                    self.write.data.eq(scattered(m, order, results, d.wide_out)),
+                    self.write.enable.eq(order.enable),
+                ]
+            valid &= (d.op != VectorOp.DRAIN) | order.enable.any()
         m.d.comb += [
-            self.write.valid.eq(tag.valid & tag.write),
-            self.write.address.eq(tag.address),
+            self.write.valid.eq(valid),
             ce.eq(~self.write.valid | self.write.ready),
             self.unit.done.eq(busy & ce & tag.valid & tag.end),
         ]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.machine.state import MachineState
+from models.machine_spec import MachineSpec
 from models.ops.convolution import matmul_exact
 from models.program.descriptor import ProgramError
 from models.program.layout import WeightSource
@@ -26,7 +27,7 @@ def weight(state: MachineState, fields: Mapping[str, int]) -> None:
         count = -(-total // spec.tokens)
         words = np.stack([state.weight_words.popleft() for _ in range(count)])
         flat = words.reshape(-1)[: total * spec.lanes].view(np.int8).astype(np.int64)
-        state.tiles.extend(flat.reshape(tiles, spec.rows, entries * spec.lanes))
+        state.tiles.extend(_decoded(spec, flat.reshape(tiles, spec.rows, entries * spec.lanes)))
         return
     valid = (entries - 1) * spec.lanes + fields["last_lanes"]
     if source is WeightSource.DIRECT:
@@ -39,9 +40,30 @@ def weight(state: MachineState, fields: Mapping[str, int]) -> None:
         words_per_token = -(-fields["rows"] // spec.word_bytes)
         at = fields["base"] + tokens[:, None] * fields["stride"] + np.arange(words_per_token)
         matrix = _codes(state.words(at)).reshape(valid, -1)[:, : fields["rows"]].T
-    full = np.zeros((tiles * spec.rows, entries * spec.lanes), dtype=np.int64)
-    full[: len(matrix), :valid] = (matrix - fields["zero"])[: len(full)]
-    state.tiles.extend(full.reshape(tiles, spec.rows, -1))
+    if not spec.classes:
+        matrix = matrix - fields["zero"]
+    held = spec.dynamic_rows
+    full = np.zeros((tiles * held, entries * spec.lanes), dtype=np.int64)
+    full[: len(matrix), :valid] = matrix[: len(full)]
+    # What other classes' rows hold is left over from before; their results go nowhere.
+    whole = np.zeros((tiles, spec.rows, entries * spec.lanes), dtype=np.int64)
+    whole[:, :held] = _decoded(spec, full.reshape(tiles, held, -1))
+    state.tiles.extend(whole)
+
+
+def _decoded(spec: MachineSpec, tiles: Integers) -> Integers:
+    """Weights ``[tiles, rows, K]`` of bytes: the rows' codes, decoded."""
+    if not spec.classes:
+        return tiles
+    weights = np.empty_like(tiles)
+    for row, kind in enumerate(spec.row_formats[: tiles.shape[1]]):
+        weights[:, row] = kind.decode(tiles[:, row])
+        if weights[:, row].min() < kind.grid[0]:
+            raise ProgramError(
+                f"weights of a {kind.format} row must be {kind.grid[0]} at least, not "
+                f"{weights[:, row].min()}"
+            )
+    return weights
 
 
 def walk(state: MachineState, fields: Mapping[str, int]) -> tuple[Integers, Integers]:
@@ -61,8 +83,12 @@ def walk(state: MachineState, fields: Mapping[str, int]) -> tuple[Integers, Inte
     at = start[:, None] + tap
     words = np.arange(fields["words"])
     addresses = np.where(inside, at, 0)[:, :, None] + words * inside[:, :, None]
-    codes = _codes(state.words(addresses)) - fields["zero"]
-    codes *= inside[:, :, None, None]
+    codes = _codes(state.words(addresses))
+    if spec.classes:
+        # Codes as they are; what their zero point adds is in the bias, also for the padding.
+        codes = _narrow(np.where(inside[:, :, None, None], codes, fields["zero"]), spec.act_bits)
+    else:
+        codes = (codes - fields["zero"]) * inside[:, :, None, None]
     lanes = ((fields["words"] - 1) * spec.tokens + fields["last_beats"]) * spec.lanes
     x = codes.reshape(len(token), len(ky), -1)[:, :, :lanes].reshape(len(token), -1)
     return x, addresses
@@ -78,6 +104,12 @@ def matrix(state: MachineState, fields: Mapping[str, int]) -> None:
             raise ProgramError(f"weight tile must be {x.shape[1]} deep, not {tile.shape[1]}")
         blocks.append(matmul_exact(x, tile.T))
     state.accumulators.append(np.concatenate(blocks, axis=1))
+
+
+def _narrow(codes: Integers, bits: int) -> Integers:
+    """The lowest bits of codes, two's complement."""
+    half = 1 << bits - 1
+    return ((codes + half) & (2 * half - 1)) - half
 
 
 def _codes(words: NDArray[np.uint8]) -> Integers:

@@ -22,9 +22,10 @@ class MachineState:
     ----------
     scratchpad : uint8 [words, word_bytes]
     params : uint8 [param_entries, vector_lanes, 9]
+    order : uint8 [param_entries, word_bytes], where the results of a beat go
     function_table, row_table : int64 [2048], 16-bit patterns
     weight_words : stream of uint8 words from the load to the weight unit
-    tiles : stream of int64 [rows, K] weight tiles
+    tiles : stream of int64 [rows, K] weight tiles, in units of each row's least step
     accumulators : stream of int64 [tokens, tiles * rows] results
     """
 
@@ -32,6 +33,7 @@ class MachineState:
     windows: list[NDArray[np.uint8]]
     scratchpad: NDArray[np.uint8] = field(init=False)
     params: NDArray[np.uint8] = field(init=False)
+    order: NDArray[np.uint8] = field(init=False)
     function_table: Integers = field(init=False)
     row_table: Integers = field(init=False)
     weight_words: deque[NDArray[np.uint8]] = field(default_factory=deque)
@@ -42,6 +44,7 @@ class MachineState:
         spec = self.spec
         self.scratchpad = np.zeros((spec.scratchpad_words, spec.word_bytes), dtype=np.uint8)
         self.params = np.zeros((spec.param_entries, spec.vector_lanes, 9), dtype=np.uint8)
+        self.order = np.zeros((spec.param_entries, spec.word_bytes), dtype=np.uint8)
         self.function_table = np.zeros(TABLE_ENTRIES, dtype=np.int64)
         self.row_table = np.zeros(ROW_ENTRIES, dtype=np.int64)
 

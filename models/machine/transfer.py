@@ -39,6 +39,15 @@ def load(state: MachineState, fields: Mapping[str, int]) -> None:
                 f"{start + len(channels)}"
             )
         flat[start : start + len(channels)] = channels
+    elif target is LoadTarget.ORDER:
+        whole = len(data) // spec.word_pitch * spec.word_pitch
+        order = data[:whole].reshape(-1, spec.word_pitch)[:, : spec.word_bytes]
+        if address + len(order) > len(state.order):
+            raise ProgramError(
+                f"row order must end inside {len(state.order)} entries, not at "
+                f"{address + len(order)}"
+            )
+        state.order[address : address + len(order)] = order
     else:
         entries = data.view("<u2").astype(np.int64)
         table = state.function_table if target is LoadTarget.FUNCTION_TABLE else state.row_table

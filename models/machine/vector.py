@@ -13,7 +13,14 @@ from models.ops.requantize import Lookup, lookup
 from models.ops.row_function import RowFunction, Segment
 from models.ops.softmax import Softmax, softmax
 from models.program.descriptor import ProgramError
-from models.program.layout import PARAM_DRAIN, PARAM_NORM, VectorOp, unpack
+from models.program.layout import (
+    ORDER_LANE_BITS,
+    ORDER_WORD_BITS,
+    PARAM_DRAIN,
+    PARAM_NORM,
+    VectorOp,
+    unpack,
+)
 from models.rescale import Integers, Rounding, rescale
 
 
@@ -36,7 +43,10 @@ def vector(state: MachineState, fields: Mapping[str, int]) -> None:
             y = _softmax(state, fields, x)
     if fields["table"] and op is not VectorOp.SOFTMAX:
         y = lookup(y, _lookup(state, fields))
-    _write_rows(state, fields, y)
+    if op is VectorOp.DRAIN and state.spec.scatter:
+        _scatter_rows(state, fields, y)
+    else:
+        _write_rows(state, fields, y)
 
 
 def _scale(fields: Mapping[str, int]) -> tuple[int, int, Rounding]:
@@ -49,7 +59,9 @@ def _tail(fields: Mapping[str, int], scaled: Integers) -> Integers:
 
 
 def _drain(state: MachineState, fields: Mapping[str, int]) -> Integers:
-    acc = state.accumulators.popleft()[:, : fields["channels"]]
+    acc = state.accumulators.popleft()
+    if not state.spec.scatter:
+        acc = acc[:, : fields["channels"]]
     entry = fields["param"]
     if fields["param_step"]:
         factor, bias, shift = _params(state, entry, acc.shape[1], drain=True)
@@ -180,6 +192,34 @@ def _row_codes(state: MachineState, fields: Mapping[str, int], at: Integers) -> 
     codes = flat[..., : flat.shape[-1] // size * size].view(kind)
     wide: Integers = codes[..., : fields["channels"]].astype(np.int64)
     return wide
+
+
+def _scatter_rows(state: MachineState, fields: Mapping[str, int], y: Integers) -> None:
+    """Write results ``[rows, beats * vector_lanes]``: the order's entry of a beat says where.
+
+    Each byte of a word may take one of the beat's results, of 16-bit results its low byte where
+    the column is even and its high byte where it is odd.
+    """
+    spec = state.spec
+    beats = y.shape[1] // spec.vector_lanes
+    if fields["order"] + beats > spec.param_entries:
+        raise ProgramError(
+            f"row order must end inside {spec.param_entries} entries, not at "
+            f"{fields['order'] + beats}"
+        )
+    rows = fields["out"] + np.arange(len(y)) * fields["out_stride"]
+    for beat in range(beats):
+        entry = state.order[fields["order"] + beat].astype(np.int64)
+        lane = entry & (1 << ORDER_LANE_BITS) - 1
+        columns = np.flatnonzero(entry >> ORDER_LANE_BITS & 1)
+        if not columns.size:
+            continue
+        digits = (entry >> 6)[: ORDER_WORD_BITS // 2]
+        at = rows + int((digits << 2 * np.arange(len(digits))).sum())
+        state.check(at)
+        codes = y[:, beat * spec.vector_lanes + lane[columns]]
+        high = (columns & 1) * fields["wide_out"]
+        state.scratchpad[at[:, None], columns] = codes >> 8 * high & 0xFF
 
 
 def _write_rows(state: MachineState, fields: Mapping[str, int], y: Integers) -> None:

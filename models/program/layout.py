@@ -13,7 +13,7 @@ from typing import NamedTuple
 MAGIC = 0x314D5752
 """``RWM1`` in memory order."""
 
-VERSION = 1
+VERSION = 2
 DESCRIPTOR_BYTES = 128
 HEADER_WORDS = 8
 UNITS = 5
@@ -38,6 +38,7 @@ class LoadTarget(IntEnum):
     PARAMS = 2
     FUNCTION_TABLE = 3
     ROW_TABLE = 4
+    ORDER = 5
 
 
 class WeightSource(IntEnum):
@@ -181,6 +182,7 @@ VECTOR: Mapping[str, Field] = {
     "kernel_x": Field(12),
     "tap_step": STEP,
     "tap_line_step": STEP,
+    "order": Field(14),
 }
 
 FIELDS: Mapping[Unit, Mapping[str, Field]] = {
@@ -215,6 +217,12 @@ PARAM_DRAIN: Mapping[str, Field] = {
     "shift": Field(8),
 }
 """A channel's parameters as requantise reads them (72 bits)."""
+
+ORDER_LANE_BITS = 5
+ORDER_WORD_BITS = 12
+"""Of an entry of the row order: a byte for each column of a word, ``lane`` in bits 0-4 and, in bit
+5, whether the column is written; bits 6 and 7 of the first columns make up the word's number.
+"""
 
 PARAM_NORM: Mapping[str, Field] = {"factor": Field(32, True), "addend": Field(40, True)}
 """The same 72 bits as layer norm reads them."""

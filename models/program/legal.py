@@ -44,10 +44,12 @@ def rules(spec: MachineSpec) -> dict[Unit, tuple[Rule, ...]]:
     def some(*names: str) -> tuple[Rule, ...]:
         return tuple(Rule((name,), 1, None) for name in names)
 
+    targets = LoadTarget.ORDER if spec.scatter else LoadTarget.ROW_TABLE
+    sources = WeightSource.TRANSPOSED if spec.dynamic_rows else WeightSource.STREAM
     return {
-        Unit.LOAD: (Rule(("target",), 0, max(LoadTarget)), *some("beats")),
+        Unit.LOAD: (Rule(("target",), 0, targets), *some("beats")),
         Unit.WEIGHT: (
-            Rule(("source",), 0, max(WeightSource)),
+            Rule(("source",), 0, sources),
             *some("tiles", "entries", "rows"),
             Rule(("last_lanes",), 1, spec.lanes),
         ),

@@ -49,6 +49,7 @@ class Record:
         self.reads: list[int] = []
         self.writes: list[tuple[int, int]] = []
         self.params: list[int] = []
+        self.order: list[int] = []
         self.tables: list[int] = []
         self.done = {"load_done": 0, "store_done": 0}
         self.open_writes = 0
@@ -90,6 +91,9 @@ class Record:
             params, tables = int(dut.params.value), int(dut.tables.value)
             if params & 1:
                 self.params.append(params)
+            order = int(dut.order.value)
+            if order & 1:
+                self.order.append(order)
             if tables & 3:
                 self.tables.append(tables)
             for name in self.done:
@@ -196,6 +200,7 @@ async def one_case(
         **seen,
         "extra": extra,
         "params": record.params,
+        "order": record.order,
         "tables": record.tables,
         "reads": record.reads,
         "writes": record.writes,

@@ -33,7 +33,7 @@ def test_products(spec: MachineSpec, seed: int, simulators: Path, tmp_path: Path
     weights: list[int] = []
     acts: list[int] = []
     want: list[int] = []
-    width = spec.operand_width
+    width = spec.act_width
     ends = [-(1 << width - 1), (1 << width - 1) - 1]
 
     def operands(*shape: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hdl.descriptors import struct
-from hdl.load_unit import TABLE_WRITE, ParamWrite
+from hdl.load_unit import TABLE_WRITE, OrderWrite, ParamWrite
 from models.machine.state import MachineState
 from models.machine.transfer import load
 from models.machine_spec import MachineSpec
@@ -25,7 +25,7 @@ PAGE = 4096
 
 def unit_beats(spec: MachineSpec, target: LoadTarget) -> int:
     """A load of this target is so many beats, or a multiple."""
-    if target in (LoadTarget.SCRATCHPAD, LoadTarget.WEIGHTS):
+    if target in (LoadTarget.SCRATCHPAD, LoadTarget.WEIGHTS, LoadTarget.ORDER):
         return spec.beats_per_word
     return max(1, 16 // spec.axi_bytes) if target is LoadTarget.PARAMS else 1
 
@@ -38,6 +38,7 @@ def room(spec: MachineSpec, target: LoadTarget) -> tuple[int, int]:
         LoadTarget.PARAMS: (spec.param_entries * spec.vector_lanes, 1),
         LoadTarget.FUNCTION_TABLE: (TABLE_ENTRIES, spec.axi_bytes // 2),
         LoadTarget.ROW_TABLE: (ROW_ENTRIES, spec.axi_bytes // 2),
+        LoadTarget.ORDER: (spec.param_entries, 1),
     }[target]
 
 
@@ -75,6 +76,9 @@ def written(spec: MachineSpec, state: MachineState, result: dict[str, Any]) -> N
     for item in result["params"]:
         one = terms(ParamWrite(spec), item)
         state.params[one["entry"], one["lane"]] = list(one["value"].to_bytes(9, "little"))
+    for item in result["order"]:
+        one = terms(OrderWrite(spec), item)
+        state.order[one["entry"]] = list(one["value"].to_bytes(spec.word_bytes, "little"))
     for item in result["tables"]:
         one = terms(TABLE_WRITE, item)
         table = state.function_table if one["function"] else state.row_table
@@ -134,7 +138,7 @@ def test_every_target(name: str, simulators: Path, tmp_path: Path) -> None:
         check(result["read"], want, f"scratchpad words {case.read[0]}...", seed)
         got = MachineState(spec=spec, windows=[])
         written(spec, got, result)
-        for what in ("params", "function_table", "row_table"):
+        for what in ("params", "order", "function_table", "row_table"):
             wrong = np.argwhere(getattr(got, what) != getattr(state, what))
             assert not len(wrong), (
                 f"{what}{wrong[0].tolist()}: got {getattr(got, what)[tuple(wrong[0])]}, "

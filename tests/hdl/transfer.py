@@ -16,7 +16,7 @@ from hdl.axi.read_arbiter import ReadArbiter
 from hdl.axi.signature import AxiReadSignature, AxiWriteSignature
 from hdl.control.fetch import ProgramFetch
 from hdl.descriptors import struct
-from hdl.load_unit import TABLE_WRITE, LoadUnit, ParamWrite, window_layout
+from hdl.load_unit import TABLE_WRITE, LoadUnit, OrderWrite, ParamWrite, window_layout
 from hdl.memory.scratchpad import Scratchpad, ScratchpadReader
 from hdl.store_unit import StoreUnit
 from models.machine_spec import MachineSpec
@@ -66,6 +66,7 @@ class TransferBench(Component):
                 "o_words": Out(stream.Signature(8 * spec.word_bytes)),
                 "o_program": Out(stream.Signature(8 * DESCRIPTOR_BYTES)),
                 "params": Out(ParamWrite(spec)),
+                "order": Out(OrderWrite(spec)),
                 "tables": Out(TABLE_WRITE),
                 "load_done": Out(1),
                 "store_done": Out(1),
@@ -116,6 +117,7 @@ class TransferBench(Component):
             fetch.offset.eq(self.i_fetch.payload),
             self.i_fetch.ready.eq(1),
             self.params.eq(load.params),
+            self.order.eq(load.order),
             self.tables.eq(load.tables),
             self.load_done.eq(load.unit.done),
             self.store_done.eq(store.unit.done),

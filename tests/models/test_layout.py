@@ -138,7 +138,7 @@ def corrupt(data: bytes, at: int, value: bytes) -> bytes:
     [
         (lambda d: d[:100], "program must be at least 128 bytes, not 100"),
         (lambda d: corrupt(d, 0, b"RWM2"), "program magic must be 0x314d5752, not 0x324d5752"),
-        (lambda d: corrupt(d, 4, b"\2"), "program version must be 0x1, not 0x2"),
+        (lambda d: corrupt(d, 4, b"\3"), "program version must be 0x2, not 0x3"),
         (lambda d: corrupt(d, 8, bytes(4)), "program fingerprint must be 0x.*, not 0x0"),
         (lambda d: d[:-1], "program must hold 2 descriptors, not 1"),
         (lambda d: corrupt(d, 135, b"\1"), "program checksum must be 0x.*, not 0x"),

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from models.machine_spec import MachineSpec
-from tests.flows.machines import ODD, SMALL
+from tests.flows.machines import MIXED, ODD, SMALL
 
 ILLEGAL = [
     ({"rows": 5}, "rows must be a divisor of tokens * lanes = 16, not 5"),
@@ -40,6 +40,21 @@ ILLEGAL = [
     ({"row_group": 1}, "row_group must be at least 2, not 1"),
     ({"queue_depth": 1}, "queue_depth must be at least 2, not 1"),
     ({"banks": 64}, "banks * bank_words must be at most 131072, not 262144"),
+    ({"rows": 12, "classes": (("fixed8", 8),)}, "rows must be the sum of its classes, 8, not 12"),
+    ({"act_bits": 4}, "act_bits must be 8 without row classes, not 4"),
+    ({"act_bits": 9, "classes": (("fixed8", 8),)}, "act_bits must be 4 to 8, not 9"),
+    (
+        {"classes": (("pot4", 4), ("fixed8", 4))},
+        "fixed row classes must come first, not fixed8 after another one",
+    ),
+    (
+        {"classes": (("fixed8", 4), ("fixed8", 4))},
+        "a row class must be given once, not fixed8 twice",
+    ),
+    (
+        {"classes": (("fixed8", 0),)},
+        "rows of a class must be a positive whole number, not 0; for example fixed8:12,pot4:20",
+    ),
     ({"lanes": 8.0}, "lanes must be a positive whole number, not 8.0"),
     ({"depth": "2048"}, "depth must be a positive whole number, not '2048'"),
 ]
@@ -51,7 +66,7 @@ def test_refused(change: dict[str, int], text: str) -> None:
         MachineSpec(**change)
 
 
-@pytest.mark.parametrize("name", asdict(MachineSpec()))
+@pytest.mark.parametrize("name", [name for name in asdict(MachineSpec()) if name != "classes"])
 @pytest.mark.parametrize("value", [0, -1])
 def test_no_parameter_is_below_one(name: str, value: int) -> None:
     with pytest.raises(ValueError, match=f"^{name} must be a positive whole number, not {value}$"):
@@ -81,7 +96,7 @@ def any_spec(draw: st.DrawFn) -> MachineSpec:
 def test_widths_follow(spec: MachineSpec, axi_width: int) -> None:
     """The worst sum fits its accumulator, with one bit to spare at most; words fill whole beats."""
     spec = replace(spec, axi_width=axi_width)
-    least, most = -(1 << spec.operand_width - 1), (1 << spec.operand_width - 1) - 1
+    least, most = -(1 << spec.act_width - 1), (1 << spec.act_width - 1) - 1
     worst = {spec.depth * a * b for a in (least, most) for b in (least, most)}
     assert -(1 << spec.acc_width - 1) <= min(worst)
     assert max(worst) < 1 << spec.acc_width - 1
@@ -100,13 +115,17 @@ def test_fingerprints_differ() -> None:
         "bank_words": 2048, "param_entries": 256, "row_group": 8, "axi_width": 32,
         "queue_depth": 8,
     }  # fmt: skip
-    base = MachineSpec()
+    base = MachineSpec(rows=8, classes=(("fixed8", 8),))
+    other |= {"act_bits": 7, "rows": 16, "classes": (("fixed8", 4), ("pot4", 4))}
     assert other.keys() == asdict(base).keys()
-    specs = [base, SMALL, ODD, *(replace(base, **{k: v}) for k, v in other.items())]
+    wider = (("fixed8", 16),)
+    changed = [replace(base, **{k: v} if k != "rows" else {k: v, "classes": wider})
+               for k, v in other.items()]  # fmt: skip
+    specs = [base, MachineSpec(), SMALL, ODD, MIXED, *changed]
     marks = [spec.fingerprint for spec in specs]
     assert len(set(marks)) == len(specs)
     assert all(0 <= mark < 1 << 32 for mark in marks)
-    assert MachineSpec().fingerprint == base.fingerprint
+    assert replace(base).fingerprint == base.fingerprint
 
 
 @settings(deadline=None, max_examples=100)

@@ -1,0 +1,99 @@
+"""What the array's operands can hold, and what the codes of tensors can be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flows.mapper.place import MappingError
+from models.graph import ConcatTokens, Constant, IntegerGraph, Reshape, SelectTokens
+from models.machine_spec import MachineSpec
+from models.ops.attention import AttentionContext, AttentionScores
+from models.ops.convolution import Convolution
+from models.ops.pool import MaxPool
+from models.ops.requantize import Requantize
+
+__all__ = ["check_codes", "check_product", "code_range"]
+
+
+def code_range(graph: IntegerGraph, tensor: str) -> tuple[int, int]:
+    """``(low, high)`` of a tensor's codes."""
+    makers = {node.output: node for node in graph.nodes}
+    if tensor not in makers:
+        kind = graph.tensors[tensor]
+        return kind.low, kind.high
+    node = makers[tensor]
+    match node.operator:
+        case Reshape() | SelectTokens() | MaxPool():
+            return code_range(graph, node.inputs[0])
+        case ConcatTokens():
+            ends = [code_range(graph, name) for name in node.inputs]
+            return min(low for low, _ in ends), max(high for _, high in ends)
+        case Constant(codes=codes):
+            return int(codes.min()), int(codes.max())
+        case Convolution() | AttentionScores() | AttentionContext():
+            return _requantised(node.operator.requantize)
+        case Requantize():
+            return _requantised(node.operator)
+        case operator:
+            return operator.low, operator.high
+
+
+def _requantised(spec: Requantize) -> tuple[int, int]:
+    if spec.table is not None:
+        return int(spec.table.table.min()), int(spec.table.table.max())
+    return spec.low, spec.high
+
+
+def check_codes(
+    graph: IntegerGraph, spec: MachineSpec, tensor: str, *, held: int | None = None
+) -> None:
+    """Codes must fit the activations of a machine with row classes.
+
+    Parameters
+    ----------
+    held : int, optional
+        They are the weights of rows of this many bits instead, where the least code is left out.
+
+    Raises
+    ------
+    MappingError
+        If the operator that makes them can yield others.
+    """
+    if not spec.classes:
+        return
+    bits = spec.act_bits if held is None else held
+    low, high = code_range(graph, tensor)
+    least, most = int(held is not None) - (1 << bits - 1), (1 << bits - 1) - 1
+    if low < least or high > most:
+        raise MappingError(
+            f"codes of {tensor!r} must be {least} to {most} on this machine, not {low} to {high}"
+        )
+
+
+def check_product(
+    graph: IntegerGraph,
+    spec: MachineSpec,
+    tensors: Sequence[str],
+    op: AttentionScores | AttentionContext,
+) -> None:
+    """Both operands of a product of activations: a zero point would have no share in any bias.
+
+    Raises
+    ------
+    MappingError
+        If a zero point is not 0, or codes do not fit.
+    """
+    if not spec.classes:
+        return
+    if isinstance(op, AttentionScores):
+        zeros = (op.query_zero, op.key_zero)
+    else:
+        zeros = (op.probability_zero, op.value_zero)
+    for tensor, zero in zip(tensors, zeros, strict=True):
+        if zero:
+            raise MappingError(
+                f"zero point of {tensor!r} must be 0 in a product of two activations on a "
+                f"machine with row classes, not {zero}"
+            )
+    check_codes(graph, spec, tensors[0])
+    check_codes(graph, spec, tensors[1], held=spec.classes[0].book.bits)

@@ -1,0 +1,127 @@
+"""Which output channel each row of each tile computes, and where its result goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flows.mapper.place import MappingError
+from models.machine_spec import MachineSpec
+from models.program.layout import ORDER_LANE_BITS, ORDER_WORD_BITS
+from models.rescale import Integers
+
+_NONE = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowPlan:
+    """The rows of a product.
+
+    Attributes
+    ----------
+    tiles : int
+    columns : int array [tiles, rows]
+        Written column of every row, -1 where it idles.
+    order : bytes
+        Entries of the row order, one a beat of results; empty where columns come in order.
+    """
+
+    tiles: int
+    columns: Integers = field(repr=False)
+    order: bytes = field(default=b"", repr=False)
+
+    def channels(self, channel_of: Integers) -> Integers:
+        """Channel of every row ``[tiles, rows]``, -1 where it idles or only fills up a word."""
+        return np.where(self.columns < 0, _NONE, channel_of[np.maximum(self.columns, 0)])
+
+
+def plain_plan(spec: MachineSpec, columns: int, rows: int, bits: int) -> RowPlan:
+    """Columns in order over the first ``rows`` rows of as many tiles as it takes."""
+    tiles = -(-columns // rows)
+    table = np.full((tiles, spec.rows), _NONE, dtype=np.int64)
+    flat = np.arange(tiles * rows).reshape(tiles, rows)
+    table[:, :rows] = np.where(flat < columns, flat, _NONE)
+    return RowPlan(tiles=tiles, columns=table, order=_order(spec, table, bits))
+
+
+def classed_plan(spec: MachineSpec, fits: NDArray[np.bool_], bits: int) -> RowPlan:
+    """Columns to rows of classes that can hold their weights, word by word.
+
+    A beat of results goes to one word. Each word takes beats in the array's order until all its
+    columns are served; in a beat the rows that fewest columns fit choose first, and take the
+    columns that have least choice.
+
+    Parameters
+    ----------
+    fits : bool array [columns, classes]
+        Which class can hold a column's weights; none: the column is not computed.
+    bits : int
+        Bits of a result.
+
+    Raises
+    ------
+    MappingError
+        If columns of a word can only be computed by rows the machine does not have.
+    """
+    lanes, per_word = spec.vector_lanes, spec.word_bytes * 8 // bits
+    kinds = np.repeat(np.arange(len(spec.classes)), [c.rows for c in spec.classes])
+    per_tile = spec.rows // lanes
+    wanted: NDArray[np.bool_] = np.asarray(fits.any(axis=1))
+    beats: list[Integers] = []
+    for start in range(0, len(fits), per_word):
+        left = [c for c in range(start, min(start + per_word, len(fits))) if wanted[c]]
+        idle = 0
+        while left:
+            at = len(beats) % per_tile * lanes
+            beat = _beat(kinds[at : at + lanes], fits, left)
+            beats.append(beat)
+            idle = 0 if (beat >= 0).any() else idle + 1
+            if idle > per_tile:
+                raise MappingError("every row must be computed by some class of the machine")
+            left = [c for c in left if c not in set(beat.tolist())]
+    beats += [np.full(lanes, _NONE)] * (-len(beats) % per_tile)
+    table = np.array(beats, dtype=np.int64).reshape(-1, spec.rows)
+    return RowPlan(tiles=len(table), columns=table, order=_order(spec, table, bits))
+
+
+def _beat(kinds: Integers, fits: NDArray[np.bool_], left: Sequence[int]) -> Integers:
+    """The columns of one beat: at most one a row, -1 where a row idles."""
+    beat = np.full(len(kinds), _NONE, dtype=np.int64)
+    free = list(left)
+    candidates = {int(k): int(fits[free, k].sum()) for k in np.unique(kinds)}
+    for row in sorted(range(len(kinds)), key=lambda r: candidates[int(kinds[r])]):
+        fitting = [c for c in free if fits[c, kinds[row]]]
+        if fitting:
+            chosen = min(fitting, key=lambda c: (int(fits[c].sum()), c))
+            beat[row] = chosen
+            free.remove(chosen)
+    return beat
+
+
+def _order(spec: MachineSpec, table: Integers, bits: int) -> bytes:
+    """Entries of the row order for beats of columns (see :mod:`models.program.layout`)."""
+    if not spec.scatter:
+        return b""
+    step = bits // 8
+    per_word = spec.word_bytes // step
+    beats = table.reshape(-1, spec.vector_lanes)
+    entries = np.zeros((len(beats), spec.word_bytes), dtype=np.uint8)
+    for index, beat in enumerate(beats):
+        lanes = np.flatnonzero(beat >= 0)
+        if not lanes.size:
+            continue
+        words = beat[lanes] // per_word
+        word = int(words[0])
+        assert (words == word).all()
+        if word >= 1 << min(ORDER_WORD_BITS, 2 * spec.word_bytes):
+            raise MappingError(
+                f"a row of results must be at most {1 << ORDER_WORD_BITS} words, not {word + 1}"
+            )
+        for part in range(step):
+            entries[index, beat[lanes] % per_word * step + part] = 1 << ORDER_LANE_BITS | lanes
+        for digit in range(min(ORDER_WORD_BITS // 2, spec.word_bytes)):
+            entries[index, digit] |= (word >> 2 * digit & 3) << 6
+    return entries.tobytes()

@@ -1,0 +1,86 @@
+"""Weights of a layer as an array's row classes hold them: which rows fit, codes, folded bias."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flows.mapper.place import MappingError
+from flows.mapper.row_plan import RowPlan
+from models.machine_spec import MachineSpec
+from models.ops.requantize import Requantize
+from models.rescale import Integers
+
+_HALF = 1 << 31
+
+
+def fitting(spec: MachineSpec, weights: Integers, channel_of: Integers) -> NDArray[np.bool_]:
+    """Which class can hold each column's weights, exactly: ``[columns, classes]``.
+
+    Parameters
+    ----------
+    weights : int array [channels, K]
+        As the array walks K: zeros where a beat is filled up.
+    channel_of : int array [columns]
+        -1 where a column has no channel.
+
+    Raises
+    ------
+    MappingError
+        If a row's weights are on no class' grid.
+    """
+    tables = np.zeros((len(spec.classes), 256), dtype=bool)
+    for index, kind in enumerate(spec.classes):
+        inside = kind.grid[(kind.grid >= -128) & (kind.grid <= 127)]
+        tables[index, inside + 128] = True
+    good = np.stack([table[weights + 128].all(axis=1) for table in tables], axis=1)
+    bad = np.flatnonzero(~good.any(axis=1))
+    if bad.size:
+        row = weights[bad[0]]
+        raise MappingError(
+            f"weights of row {bad[0]} must be on the grid of one of the machine's row classes "
+            f"({', '.join(k.format for k in spec.classes)}), not {row.min()} to {row.max()} in "
+            f"{len(np.unique(row))} steps"
+        )
+    fits: NDArray[np.bool_] = np.where(channel_of[:, None] >= 0, good[channel_of], False)
+    return fits
+
+
+def weight_codes(spec: MachineSpec, weights: Integers, channels: Integers) -> NDArray[np.uint8]:
+    """Codes ``[tiles * rows, K]``, one a byte, of the channels ``[tiles, rows]`` (-1: zeros)."""
+    tiles, rows = channels.shape
+    codes = np.zeros((tiles, rows, weights.shape[1]), dtype=np.uint8)
+    formats = spec.row_formats
+    for row in range(rows):
+        used = np.flatnonzero(channels[:, row] >= 0)
+        chosen = weights[channels[used, row]]
+        codes[used, row] = formats[row].encode(chosen) if formats else chosen.astype(np.uint8)
+    return codes.reshape(tiles * rows, -1)
+
+
+def folded(requantize: Requantize, weights: Integers, zero: int) -> Requantize:
+    """The requantiser for accumulators of codes that still have their zero point.
+
+    ``sum (x - zero) w = sum x w - zero sum w``; padding counts as ``zero``.
+
+    Raises
+    ------
+    MappingError
+        If a bias leaves 32 bits.
+    """
+    bias = np.broadcast_to(requantize.bias, len(weights)) - zero * weights.sum(axis=1)
+    if bias.min() < -_HALF or bias.max() >= _HALF:
+        raise MappingError("bias with the zero point's share must fit 32 bits")
+    return replace(requantize, bias=bias)
+
+
+def row_use(spec: MachineSpec, plan: RowPlan) -> dict[str, float]:
+    """Share of each class' rows that compute something, over all tiles."""
+    used = (plan.columns >= 0).mean(axis=0)
+    shares, at = {}, 0
+    for kind in spec.classes:
+        shares[kind.format] = float(used[at : at + kind.rows].mean())
+        at += kind.rows
+    return shares

@@ -1,0 +1,74 @@
+"""Row array: the digital engine of machines with row classes."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib.wiring import Component, connect, flipped
+
+from hdl.engine.contract import EngineSignature
+from hdl.engine.row_grid import RowGrid
+from hdl.engine.weight_store import WeightStore
+from hdl.rows.choose import row_blocks
+from models.machine_spec import MachineSpec
+
+
+class RowArray(Component):
+    """A :class:`~hdl.engine.row_grid.RowGrid` of the spec's row classes behind a weight store.
+
+    Latency from the last beat of a K loop to its first accumulators is that of the grid and one
+    cycle; throughput one beat per cycle as long as a K loop takes at least as many beats as its
+    results take to leave, ``tokens * rows / vector_lanes``. A beat is held up (``ready`` low)
+    while its tile is not complete or results cannot leave.
+
+    Parameters
+    ----------
+    spec : MachineSpec
+        With row classes.
+    family : str
+        DSP slices: ``generic``, ``xc7`` or ``xcup``.
+    """
+
+    def __init__(self, spec: MachineSpec, family: str = "generic") -> None:
+        self.spec = spec
+        self.family = family
+        super().__init__(EngineSignature(spec))
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        spec = self.spec
+        m.submodules.store = store = WeightStore(spec)
+        blocks = row_blocks(
+            [(kind.format, kind.rows) for kind in spec.classes],
+            family=self.family,
+            tokens=spec.tokens,
+            lanes=spec.lanes,
+            act_bits=spec.act_width,
+        )
+        m.submodules.grid = grid = RowGrid(blocks, acc_bits=spec.acc_width, drain=spec.vector_lanes)
+        connect(m, flipped(self.i_weights), store.i_weights)
+        connect(m, grid.o, flipped(self.o_accs))
+
+        acts = self.i_acts.payload
+        accept, move, have = Signal(), Signal(), Signal()
+        k = Signal(range(spec.depth_entries))
+        held = Signal(acts["values"].shape())
+        last = Signal()
+        m.d.comb += [
+            move.eq(~have | grid.i.ready),
+            self.i_acts.ready.eq(move & store.full),
+            accept.eq(self.i_acts.valid & self.i_acts.ready),
+            store.entry.eq(k),
+            store.enable.eq(move),
+            store.release.eq(accept & acts.last & acts.release),
+            grid.i.valid.eq(have),
+            grid.i.payload.acts.eq(held),
+            grid.i.payload.last.eq(last),
+        ]
+        for row in range(spec.rows):
+            for lane in range(spec.lanes):
+                m.d.comb += grid.i.payload.weights[row][lane].eq(store.rows[row][lane])
+        with m.If(accept):
+            m.d.sync += k.eq(Mux(acts.last, 0, k + 1))
+        with m.If(move):
+            m.d.sync += [have.eq(accept), held.eq(acts["values"]), last.eq(acts.last)]
+        return m

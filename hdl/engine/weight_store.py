@@ -1,0 +1,86 @@
+"""Weight store of a digital engine: two tiles, one in use while its shadow is filled."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import data, stream
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Component, In, Out
+
+from hdl.engine.contract import weights_layout
+from models.machine_spec import MachineSpec
+
+
+class WeightStore(Component):
+    """One memory a row, as wide as ``lanes`` of its weights, two tiles deep.
+
+    Latency from ``entry`` (with ``enable``) to ``rows`` is one cycle, throughput one entry of
+    every row per cycle.
+
+    Attributes
+    ----------
+    i_weights : stream
+        Entries of the next tile, in any order; held up while that tile's memory is in use.
+    full : out
+        The tile in use is complete.
+    entry, enable : in
+        Which entry of every row is read.
+    release : in
+        The tile in use is not needed any more.
+    rows : out
+        ``[rows][lanes]`` weights; narrower ones in the lowest bits.
+    """
+
+    def __init__(self, spec: MachineSpec) -> None:
+        self.spec = spec
+        width = spec.weight_width
+        self.widths = [kind.book.bits for kind in spec.row_formats] or [width] * spec.rows
+        rows = data.ArrayLayout(data.ArrayLayout(width, spec.lanes), spec.rows)
+        super().__init__(
+            {
+                "i_weights": In(stream.Signature(weights_layout(spec))),
+                "full": Out(1),
+                "entry": In(range(spec.depth_entries)),
+                "enable": In(1),
+                "release": In(1),
+                "rows": Out(rows),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        full = Signal(2)
+        fill, use = Signal(), Signal()
+        stored = Signal()
+        m.d.comb += [
+            self.i_weights.ready.eq(~full.bit_select(fill, 1)),
+            self.full.eq(full.bit_select(use, 1)),
+            stored.eq(self.i_weights.valid & self.i_weights.ready & self.i_weights.payload.last),
+        ]
+        for bank in range(2):
+            with m.If(stored & (fill == bank)):
+                m.d.sync += full[bank].eq(1)
+            with m.Elif(self.release & (use == bank)):
+                m.d.sync += full[bank].eq(0)
+        m.d.sync += [fill.eq(fill ^ stored), use.eq(use ^ self.release)]
+        for row, width in enumerate(self.widths):
+            self._row(m, row, width, fill=fill, use=use)
+        return m
+
+    def _row(self, m: Module, row: int, width: int, *, fill: Signal, use: Signal) -> None:
+        spec = self.spec
+        inner = max(1, (spec.depth_entries - 1).bit_length())
+        beat = self.i_weights.payload
+        memory = Memory(shape=width * spec.lanes, depth=2 << inner, init=[])
+        m.submodules[f"weights{row}"] = memory
+        writer, reader = memory.write_port(), memory.read_port()
+        entry = self.entry
+        m.d.comb += [
+            writer.addr.eq(Cat(beat.entry, fill)),
+            writer.data.eq(Cat(beat["values"][lane][:width] for lane in range(spec.lanes))),
+            writer.en.eq(self.i_weights.valid & self.i_weights.ready & (beat.row == row)),
+            reader.addr.eq(Cat(entry, use) if inner == len(entry) else Cat(entry, 0, use)),
+            reader.en.eq(self.enable),
+        ]
+        for lane in range(spec.lanes):
+            m.d.comb += self.rows[row][lane].eq(reader.data.word_select(lane, width))
