@@ -14,9 +14,9 @@ from benchmarks.synthesis import synthesise
 from flows.verilog import emit
 from hdl.engine.row_grid import RowGrid
 from hdl.rows.binary import BinaryRows
-from hdl.rows.elastic import ElasticRows
 from hdl.rows.packed import PackedRows
-from models.formats import ElasticSignificantBits, power_of_two
+from hdl.rows.shift import ShiftRows
+from models.formats import FORMATS
 
 SHAPES = {64: (4, 2, 8), 256: (8, 4, 8)}
 """Rows, tokens, lanes by MAC/cycle."""
@@ -37,9 +37,11 @@ def _packed(weight_bits: int, act_bits: int) -> Callable[..., tuple[list[Any], i
     return make
 
 
-def _elastic(book: ElasticSignificantBits, act_bits: int) -> Callable[..., tuple[list[Any], int]]:
+def _shift(name: str, act_bits: int) -> Callable[..., tuple[list[Any], int]]:
+    book = FORMATS[name]
+
     def make(family: str, rows: int, tokens: int, lanes: int) -> tuple[list[Any], int]:
-        block = ElasticRows(book, rows=rows, tokens=tokens, lanes=lanes, act_bits=act_bits)
+        block = ShiftRows(book, family, rows=rows, tokens=tokens, lanes=lanes, act_bits=act_bits)
         return [block], book.largest
 
     return make
@@ -47,7 +49,7 @@ def _elastic(book: ElasticSignificantBits, act_bits: int) -> Callable[..., tuple
 
 def _binary(act_bits: int) -> Callable[..., tuple[list[Any], int]]:
     def make(family: str, rows: int, tokens: int, lanes: int) -> tuple[list[Any], int]:
-        return [BinaryRows(rows=rows, tokens=tokens, lanes=lanes, act_bits=act_bits)], 1
+        return [BinaryRows(family, rows=rows, tokens=tokens, lanes=lanes, act_bits=act_bits)], 1
 
     return make
 
@@ -56,11 +58,14 @@ CLASSES: dict[str, Callable[..., tuple[list[Any], int]]] = {
     "w8a8": _packed(8, 8),
     "w4a8": _packed(4, 8),
     "w4a4": _packed(4, 4),
-    "pot_w4a8": _elastic(power_of_two(4), 8),
-    "pot_w3a4": _elastic(power_of_two(3), 4),
+    "pot_w4a8": _shift("pot4", 8),
+    "pot_w3a4": _shift("pot3", 4),
     "binary_a8": _binary(8),
-    "esb_w4a8": _elastic(ElasticSignificantBits(4, 1), 8),
-    "esb_w4a4": _elastic(ElasticSignificantBits(4, 1), 4),
+    "esb_w4a8": _shift("esb4.1", 8),
+    "esb_w4a4": _shift("esb4.1", 4),
+    "sp2_w4a8": _shift("sp2", 8),
+    "ternary_a8": _shift("ternary", 8),
+    "pot_w5a8": _shift("pot5", 8),
 }
 """Row classes: blocks, and the largest weight, by family and shape."""
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, stream
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
+from hdl.engine.row_drain import RowDrain
 from hdl.rows.adder_tree import add
 
 
@@ -19,9 +20,12 @@ class RowGrid(Component):
     beat come together. Delays of activations (these, and the skew of DSP cascades) are shared
     between blocks.
 
-    Latency from the last beat of a K loop to its first results is the slowest block's plus two
-    cycles; throughput one beat per cycle if a K loop is longer than its results take to leave,
-    ``tokens * rows / drain`` cycles.
+    Latency from the last beat of a K loop to its first results is the slowest block's, one cycle
+    and the drain's (:class:`~hdl.engine.row_drain.RowDrain`); throughput one beat per cycle if a
+    K loop is as long as its results take to leave, ``tokens * rows / drain`` cycles.
+
+    The enable of all registers is a register itself: it looks one cycle ahead whether results
+    will find the drain occupied.
 
     Parameters
     ----------
@@ -48,9 +52,8 @@ class RowGrid(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        ce = Signal()
-        accept = Signal()
-        m.d.comb += [self.i.ready.eq(ce), accept.eq(self.i.valid & ce)]
+        ce = Signal(init=1)
+        m.d.comb += self.i.ready.eq(ce)
         delays: dict[tuple[object, int], Any] = {}
 
         def delayed(value: Any, key: object, cycles: int) -> Any:
@@ -83,8 +86,8 @@ class RowGrid(Component):
                     )
             row += block.rows
         ending = Signal()
-        m.d.comb += ending.eq(accept & self.i.payload.last)
-        valid = delayed(accept, ("valid",), slowest)
+        m.d.comb += ending.eq(self.i.valid & self.i.payload.last)
+        valid = delayed(self.i.valid, ("valid",), slowest)
         last = delayed(ending, ("last",), slowest)
         fresh = Signal(init=1)
         with m.If(ce & valid):
@@ -92,7 +95,15 @@ class RowGrid(Component):
         for block in self.blocks:
             results += self._accumulate(m, block, len(results), ce & valid, fresh)
         done = delayed(ending, ("last",), slowest + 1)
-        self._drain(m, results, done, ce)
+        m.submodules.drain = drain = RowDrain(
+            bits=self.acc_bits, width=self.drain, beats=self.tokens * self.rows // self.drain
+        )
+        order = [results[r][t] for t in range(self.tokens) for r in range(self.rows)]
+        m.d.comb += [drain.load.eq(done & ce)]
+        m.d.comb += [one.eq(acc) for one, acc in zip(drain.sums, order, strict=True)]
+        # Six inputs: a LUT. Results stop before the drain until it is free.
+        m.d.sync += ce.eq(Mux(ce, ~last | (drain.free & ~done), drain.free))
+        connect(m, drain.o, flipped(self.o))
         return m
 
     def _accumulate(
@@ -111,27 +122,3 @@ class RowGrid(Component):
                 line.append(acc)
             lines.append(line)
         return lines
-
-    def _drain(self, m: Module, results: list[list[Any]], done: Signal, ce: Signal) -> None:
-        """Accumulators to a shift register, which leaves while the next K loop runs."""
-        beats = self.tokens * self.rows // self.drain
-        # Registered flags, and no load in the cycle of the last transfer: one LUT decides.
-        left = Signal(range(beats + 1))
-        idle = Signal(init=1)
-        taken = self.o.valid & self.o.ready
-        m.d.comb += [
-            ce.eq(~done | idle),
-            self.o.valid.eq(~idle),
-        ]
-        with m.If(idle):
-            m.d.sync += [left.eq(beats), idle.eq(~done)]
-        with m.Elif(self.o.ready):
-            m.d.sync += [left.eq(left - 1), idle.eq(left == 1)]
-        order = [results[r][t] for t in range(self.tokens) for r in range(self.rows)]
-        held = [Signal(signed(self.acc_bits), name=f"held{i}") for i in range(len(order))]
-        for index, register in enumerate(held):
-            following = held[index + self.drain] if index + self.drain < len(held) else register
-            with m.If(Mux(idle, done, taken)):
-                m.d.sync += register.eq(Mux(idle, order[index], following))
-        for lane in range(self.drain):
-            m.d.comb += self.o.payload[lane].eq(held[lane])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Signal, Value, signed
 
 
 @dataclass
@@ -57,6 +57,9 @@ class AdderTree:
 
 
 def add(left: Value, right: Value, carry: Value) -> Value:
-    """``left + right + carry`` in one carry chain: the carry enters by a bit below."""
-    one = Const(1, 1)
-    return (Cat(one, left).as_signed() + Cat(carry, right).as_signed()) >> 1
+    """``left + right + carry`` in one carry chain: the carry enters by a bit below.
+
+    ``left`` feeds the carry chain directly; what makes ``right`` of five signals is part of the
+    adder's LUTs.
+    """
+    return (Cat(carry, right).as_signed() + Cat(carry, left).as_signed()) >> 1

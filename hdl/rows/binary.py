@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Const, Module, Mux, Signal, signed
 from amaranth.lib.wiring import Component
 
-from hdl.rows.adder_tree import AdderTree, Term
+from hdl.rows.adder_tree import Term
 from hdl.rows.block import RowBlockSignature, sum_bits
+from hdl.rows.lane_chain import LaneChain
 
 
 class BinaryRows(Component):
     """All rows of binary weights (0 is +1, 1 is -1).
 
-    ``+-a +-b`` is ``+-(a + b)`` or ``+-(a - b)``: both are made once a token and pair of lanes; a
-    row only picks and inverts, and half of an adder tree is left to it.
+    ``+-a +-b`` is ``+-(a + b)`` or ``+-(a - b)``: both are made once a token and pair of lanes. A
+    row picks and inverts in the LUTs of the adders that take the pairs, one after another: half
+    an adder a lane, and nothing else.
+
+    Latency two cycles and one for each further pair; throughput one beat a cycle.
+
+    Parameters
+    ----------
+    family : str
+        ``generic``, ``xc7`` or ``xcup``.
     """
 
     dsps = 0
 
-    def __init__(self, *, rows: int, tokens: int, lanes: int, act_bits: int) -> None:
-        if lanes % 2:
-            raise ValueError(f"lanes must be even for binary rows, not {lanes}")
+    def __init__(self, family: str, *, rows: int, tokens: int, lanes: int, act_bits: int) -> None:
+        self.family = family
         self.rows, self.tokens, self.lanes = rows, tokens, lanes
         self.act_bits = act_bits
         self.width = sum_bits(lanes, act_bits, 1)
-        self.tree = AdderTree(lanes // 2)
-        self.latency = 2 + self.tree.latency
+        self.pairs = (lanes + 1) // 2
+        self.chain = LaneChain(self.pairs, 2 << act_bits - 1, family)
+        self.latency = 1 + self.chain.latency
         super().__init__(
             RowBlockSignature(
                 rows=rows,
@@ -38,28 +47,25 @@ class BinaryRows(Component):
         )
 
     def skew(self, lane: int) -> int:
-        """No cascade, no skew."""
-        return 0
+        """Cycles a lane's operands come late: its pair's place in the chain."""
+        return lane // 2
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        pairs = self.lanes // 2
-        controls = []
+        controls = {}
         for row in range(self.rows):
-            line = []
-            for pair in range(pairs):
-                first, second = self.weights[row][2 * pair], self.weights[row][2 * pair + 1]
+            for pair in range(self.pairs):
+                first, second = self._pair(self.weights[row], pair)
                 negative = Signal(name=f"negative{row}_{pair}")
                 unequal = Signal(name=f"unequal{row}_{pair}")
                 with m.If(self.ce):
                     m.d.sync += [negative.eq(first), unequal.eq(first ^ second)]
-                line.append((negative, unequal))
-            controls.append(line)
+                controls[row, pair] = negative, unequal
         bits = self.act_bits + 1
         for token in range(self.tokens):
             shared = []
-            for pair in range(pairs):
-                a, b = self.acts[token][2 * pair], self.acts[token][2 * pair + 1]
+            for pair in range(self.pairs):
+                a, b = self._pair(self.acts[token], pair)
                 total = Signal(signed(bits), name=f"sum{token}_{pair}")
                 difference = Signal(signed(bits), name=f"difference{token}_{pair}")
                 with m.If(self.ce):
@@ -68,18 +74,19 @@ class BinaryRows(Component):
             for row in range(self.rows):
                 terms = []
                 for pair, (total, difference) in enumerate(shared):
-                    negative, unequal = controls[row][pair]
-                    value = Signal(signed(bits), name=f"v{row}_{token}_{pair}")
-                    pending = Signal(name=f"c{row}_{token}_{pair}")
-                    with m.If(self.ce):
-                        m.d.sync += [
-                            value.eq(Mux(unequal, difference, total) ^ negative.replicate(bits)),
-                            pending.eq(negative),
-                        ]
-                    terms.append(Term(value, pending))
-                value, carry = self.tree.build(m, self.ce, terms, self.width, f"t{row}_{token}")
+                    negative, unequal = controls[row, pair]
+                    value = Mux(unequal, difference, total).as_unsigned() ^ negative.replicate(bits)
+                    terms.append(Term(value.as_signed(), negative))
+                value, carry = self.chain.build(m, self.ce, terms, f"t{row}_{token}")
                 m.d.comb += [
                     self.sums[row][token].value.eq(value),
                     self.sums[row][token].carry.eq(carry),
                 ]
         return m
+
+    def _pair(self, lanes: object, pair: int) -> tuple[object, object]:
+        """Two lanes; the last one of an odd number beside a zero."""
+        first = lanes[2 * pair]
+        if 2 * pair + 1 < self.lanes:
+            return first, lanes[2 * pair + 1]
+        return first, Const(0, len(first))

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from hdl.rows.binary import BinaryRows
 from hdl.rows.dsp import FAMILIES
-from hdl.rows.elastic import ElasticRows
 from hdl.rows.multiplier import MultiplierRow
 from hdl.rows.packed import PackedRows
-from models.formats import Binary, CodeBook, ElasticSignificantBits, Fixed, find_format
+from hdl.rows.shift import ShiftRows
+from hdl.rows.shift_plan import shift_plan
+from models.formats import Binary, CodeBook, Fixed, find_format
 
-RowBlock = PackedRows | ElasticRows | BinaryRows | MultiplierRow
+RowBlock = PackedRows | ShiftRows | BinaryRows | MultiplierRow
 
 
 def row_blocks(
@@ -61,8 +62,8 @@ def _blocks(
             )
             for size in sizes
         ]
-    if isinstance(book, Binary) and lanes % 2 == 0:
-        return [BinaryRows(rows=rows, tokens=tokens, lanes=lanes, act_bits=act_bits)]
-    if isinstance(book, ElasticSignificantBits) and ElasticRows.takes(book):
-        return [ElasticRows(book, rows=rows, tokens=tokens, lanes=lanes, act_bits=act_bits)]
+    if isinstance(book, Binary):
+        return [BinaryRows(family, rows=rows, tokens=tokens, lanes=lanes, act_bits=act_bits)]
+    if shift_plan(book) is not None:
+        return [ShiftRows(book, family, rows=rows, tokens=tokens, lanes=lanes, act_bits=act_bits)]
     return [MultiplierRow(book, tokens=tokens, lanes=lanes, act_bits=act_bits) for _ in range(rows)]

@@ -9,8 +9,8 @@ import pytest
 
 from hdl.rows.binary import BinaryRows
 from hdl.rows.choose import row_blocks
-from hdl.rows.elastic import ElasticRows
 from hdl.rows.packed import PackedRows
+from hdl.rows.shift import ShiftRows
 from models.formats import FORMATS
 
 
@@ -26,7 +26,7 @@ def test_order_and_sharing() -> None:
         (PackedRows, 2),
         (PackedRows, 2),
         (PackedRows, 1),
-        (ElasticRows, 3),
+        (ShiftRows, 3),
         (BinaryRows, 2),
         (PackedRows, 2),
     ]

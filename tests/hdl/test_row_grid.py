@@ -11,9 +11,9 @@ import pytest
 
 from hdl.engine.row_grid import RowGrid
 from hdl.rows.binary import BinaryRows
-from hdl.rows.elastic import ElasticRows
 from hdl.rows.multiplier import MultiplierRow
 from hdl.rows.packed import PackedRows, packing
+from hdl.rows.shift import ShiftRows
 from models.formats import FORMATS, Binary, CodeBook, Fixed
 from tests.hdl.plan import bits, check, run_plan
 
@@ -29,13 +29,15 @@ def packed(
     ), book
 
 
-def elastic(name: str, rows: int, act_bits: int, tokens: int, lanes: int) -> Block:
+def shift(name: str, rows: int, act_bits: int, tokens: int, lanes: int) -> Block:
     book = FORMATS[name]
-    return ElasticRows(book, rows=rows, tokens=tokens, lanes=lanes, act_bits=act_bits), book  # type: ignore[arg-type]
+    return ShiftRows(
+        book, "generic", rows=rows, tokens=tokens, lanes=lanes, act_bits=act_bits
+    ), book
 
 
 def binary(rows: int, act_bits: int, tokens: int, lanes: int) -> Block:
-    return BinaryRows(rows=rows, tokens=tokens, lanes=lanes, act_bits=act_bits), Binary()
+    return BinaryRows("generic", rows=rows, tokens=tokens, lanes=lanes, act_bits=act_bits), Binary()
 
 
 def plain(name: str, act_bits: int, tokens: int, lanes: int) -> Block:
@@ -46,21 +48,23 @@ def plain(name: str, act_bits: int, tokens: int, lanes: int) -> Block:
 
 GRIDS: dict[str, Callable[[], list[Block]]] = {
     "w8a8-two-cascades": lambda: [packed(8, 8, 2, 19)],
-    "w4a8-odd-sizes": lambda: [packed(4, 8, 3, 5), elastic("pot4", 1, 8, 3, 5)],
+    "w4a8-odd-sizes": lambda: [packed(4, 8, 3, 5), shift("pot4", 1, 8, 3, 5)],
     "four-bit-activations": lambda: [
         packed(4, 4, 2, 7),
-        elastic("pot3", 2, 4, 2, 7),
-        elastic("esb4.1", 2, 4, 2, 7),
+        shift("pot3", 2, 4, 2, 7),
+        shift("esb4.1", 2, 4, 2, 7),
     ],
     "mixed": lambda: [
         packed(8, 8, 2, 8),
         packed(4, 8, 2, 8),
-        elastic("pot4", 3, 8, 2, 8),
-        elastic("esb4.1", 1, 8, 2, 8),
+        shift("pot4", 3, 8, 2, 8),
+        shift("esb4.1", 1, 8, 2, 8),
         binary(2, 8, 2, 8),
         plain("fixed5", 8, 2, 8),
-        plain("sp2", 8, 2, 8),
-        plain("ternary", 8, 2, 8),
+        shift("sp2", 1, 8, 2, 8),
+        shift("ternary", 1, 8, 2, 8),
+        shift("pot5", 1, 8, 2, 8),
+        shift("esb5.2", 1, 8, 2, 8),
     ],
 }
 
@@ -183,7 +187,5 @@ def test_errors() -> None:
         packing("xc7", 9, 9)
     with pytest.raises(ValueError, match="packed rows must be 1 or 2, not 3"):
         PackedRows("xcup", rows=3, tokens=3, lanes=8, act_bits=4, weight_bits=4)
-    with pytest.raises(ValueError, match="elastic rows must have format pot3, pot4 or esb4.1, not"):
-        elastic("pot5", 1, 8, 1, 4)
-    with pytest.raises(ValueError, match="lanes must be even for binary rows, not 3"):
-        BinaryRows(rows=1, tokens=1, lanes=3, act_bits=8)
+    with pytest.raises(ValueError, match="must have a format of few odd factors, not esb5.3"):
+        shift("esb5.3", 1, 8, 1, 4)

@@ -1,0 +1,87 @@
+"""The way out of the grid: finished sums wait in registers and leave beat by beat."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Array, Module, Mux, Signal, signed
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import Component, In, Out
+
+RADIX = 4
+"""Numbers a selection takes from: four and two select bits fill a LUT."""
+
+
+class RowDrain(Component):
+    """Takes all sums at once and hands them out in ``beats`` beats.
+
+    The held sums stay where they are (no shift register, whose every bit would cost a LUT): a
+    pipeline of four-to-one selections goes through them. One LUT level between registers.
+
+    Latency from ``load`` to the first beat: one cycle and one for each factor of four in
+    ``beats``. Throughput one beat a cycle; a load every ``beats`` cycles.
+
+    Members
+    -------
+    sums : in
+        ``beats * width`` numbers, in the order they shall leave.
+    load : in
+        Take them; only in a cycle after one with ``free``.
+    free : out
+        If nothing is loaded in this cycle, the next one may load.
+    o : stream
+        ``width`` numbers a beat.
+    """
+
+    def __init__(self, *, bits: int, width: int, beats: int) -> None:
+        self.bits, self.width, self.beats = bits, width, beats
+        self.latency = 1
+        while RADIX ** (self.latency - 1) < beats:
+            self.latency += 1
+        super().__init__(
+            {
+                "sums": In(data.ArrayLayout(signed(bits), width * beats)),
+                "load": In(1),
+                "free": Out(1),
+                "o": Out(stream.Signature(data.ArrayLayout(signed(bits), width))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        busy, final, advance = Signal(), Signal(), Signal()
+        index = Signal(range(max(2, self.beats)))
+        held = Signal.like(self.sums, name="held")
+        with m.If(self.load):
+            m.d.sync += [held.eq(self.sums), index.eq(0), final.eq(self.beats == 1), busy.eq(1)]
+        with m.Elif(advance):
+            m.d.sync += [index.eq(index + 1), final.eq(index == self.beats - 2)]
+            m.d.sync += busy.eq(busy & ~final)
+        entries = [
+            held[at : at + self.width] for at in range(0, self.width * self.beats, self.width)
+        ]
+        valid, place = busy, index
+        while len(entries) > 1:
+            chosen = []
+            for start in range(0, len(entries), RADIX):
+                some = entries[start : start + RADIX]
+                # Beyond the end anything will do: repeat, so that nothing is to be decoded.
+                some += [some[-1]] * (RADIX - len(some))
+                register = [Signal(signed(self.bits)) for _ in range(self.width)]
+                with m.If(advance):
+                    m.d.sync += [
+                        register[lane].eq(Array(one[lane] for one in some)[place[:2]])
+                        for lane in range(self.width)
+                    ]
+                chosen.append(register)
+            following, later = Signal(), Signal(max(1, len(place) - 2))
+            with m.If(advance):
+                m.d.sync += [following.eq(valid), later.eq(place[2:])]
+            entries, valid, place = chosen, following, later
+        m.d.comb += [
+            # A beat that leaves lets the others advance; an empty output does so as well, but to
+            # look at that here would be one input more than a LUT has.
+            self.free.eq(Mux(busy, final & self.o.ready, 1)),
+            advance.eq(~valid | self.o.ready),
+            self.o.valid.eq(valid),
+            *(self.o.payload[lane].eq(entries[0][lane]) for lane in range(self.width)),
+        ]
+        return m

@@ -1,0 +1,38 @@
+"""A number or its double: two bits of the selection in one LUT."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Instance, Module, Mux, Signal, Value
+
+
+def pair_mux(m: Module, family: str, double: Value, number: Value) -> Value:
+    """``2 * number`` if ``double``, else ``number``; signed, one bit wider.
+
+    Two neighbouring bits have four inputs between them: on the vendor's devices one ``LUT6_2``,
+    whose two outputs are functions of the same five inputs. Synthesis left alone takes two LUTs.
+    """
+    bits = [*number, number[-1], number[-1]]
+    chosen = []
+    for index in range(0, len(number) + 1, 2):
+        below = bits[index - 1] if index else Const(0, 1)
+        inputs = [below, bits[index], bits[index + 1], double]
+        if family == "generic":
+            chosen += [Mux(double, inputs[0], inputs[1]), Mux(double, inputs[1], inputs[2])]
+            continue
+        low, high = Signal(), Signal()
+        m.submodules += Instance(
+            "LUT6_2",
+            p_INIT=Const(_table(1, 2) << 32 | _table(0, 1), 64),
+            **{f"i_I{i}": value for i, value in enumerate(inputs)},
+            i_I4=Const(0, 1),
+            i_I5=Const(1, 1),
+            o_O5=low,
+            o_O6=high,
+        )
+        chosen += [low, high]
+    return Cat(chosen[: len(number) + 1]).as_signed()
+
+
+def _table(doubled: int, plain: int) -> int:
+    """Truth table of five inputs: input ``doubled`` if input 3 is set, else input ``plain``."""
+    return sum((row >> (doubled if row >> 3 & 1 else plain) & 1) << row for row in range(32))

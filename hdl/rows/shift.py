@@ -1,0 +1,189 @@
+"""LUT rows of formats whose values are few shifted multiples: powers of two, FP4, ternary, SP2."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Module, Signal, Value, signed
+from amaranth.lib.wiring import Component
+
+from hdl.rows.adder_tree import Term
+from hdl.rows.block import RowBlockSignature, sum_bits
+from hdl.rows.lane_chain import LaneChain
+from hdl.rows.pair_mux import pair_mux
+from hdl.rows.shift_plan import FAR, NEAR, ZERO, Table, raw_bits, shift_plan
+from models.formats import CodeBook
+
+
+class ShiftRows(Component):
+    """Rows of one format without any DSP, by its :class:`~hdl.rows.shift_plan.ShiftPlan`.
+
+    The odd multiples of an activation are made once for all rows. A row selects one of up to four
+    variants of them (a LUT level), where the format needs it one of up to four middle shifts
+    (another one), and then nothing, the number or the number shifted, inverted for negative
+    weights: that last selection is part of the adder in the chain over the lanes.
+
+    Latency one cycle, one for each selection before the last and one for each lane; throughput
+    one beat a cycle. Lane ``l`` comes ``l`` cycles late, as in a cascade of DSP slices.
+
+    Parameters
+    ----------
+    family : str
+        ``generic``, ``xc7`` or ``xcup``.
+    """
+
+    dsps = 0
+
+    def __init__(
+        self, book: CodeBook, family: str, *, rows: int, tokens: int, lanes: int, act_bits: int
+    ) -> None:
+        plan = shift_plan(book)
+        if plan is None:
+            raise ValueError(f"shift rows must have a format of few odd factors, not {book.name}")
+        self.book, self.plan, self.family = book, plan, family
+        self.rows, self.tokens, self.lanes, self.act_bits = rows, tokens, lanes, act_bits
+        self.width = sum_bits(lanes, act_bits, book.largest)
+        self.chain = LaneChain(lanes, book.largest << act_bits - 1, family)
+        self.stages = (len(plan.variants) > 1) + (len(plan.middle) > 1)
+        self.latency = 1 + self.stages + self.chain.latency
+        super().__init__(
+            RowBlockSignature(
+                rows=rows,
+                tokens=tokens,
+                lanes=lanes,
+                act_bits=act_bits,
+                weight_bits=book.bits,
+                width=self.width,
+            )
+        )
+
+    def skew(self, lane: int) -> int:
+        """Cycles a lane's operands come late: its place in the chain."""
+        return lane
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        multiples = {
+            (token, lane): self._multiples(m, token, lane)
+            for token in range(self.tokens)
+            for lane in range(self.lanes)
+        }
+        for row in range(self.rows):
+            controls = [_Control(self, m, row, lane) for lane in range(self.lanes)]
+            for token in range(self.tokens):
+                terms = [
+                    self._term(m, multiples[token, lane], controls[lane], f"{row}_{token}_{lane}")
+                    for lane in range(self.lanes)
+                ]
+                value, carry = self.chain.build(m, self.ce, terms, f"t{row}_{token}")
+                m.d.comb += [
+                    self.sums[row][token].value.eq(value),
+                    self.sums[row][token].carry.eq(carry),
+                ]
+        return m
+
+    def _multiples(self, m: Module, token: int, lane: int) -> dict[int, Signal]:
+        """Odd multiples of an activation, registered."""
+        x = self.acts[token][lane]
+        found = {}
+        for odd in sorted({v // (v & -v) for v in self.plan.variants}):
+            value = Signal(signed(self._bits(odd)), name=f"x{odd}_{token}_{lane}")
+            made = {1: x, 3: x + (x << 1), 5: x + (x << 2), 7: (x << 3) - x}[odd]
+            with m.If(self.ce):
+                m.d.sync += value.eq(made)
+            found[odd] = value
+        return found
+
+    def _bits(self, multiple: int) -> int:
+        return self.act_bits + (multiple - 1).bit_length()
+
+    def _term(self, m: Module, multiples: dict[int, Signal], control: _Control, name: str) -> Term:
+        """What the chain adds, inverted for negative weights, and the one then missing."""
+        plan = self.plan
+        choices: list[Value] = []
+        for variant in plan.variants:
+            odd = variant // (variant & -variant)
+            choices.append(multiples[odd] << (variant // odd).bit_length() - 1)
+        number = choices[0]
+        bits = self._bits(plan.variants[-1])
+        if len(choices) > 1:
+            number = Signal(signed(bits), name=f"f{name}")
+            if plan.variants == (1, 2):
+                chosen = pair_mux(m, self.family, control.fine.second(), choices[0])
+            else:
+                chosen = control.fine.select(m, choices, bits, f"{name}_fine")
+            with m.If(self.ce):
+                m.d.sync += number.eq(chosen)
+        if len(plan.middle) > 1:
+            bits += plan.middle[-1]
+            moved = [number << shift for shift in plan.middle]
+            number = Signal(signed(bits), name=f"m{name}")
+            with m.If(self.ce):
+                m.d.sync += number.eq(control.coarse.select(m, moved, bits, f"{name}_coarse"))
+        # Inverted numbers need one value less than negated ones: x * w of full size fits.
+        wide = self.chain.bits(1)
+        last: dict[int, Value] = {ZERO: 0, NEAR: number, FAR: number << plan.far}
+        value = control.state.select(m, last, wide, f"{name}_state")
+        inverted = value[:wide].as_unsigned() ^ control.negative.replicate(wide)
+        return Term(inverted.as_signed(), control.negative)
+
+
+class _Control:
+    """A weight's code as selections, once for all tokens, each as late as it is used."""
+
+    def __init__(self, rows: ShiftRows, m: Module, row: int, lane: int) -> None:
+        code, plan, ce, name = rows.weights[row][lane], rows.plan, rows.ce, f"{row}_{lane}"
+        last = 1 + rows.stages
+        self.fine = _Select(m, ce, code, plan.fine, 1, f"fine{name}")
+        self.coarse = _Select(m, ce, code, plan.coarse, 1 + (len(plan.variants) > 1), f"mid{name}")
+        self.state = _Select(m, ce, code, plan.state, last, f"state{name}")
+        sign = _Select(m, ce, code, plan.negative, last, f"sign{name}")
+        self.negative = sign.bits[0]
+
+
+class _Select:
+    """One selection: raw bits of the code where two suffice, decoded ones elsewhere."""
+
+    def __init__(
+        self, m: Module, ce: Value, code: Value, table: Table, late: int, name: str
+    ) -> None:
+        raw = raw_bits(table, len(code))
+        if raw is None:
+            self.options = {option: option for option in table if option is not None}
+            now = Signal(2, name=f"{name}_decoded")
+            with m.Switch(code):
+                for number, option in enumerate(table):
+                    with m.Case(number):
+                        m.d.comb += now.eq(option or 0)
+        else:
+            now = Cat(code[bit] for bit in raw)
+            self.options = {}
+            for number, option in enumerate(table):
+                if option is not None:
+                    key = sum((number >> bit & 1) << i for i, bit in enumerate(raw))
+                    self.options[key] = option
+        for stage in range(late if raw != () else 0):
+            later = Signal(len(now), name=f"{name}_{stage}")
+            with m.If(ce):
+                m.d.sync += later.eq(now)
+            now = later
+        self.bits = now
+
+    def second(self) -> Value:
+        """Whether the second of two options is chosen."""
+        keys = [key for key, option in self.options.items() if option == 1]
+        return self.bits.matches(*keys)
+
+    def select(
+        self, m: Module, choices: Sequence[Value] | dict[int, Value], width: int, name: str
+    ) -> Value:
+        """The chosen number."""
+        if len(self.options) == 1:
+            (option,) = self.options.values()
+            return choices[option]
+        chosen = Signal(signed(width), name=name)
+        with m.Switch(self.bits):
+            for key, option in self.options.items():
+                with m.Case(key):
+                    m.d.comb += chosen.eq(choices[option])
+        return chosen
