@@ -1,0 +1,103 @@
+"""Second moments of a layer's inputs: all that fitting its rows needs to know of the images.
+
+Of the float network's input ``x`` and the quantised network's input ``q`` of the same layer, with
+means taken off (the bias takes them over): ``H = E[q q^T]`` and ``C = E[x q^T]``. The expected
+squared error of a row ``v`` against the float row ``w`` is then quadratic in ``v``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .layers import Geometry, Layer, Reals
+from .runtime import Floats
+
+__all__ = ["MomentSums", "Moments", "rows_of"]
+
+_SAMPLES = 1 << 16
+"""Input vectors that are taken from all images together."""
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Means ``[groups, K]`` and centred moments ``[groups, K, K]`` of a layer's inputs."""
+
+    float_mean: Reals
+    mean: Reals
+    cross: Reals
+    second: Reals
+
+    @property
+    def diagonal(self) -> Reals:
+        """Variance of every input, never quite 0: ``[groups, K]``."""
+        found = np.diagonal(self.second, axis1=1, axis2=2)
+        return found + 1e-6 * found.mean(axis=1, keepdims=True) + 1e-12
+
+
+@dataclass(eq=False)
+class MomentSums:
+    """Adds up images."""
+
+    layer: Layer
+    images: int
+    _count: int = 0
+    _seen: int = 0
+    _sums: list[Reals] = field(default_factory=list)
+
+    def add(self, floats: Floats, quantised: Floats) -> None:
+        """Inputs of some images in the float and in the quantised network, of one shape."""
+        share = max(1, _SAMPLES // self.images)
+        a = rows_of(self.layer, floats, share, self._seen)
+        b = rows_of(self.layer, quantised, share, self._seen)
+        self._seen += len(floats)
+        self._count += a.shape[1]
+        turned = b.transpose(0, 2, 1)
+        sums = [a.sum(axis=1), b.sum(axis=1), turned @ a, turned @ b]
+        # float32 products of one batch, float64 sums of all.
+        if not self._sums:
+            self._sums = [np.zeros(s.shape) for s in sums]
+        for total, one in zip(self._sums, sums, strict=True):
+            total += one
+
+    def moments(self) -> Moments:
+        """What was added so far."""
+        float_mean, mean, cross, second = (s / self._count for s in self._sums)
+        return Moments(
+            float_mean=float_mean,
+            mean=mean,
+            cross=cross.transpose(0, 2, 1) - float_mean[:, :, None] * mean[:, None, :],
+            second=second - mean[:, :, None] * mean[:, None, :],
+        )
+
+
+def rows_of(layer: Layer, values: Floats, share: int, seed: int) -> Floats:
+    """Input vectors of a layer ``[groups, n, K]``: at most ``share`` of each image."""
+    rng = np.random.default_rng(seed)
+    if layer.geometry is None:
+        table = values.reshape(len(values), -1, layer.matrix.shape[1])
+        if table.shape[1] > share:
+            table = table[:, rng.choice(table.shape[1], share, replace=False)]
+        return table.reshape(1, -1, table.shape[-1])
+    return _patches(layer.geometry, values, share, rng)
+
+
+def _patches(geometry: Geometry, values: Floats, share: int, rng: np.random.Generator) -> Floats:
+    top, left, bottom, right = geometry.padding
+    padded = np.pad(values, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    extent = tuple(d * (k - 1) + 1 for d, k in zip(geometry.dilation, geometry.kernel, strict=True))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, extent, axis=(2, 3))
+    (step_y, step_x), (wide_y, wide_x) = geometry.stride, geometry.dilation
+    windows = windows[:, :, ::step_y, ::step_x, ::wide_y, ::wide_x]
+    count, channels, tall, wide = windows.shape[:4]
+    places = np.arange(tall * wide)
+    if len(places) > share:
+        places = rng.choice(places, share, replace=False)
+    chosen = windows[:, :, places // wide, places % wide]
+    table = chosen.transpose(0, 2, 1, 3, 4).reshape(
+        count * len(places), geometry.groups, channels // geometry.groups, *geometry.kernel
+    )
+    return np.ascontiguousarray(
+        table.transpose(1, 0, 2, 3, 4).reshape(geometry.groups, len(table), -1)
+    )

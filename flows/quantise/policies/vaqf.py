@@ -1,0 +1,28 @@
+"""VAQF: one bit a weight."""
+
+from __future__ import annotations
+
+from .base import Policy
+
+__all__ = ["Vaqf"]
+
+
+class Vaqf(Policy):
+    """``binary`` with a scale a row; first and last layer ``fixed8``.
+
+    The paper's scale is the mean magnitude of the row's weights; here it is the mean weighted by
+    the variance of their inputs, its generalisation. It trains in three stages; nothing of the
+    kind happens here.
+
+    Source: Sun et al., "VAQF: Fully Automatic Software-Hardware Co-Design Framework for Low-Bit
+    Vision Transformer" (2022), section on quantisation.
+    """
+
+    name = "vaqf"
+    title = "binary, ends fixed8"
+    source = "Sun et al., 2022"
+    keep_ends = True
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        return ("binary",)
