@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Array, Module, Mux, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
@@ -17,7 +19,15 @@ class RowDrain(Component):
     pipeline of four-to-one selections goes through them. One LUT level between registers.
 
     Latency from ``load`` to the first beat: one cycle and one for each factor of four in
-    ``beats``. Throughput one beat a cycle; a load every ``beats`` cycles.
+    ``beats`` (those of ``short`` included). Throughput one beat a cycle; a load every ``beats``
+    cycles, after a short one as soon as its beats have left.
+
+    Parameters
+    ----------
+    bits : bits of a number
+    width : numbers a beat
+    beats : beats of all numbers
+    short : which numbers a short load hands out, a multiple of ``width``
 
     Members
     -------
@@ -25,21 +35,27 @@ class RowDrain(Component):
         ``beats * width`` numbers, in the order they shall leave.
     load : in
         Take them; only in a cycle after one with ``free``.
+    short : in
+        Beside ``load``: hand out only some, as the parameter of that name says.
     free : out
         If nothing is loaded in this cycle, the next one may load.
     o : stream
         ``width`` numbers a beat.
     """
 
-    def __init__(self, *, bits: int, width: int, beats: int) -> None:
+    def __init__(self, *, bits: int, width: int, beats: int, short: Sequence[int] = ()) -> None:
+        if len(short) % width:
+            raise ValueError(f"short must be a multiple of {width} numbers, not {len(short)}")
         self.bits, self.width, self.beats = bits, width, beats
+        self.places = [*range(beats * width), *short]
         self.latency = 1
-        while RADIX ** (self.latency - 1) < beats:
+        while RADIX ** (self.latency - 1) * width < len(self.places):
             self.latency += 1
         super().__init__(
             {
                 "sums": In(data.ArrayLayout(signed(bits), width * beats)),
                 "load": In(1),
+                "short": In(1),
                 "free": Out(1),
                 "o": Out(stream.Signature(data.ArrayLayout(signed(bits), width))),
             }
@@ -48,15 +64,21 @@ class RowDrain(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         busy, final, advance = Signal(), Signal(), Signal()
-        index = Signal(range(max(2, self.beats)))
+        every = len(self.places) // self.width
+        # Beats of a short load come behind the others.
+        index, brief = Signal(range(max(2, every))), Signal()
         held = Signal.like(self.sums, name="held")
         with m.If(self.load):
-            m.d.sync += [held.eq(self.sums), index.eq(0), final.eq(self.beats == 1), busy.eq(1)]
+            m.d.sync += [held.eq(self.sums), busy.eq(1), brief.eq(self.short)]
+            m.d.sync += index.eq(Mux(self.short, self.beats, 0))
+            m.d.sync += final.eq(Mux(self.short, every - self.beats == 1, self.beats == 1))
         with m.Elif(advance):
-            m.d.sync += [index.eq(index + 1), final.eq(index == self.beats - 2)]
-            m.d.sync += busy.eq(busy & ~final)
+            m.d.sync += index.eq(index + 1)
+            m.d.sync += final.eq(Mux(brief, index == every - 2, index == self.beats - 2))
+        m.d.sync += busy.eq(self.load | busy & ~(final & advance))
         entries = [
-            held[at : at + self.width] for at in range(0, self.width * self.beats, self.width)
+            [held[place] for place in self.places[at : at + self.width]]
+            for at in range(0, len(self.places), self.width)
         ]
         valid, place = busy, index
         while len(entries) > 1:

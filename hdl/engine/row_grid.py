@@ -32,9 +32,20 @@ class RowGrid(Component):
     blocks : row blocks (see :mod:`hdl.rows.block`), in the order of their rows
     acc_bits : bits of an accumulator
     drain : accumulators a beat of the output stream; divides the rows
+    order : rows in the order in which a token's results leave (default: as they are)
+    short : after a K loop with ``short`` beside ``last`` only the first so many rows leave, in
+        order (default: there is no such member)
     """
 
-    def __init__(self, blocks: Sequence[Any], *, acc_bits: int, drain: int) -> None:
+    def __init__(
+        self,
+        blocks: Sequence[Any],
+        *,
+        acc_bits: int,
+        drain: int,
+        order: Sequence[int] | None = None,
+        short: int = 0,
+    ) -> None:
         self.blocks = list(blocks)
         first = self.blocks[0]
         self.tokens, self.lanes, self.act_bits = first.tokens, first.lanes, first.act_bits
@@ -42,11 +53,14 @@ class RowGrid(Component):
         if self.rows % drain:
             raise ValueError(f"drain must be a divisor of {self.rows} rows, not {drain}")
         self.acc_bits, self.drain = acc_bits, drain
+        self.order = list(range(self.rows) if order is None else order)
+        self.short = short
         self.weight_bits = max(b.signature.members["weights"].shape.elem_shape.elem_shape
                                for b in self.blocks)  # fmt: skip
         acts = data.ArrayLayout(data.ArrayLayout(signed(self.act_bits), self.lanes), self.tokens)
         weights = data.ArrayLayout(data.ArrayLayout(self.weight_bits, self.lanes), self.rows)
-        beat = data.StructLayout({"acts": acts, "weights": weights, "last": 1})
+        flags = {"last": 1, "short": 1} if short else {"last": 1}
+        beat = data.StructLayout({"acts": acts, "weights": weights, **flags})
         accs = data.ArrayLayout(signed(acc_bits), drain)
         super().__init__({"i": In(stream.Signature(beat)), "o": Out(stream.Signature(accs))})
 
@@ -95,14 +109,26 @@ class RowGrid(Component):
         for block in self.blocks:
             results += self._accumulate(m, block, len(results), ce & valid, fresh)
         done = delayed(ending, ("last",), slowest + 1)
+        starts = range(0, self.tokens * self.rows, self.rows)
         m.submodules.drain = drain = RowDrain(
-            bits=self.acc_bits, width=self.drain, beats=self.tokens * self.rows // self.drain
+            bits=self.acc_bits,
+            width=self.drain,
+            beats=self.tokens * self.rows // self.drain,
+            short=[at + self.order.index(row) for at in starts for row in range(self.short)],
         )
-        order = [results[r][t] for t in range(self.tokens) for r in range(self.rows)]
-        m.d.comb += [drain.load.eq(done & ce)]
+        if self.short:
+            brief = delayed(self.i.payload.short, ("short",), slowest + 1)
+            m.d.comb += drain.short.eq(brief)
+        order = [results[r][t] for t in range(self.tokens) for r in self.order]
         m.d.comb += [one.eq(acc) for one, acc in zip(drain.sums, order, strict=True)]
-        # Six inputs: a LUT. Results stop before the drain until it is free.
-        m.d.sync += ce.eq(Mux(ce, ~last | (drain.free & ~done), drain.free))
+        # Whether all moves and whether sums are complete, a cycle ahead, so that both come out of
+        # registers: six inputs each. Registers stop before complete sums would meet an occupied
+        # drain.
+        able = drain.free & ~done
+        m.d.sync += [
+            ce.eq(Mux(ce, ~last | able, drain.free)),
+            drain.load.eq(Mux(ce, last & able, drain.free)),
+        ]
         connect(m, drain.o, flipped(self.o))
         return m
 

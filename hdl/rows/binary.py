@@ -33,7 +33,7 @@ class BinaryRows(Component):
         self.act_bits = act_bits
         self.width = sum_bits(lanes, act_bits, 1)
         self.pairs = (lanes + 1) // 2
-        self.chain = LaneChain(self.pairs, 2 << act_bits - 1, family)
+        self.chain = LaneChain(self.pairs, act_bits + 1, family)
         self.latency = 1 + self.chain.latency
         super().__init__(
             RowBlockSignature(

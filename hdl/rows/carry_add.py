@@ -18,11 +18,12 @@ def carry_add(
     alone chooses the operand by width and builds that logic twice. The missing one enters the
     chain where it begins, without a bit of its own.
     """
-    if family == "generic":
-        return add(direct, other, carry)[:bits].as_signed()
     left, right = Signal(signed(bits)), Signal(signed(bits))
+    m.d.comb += [left.eq(direct), right.eq(other)]
+    if family == "generic":
+        return add(left, right, carry)[:bits].as_signed()
     propagate = Signal(bits)
-    m.d.comb += [left.eq(direct), right.eq(other), propagate.eq(left ^ right)]
+    m.d.comb += propagate.eq(left ^ right)
     size = 8 if family == "xcup" else 4
     total: list[Value] = []
     before: Value = carry

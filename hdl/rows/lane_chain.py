@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Module, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 
 from hdl.rows.adder_tree import Term
 from hdl.rows.carry_add import carry_add
 
 
 class LaneChain:
-    """A sum of ``count`` terms; term ``i`` comes ``i`` cycles after the first.
+    """A sum of ``count`` terms of ``bits`` bits; term ``i`` comes ``i`` cycles after the first.
 
     A tree would need all terms in registers. Here each adder has the sum so far on its direct
     input, which leaves five inputs of every bit's LUT to whatever selects, shifts or inverts the
@@ -20,31 +20,46 @@ class LaneChain:
 
     The one missing from an inverted term rides on the next adder's carry input; the last leaves
     with the sum, for the accumulator's.
+
+    Terms are added with their sign bits inverted, as numbers from 0 on: a sign would go to all
+    upper bits of its adder, behind a LUT of its own. What that adds to the sum, half of
+    ``2**bits`` for each term, the last adder takes away by constants in its upper bits; of an odd
+    number of terms the first one brings another half, to make that possible.
     """
 
-    def __init__(self, count: int, largest: int, family: str) -> None:
-        """Magnitudes of terms are at most ``largest``."""
-        self.count, self.largest, self.family = count, largest, family
+    def __init__(self, count: int, bits: int, family: str) -> None:
+        self.count, self.bits, self.family = count, bits, family
         self.latency = count
+        self.width = bits + (count - 1).bit_length()
+        """Signed bits of the sum."""
 
-    def bits(self, terms: int) -> int:
-        """Signed bits of a sum of so many terms.
-
-        Its largest positive value comes of inverted terms only, the last one's one still missing.
-        """
-        return (terms * self.largest - 1).bit_length() + 1
+    def _width(self, terms: int) -> int:
+        """Bits of a sum of so many terms, no more than the last sum has."""
+        return min(self.width, self.bits + (terms - 1 + self.count % 2).bit_length())
 
     def build(self, m: Module, ce: Value, terms: Sequence[Term], name: str) -> tuple[Value, Value]:
-        """The sum without its last missing one, and that one."""
+        """The sum without its last missing one, and that one; terms are signed."""
         total, pending = terms[0].value, terms[0].carry
         for index, term in enumerate(terms):
-            bits = self.bits(index + 1)
-            following = Signal(signed(bits), name=f"{name}_{index}")
+            width = self._width(index + 1)
+            ends = index == self.count - 1
+            following = Signal(signed(width) if ends else width, name=f"{name}_{index}")
             carry = Signal(name=f"{name}_{index}_carry")
-            value = term.value
+            value = self._raised(term.value, index, width)
             if index:
-                value = carry_add(m, self.family, total, value, pending, bits)
+                value = carry_add(m, self.family, total, value, pending, width)
             with m.If(ce):
                 m.d.sync += [following.eq(value), carry.eq(term.carry)]
             total, pending = following, carry
         return total, pending
+
+    def _raised(self, value: Value, index: int, width: int) -> Value:
+        """The term from 0 on; the last one less all that the sum has in excess."""
+        if self.count == 1:
+            return value
+        rest, sign = value[: self.bits - 1], value[self.bits - 1]
+        if index == 0 and self.count % 2:
+            return Cat(rest, sign, ~sign)
+        excess = (self.count + 1) // 2 if index == self.count - 1 else 0
+        upper = width - self.bits
+        return Cat(rest, ~sign, Const(-excess % (1 << upper), upper))

@@ -11,9 +11,9 @@ def pair_mux(m: Module, family: str, double: Value, number: Value) -> Value:
     Two neighbouring bits have four inputs between them: on the vendor's devices one ``LUT6_2``,
     whose two outputs are functions of the same five inputs. Synthesis left alone takes two LUTs.
     """
-    bits = [*number, number[-1], number[-1]]
-    chosen = []
-    for index in range(0, len(number) + 1, 2):
+    bits = [*number, number[-1]]
+    chosen: list[Value] = []
+    for index in range(0, len(number), 2):
         below = bits[index - 1] if index else Const(0, 1)
         inputs = [below, bits[index], bits[index + 1], double]
         if family == "generic":
@@ -30,7 +30,8 @@ def pair_mux(m: Module, family: str, double: Value, number: Value) -> Value:
             o_O6=high,
         )
         chosen += [low, high]
-    return Cat(chosen[: len(number) + 1]).as_signed()
+    # The top bit is the sign either way.
+    return Cat(chosen[: len(number)], number[-1]).as_signed()
 
 
 def _table(doubled: int, plain: int) -> int:

@@ -43,7 +43,7 @@ class ShiftRows(Component):
         self.book, self.plan, self.family = book, plan, family
         self.rows, self.tokens, self.lanes, self.act_bits = rows, tokens, lanes, act_bits
         self.width = sum_bits(lanes, act_bits, book.largest)
-        self.chain = LaneChain(lanes, book.largest << act_bits - 1, family)
+        self.chain = LaneChain(lanes, _inverted_bits(book, act_bits), family)
         self.stages = (len(plan.variants) > 1) + (len(plan.middle) > 1)
         self.latency = 1 + self.stages + self.chain.latency
         super().__init__(
@@ -120,12 +120,16 @@ class ShiftRows(Component):
             number = Signal(signed(bits), name=f"m{name}")
             with m.If(self.ce):
                 m.d.sync += number.eq(control.coarse.select(m, moved, bits, f"{name}_coarse"))
-        # Inverted numbers need one value less than negated ones: x * w of full size fits.
-        wide = self.chain.bits(1)
+        wide = self.chain.bits
         last: dict[int, Value] = {ZERO: 0, NEAR: number, FAR: number << plan.far}
         value = control.state.select(m, last, wide, f"{name}_state")
         inverted = value[:wide].as_unsigned() ^ control.negative.replicate(wide)
         return Term(inverted.as_signed(), control.negative)
+
+
+def _inverted_bits(book: CodeBook, act_bits: int) -> int:
+    """Bits of a product: inverted, not negated, -128 * -w is one less than its full size."""
+    return ((book.largest << act_bits - 1) - 1).bit_length() + 1
 
 
 class _Control:
