@@ -1,4 +1,4 @@
-"""Post-training quantisation by published policies: float ONNX in, QDQ ONNX with row formats out."""
+"""Post-training quantisation by published policies: float ONNX in, row formats in QDQ form out."""
 
 from .accuracy import float_accuracy, integer_accuracy
 from .calibration import Labelled, read_images, read_labelled

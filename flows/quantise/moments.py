@@ -16,8 +16,10 @@ from .runtime import Floats
 
 __all__ = ["MomentSums", "Moments", "rows_of"]
 
-_SAMPLES = 1 << 16
-"""Input vectors that are taken from all images together."""
+_SAMPLES, _SAMPLES_PER_INPUT = 1 << 13, 16
+"""Input vectors that are taken from all images together: so many, or so many for each of K."""
+_BLOCK = 2048
+"""Vectors that are multiplied at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +34,8 @@ class Moments:
     @property
     def diagonal(self) -> Reals:
         """Variance of every input, never quite 0: ``[groups, K]``."""
-        found = np.diagonal(self.second, axis1=1, axis2=2)
-        return found + 1e-6 * found.mean(axis=1, keepdims=True) + 1e-12
+        found: Reals = np.diagonal(self.second, axis1=1, axis2=2)
+        return np.asarray(found + 1e-6 * found.mean(axis=1, keepdims=True) + 1e-12)
 
 
 @dataclass(eq=False)
@@ -45,24 +47,23 @@ class MomentSums:
     _count: int = 0
     _seen: int = 0
     _sums: list[Reals] = field(default_factory=list)
+    _waiting: list[tuple[Floats, Floats]] = field(default_factory=list)
 
     def add(self, floats: Floats, quantised: Floats) -> None:
         """Inputs of some images in the float and in the quantised network, of one shape."""
-        share = max(1, _SAMPLES // self.images)
+        wanted = max(_SAMPLES, _SAMPLES_PER_INPUT * self.layer.matrix.shape[1])
+        share = -(-wanted // self.images)
         a = rows_of(self.layer, floats, share, self._seen)
         b = rows_of(self.layer, quantised, share, self._seen)
         self._seen += len(floats)
-        self._count += a.shape[1]
-        turned = b.transpose(0, 2, 1)
-        sums = [a.sum(axis=1), b.sum(axis=1), turned @ a, turned @ b]
-        # float32 products of one batch, float64 sums of all.
-        if not self._sums:
-            self._sums = [np.zeros(s.shape) for s in sums]
-        for total, one in zip(self._sums, sums, strict=True):
-            total += one
+        self._waiting.append((a, b))
+        if sum(one.shape[1] for one, _ in self._waiting) >= _BLOCK:
+            self._flush()
 
     def moments(self) -> Moments:
         """What was added so far."""
+        if self._waiting:
+            self._flush()
         float_mean, mean, cross, second = (s / self._count for s in self._sums)
         return Moments(
             float_mean=float_mean,
@@ -70,6 +71,18 @@ class MomentSums:
             cross=cross.transpose(0, 2, 1) - float_mean[:, :, None] * mean[:, None, :],
             second=second - mean[:, :, None] * mean[:, None, :],
         )
+
+    def _flush(self) -> None:
+        """float32 products of one block, float64 sums of all."""
+        a, b = (np.concatenate(part, axis=1) for part in zip(*self._waiting, strict=True))
+        self._waiting = []
+        self._count += a.shape[1]
+        turned = b.transpose(0, 2, 1)
+        sums = [a.sum(axis=1), b.sum(axis=1), turned @ a, turned @ b]
+        if not self._sums:
+            self._sums = [np.zeros(s.shape) for s in sums]
+        for total, one in zip(self._sums, sums, strict=True):
+            total += one
 
 
 def rows_of(layer: Layer, values: Floats, share: int, seed: int) -> Floats:
