@@ -8,6 +8,8 @@ from amaranth.hdl import Array, Module, Mux, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
+from hdl.rows.side_by_side import chop
+
 RADIX = 4
 """Numbers a selection takes from: four and two select bits fill a LUT."""
 
@@ -76,10 +78,8 @@ class RowDrain(Component):
             m.d.sync += index.eq(index + 1)
             m.d.sync += final.eq(Mux(brief, index == every - 2, index == self.beats - 2))
         m.d.sync += busy.eq(self.load | busy & ~(final & advance))
-        entries = [
-            [held[place] for place in self.places[at : at + self.width]]
-            for at in range(0, len(self.places), self.width)
-        ]
+        beat = self.bits * self.width
+        entries = chop(held.as_value(), beat)
         valid, place = busy, index
         while len(entries) > 1:
             chosen = []
@@ -87,12 +87,9 @@ class RowDrain(Component):
                 some = entries[start : start + RADIX]
                 # Beyond the end anything will do: repeat, so that nothing is to be decoded.
                 some += [some[-1]] * (RADIX - len(some))
-                register = [Signal(signed(self.bits)) for _ in range(self.width)]
+                register = Signal(beat, name=f"chosen{len(entries)}_{start}")
                 with m.If(advance):
-                    m.d.sync += [
-                        register[lane].eq(Array(one[lane] for one in some)[place[:2]])
-                        for lane in range(self.width)
-                    ]
+                    m.d.sync += register.eq(Array(some)[place[:2]])
                 chosen.append(register)
             following, later = Signal(), Signal(max(1, len(place) - 2))
             with m.If(advance):
@@ -104,6 +101,6 @@ class RowDrain(Component):
             self.free.eq(Mux(busy, final & self.o.ready, 1)),
             advance.eq(~valid | self.o.ready),
             self.o.valid.eq(valid),
-            *(self.o.payload[lane].eq(entries[0][lane]) for lane in range(self.width)),
+            self.o.payload.as_value().eq(entries[0]),
         ]
         return m

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from hdl.engine.row_drain import RowDrain
 from hdl.rows.adder_tree import add
+from hdl.rows.side_by_side import chop, fit, signed_parts
 
 
 class RowGrid(Component):
@@ -88,16 +89,18 @@ class RowGrid(Component):
         for index, block in enumerate(self.blocks):
             m.submodules[f"block{index}"] = block
             m.d.comb += block.ce.eq(ce)
+            bits = block.signature.members["weights"].shape.elem_shape.elem_shape
             for lane in range(self.lanes):
                 late = block.skew(lane) + slowest - block.latency
-                for token in range(self.tokens):
-                    value = self.i.payload.acts[token][lane]
-                    m.d.comb += block.acts[token][lane].eq(delayed(value, ("x", token, lane), late))
-                for inner in range(block.rows):
-                    value = self.i.payload.weights[row + inner][lane]
-                    m.d.comb += block.weights[inner][lane].eq(
-                        delayed(value, ("w", row + inner, lane), late)
-                    )
+                # A lane of all tokens or rows is one register: that is less Verilog.
+                acts = Cat(self.i.payload.acts[token][lane] for token in range(self.tokens))
+                for token, x in enumerate(chop(delayed(acts, ("x", lane), late), self.act_bits)):
+                    m.d.comb += block.acts[token][lane].eq(x)
+                codes = Cat(
+                    self.i.payload.weights[row + inner][lane][:bits] for inner in range(block.rows)
+                )
+                for inner, w in enumerate(chop(delayed(codes, ("w", row, lane), late), bits)):
+                    m.d.comb += block.weights[inner][lane].eq(w)
             row += block.rows
         ending = Signal()
         m.d.comb += ending.eq(self.i.valid & self.i.payload.last)
@@ -139,12 +142,13 @@ class RowGrid(Component):
         while the next K loop's first beat replaces it."""
         lines = []
         for inner in range(block.rows):
-            line = []
-            for token in range(self.tokens):
-                term = block.sums[inner][token]
-                acc = Signal(signed(self.acc_bits), name=f"acc{row + inner}_{token}")
-                with m.If(enable):
-                    m.d.sync += acc.eq(add(term.value, Mux(fresh, 0, acc), term.carry))
-                line.append(acc)
-            lines.append(line)
+            line = Signal(self.acc_bits * self.tokens, name=f"acc{row + inner}")
+            accs = signed_parts(line, self.acc_bits)
+            sums = [
+                add(term.value, Mux(fresh, 0, acc), term.carry)
+                for term, acc in zip(block.sums[inner], accs, strict=True)
+            ]
+            with m.If(enable):
+                m.d.sync += line.eq(Cat(fit(value, self.acc_bits) for value in sums))
+            lines.append(accs)
         return lines

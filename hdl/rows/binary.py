@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Const, Module, Mux, Signal, signed
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import Component
 
-from hdl.rows.adder_tree import Term
 from hdl.rows.block import RowBlockSignature, sum_bits
 from hdl.rows.lane_chain import LaneChain
+from hdl.rows.side_by_side import signed_parts
 
 
 class BinaryRows(Component):
@@ -62,31 +64,36 @@ class BinaryRows(Component):
                     m.d.sync += [negative.eq(first), unequal.eq(first ^ second)]
                 controls[row, pair] = negative, unequal
         bits = self.act_bits + 1
-        for token in range(self.tokens):
-            shared = []
-            for pair in range(self.pairs):
-                a, b = self._pair(self.acts[token], pair)
-                total = Signal(signed(bits), name=f"sum{token}_{pair}")
-                difference = Signal(signed(bits), name=f"difference{token}_{pair}")
-                with m.If(self.ce):
-                    m.d.sync += [total.eq(a + b), difference.eq(a - b)]
-                shared.append((total, difference))
-            for row in range(self.rows):
-                terms = []
-                for pair, (total, difference) in enumerate(shared):
-                    negative, unequal = controls[row, pair]
-                    value = Mux(unequal, difference, total).as_unsigned() ^ negative.replicate(bits)
-                    terms.append(Term(value.as_signed(), negative))
-                value, carry = self.chain.build(m, self.ce, terms, f"t{row}_{token}")
+        shared = []
+        for pair in range(self.pairs):
+            both = [self._pair(self.acts[token], pair) for token in range(self.tokens)]
+            sums = Signal(bits * self.tokens, name=f"sums{pair}")
+            differences = Signal(bits * self.tokens, name=f"differences{pair}")
+            with m.If(self.ce):
+                m.d.sync += [
+                    sums.eq(Cat((a + b)[:bits] for a, b in both)),
+                    differences.eq(Cat((a - b)[:bits] for a, b in both)),
+                ]
+            shared.append((sums, differences))
+        for row in range(self.rows):
+            terms, ones = [], []
+            for pair, (sums, differences) in enumerate(shared):
+                negative, unequal = controls[row, pair]
+                line = Signal(bits * self.tokens, name=f"v{row}_{pair}")
+                m.d.comb += line.eq(Mux(unequal, differences, sums) ^ negative.replicate(len(line)))
+                terms.append(signed_parts(line, bits))
+                ones.append(negative)
+            values, carry = self.chain.build(m, self.ce, terms, ones, f"t{row}")
+            for token, value in enumerate(values):
                 m.d.comb += [
                     self.sums[row][token].value.eq(value),
                     self.sums[row][token].carry.eq(carry),
                 ]
         return m
 
-    def _pair(self, lanes: object, pair: int) -> tuple[object, object]:
+    def _pair(self, lanes: Any, pair: int) -> tuple[Value, Value]:
         """Two lanes; the last one of an odd number beside a zero."""
         first = lanes[2 * pair]
         if 2 * pair + 1 < self.lanes:
             return first, lanes[2 * pair + 1]
-        return first, Const(0, len(first))
+        return first, Const(0, first.shape())

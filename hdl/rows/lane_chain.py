@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 
-from hdl.rows.adder_tree import Term
 from hdl.rows.carry_add import carry_add
+from hdl.rows.side_by_side import chop
 
 
 class LaneChain:
@@ -37,26 +37,39 @@ class LaneChain:
         """Bits of a sum of so many terms, no more than the last sum has."""
         return min(self.width, self.bits + (terms - 1 + self.count % 2).bit_length())
 
-    def build(self, m: Module, ce: Value, terms: Sequence[Term], name: str) -> tuple[Value, Value]:
-        """The sum without its last missing one, and that one; terms are signed."""
-        total, pending = terms[0].value, terms[0].carry
-        for index, term in enumerate(terms):
+    def build(
+        self,
+        m: Module,
+        ce: Value,
+        terms: Sequence[Sequence[Value]],
+        ones: Sequence[Value],
+        name: str,
+    ) -> tuple[list[Value], Value]:
+        """A row's sums of every token, without the last missing one, and that one.
+
+        ``terms`` are signed numbers by lane and token, ``ones`` the missing ones by lane. All
+        tokens' sums are one register: the Verilog is a fraction of what one for each would take.
+        """
+        totals, pending = list(terms[0]), ones[0]
+        for index, line in enumerate(terms):
             width = self._width(index + 1)
-            ends = index == self.count - 1
-            following = Signal(signed(width) if ends else width, name=f"{name}_{index}")
+            register = Signal(width * len(line), name=f"{name}_{index}")
             carry = Signal(name=f"{name}_{index}_carry")
-            value = self._raised(term.value, index, width)
+            values = [self._raised(value, index, width) for value in line]
             if index:
-                value = carry_add(m, self.family, total, value, pending, width)
+                values = [
+                    carry_add(m, self.family, total, value, pending, width)
+                    for total, value in zip(totals, values, strict=True)
+                ]
             with m.If(ce):
-                m.d.sync += [following.eq(value), carry.eq(term.carry)]
-            total, pending = following, carry
-        return total, pending
+                m.d.sync += [register.eq(Cat(values)), carry.eq(ones[index])]
+            totals, pending = chop(register, width), carry
+        return [total.as_signed() for total in totals], pending
 
     def _raised(self, value: Value, index: int, width: int) -> Value:
         """The term from 0 on; the last one less all that the sum has in excess."""
         if self.count == 1:
-            return value
+            return value[: self.bits]
         rest, sign = value[: self.bits - 1], value[self.bits - 1]
         if index == 0 and self.count % 2:
             return Cat(rest, sign, ~sign)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib.wiring import Component
 
-from hdl.rows.adder_tree import Term
 from hdl.rows.block import RowBlockSignature, sum_bits
 from hdl.rows.lane_chain import LaneChain
 from hdl.rows.pair_mux import pair_mux
 from hdl.rows.shift_plan import FAR, NEAR, ZERO, Table, raw_bits, shift_plan
+from hdl.rows.side_by_side import Numbers, fit, register, signed_parts
 from models.formats import CodeBook
 
 
@@ -63,68 +63,68 @@ class ShiftRows(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        multiples = {
-            (token, lane): self._multiples(m, token, lane)
-            for token in range(self.tokens)
-            for lane in range(self.lanes)
-        }
+        multiples = [self._multiples(m, lane) for lane in range(self.lanes)]
         for row in range(self.rows):
-            controls = [_Control(self, m, row, lane) for lane in range(self.lanes)]
-            for token in range(self.tokens):
-                terms = [
-                    self._term(m, multiples[token, lane], controls[lane], f"{row}_{token}_{lane}")
-                    for lane in range(self.lanes)
-                ]
-                value, carry = self.chain.build(m, self.ce, terms, f"t{row}_{token}")
+            terms, ones = [], []
+            for lane in range(self.lanes):
+                control = _Control(self, m, row, lane)
+                terms.append(self._terms(m, multiples[lane], control, f"{row}_{lane}"))
+                ones.append(control.negative)
+            values, carry = self.chain.build(m, self.ce, terms, ones, f"t{row}")
+            for token, value in enumerate(values):
                 m.d.comb += [
                     self.sums[row][token].value.eq(value),
                     self.sums[row][token].carry.eq(carry),
                 ]
         return m
 
-    def _multiples(self, m: Module, token: int, lane: int) -> dict[int, Signal]:
-        """Odd multiples of an activation, registered."""
-        x = self.acts[token][lane]
+    def _multiples(self, m: Module, lane: int) -> dict[int, Numbers]:
+        """Odd multiples of every token's activation, registered."""
         found = {}
         for odd in sorted({v // (v & -v) for v in self.plan.variants}):
-            value = Signal(signed(self._bits(odd)), name=f"x{odd}_{token}_{lane}")
-            made = {1: x, 3: x + (x << 1), 5: x + (x << 2), 7: (x << 3) - x}[odd]
-            with m.If(self.ce):
-                m.d.sync += value.eq(made)
-            found[odd] = value
+            made = []
+            for token in range(self.tokens):
+                x = self.acts[token][lane]
+                made.append({1: x, 3: x + (x << 1), 5: x + (x << 2), 7: (x << 3) - x}[odd])
+            found[odd] = register(m, self.ce, made, self._bits(odd), f"x{odd}_{lane}")
         return found
 
     def _bits(self, multiple: int) -> int:
         return self.act_bits + (multiple - 1).bit_length()
 
-    def _term(self, m: Module, multiples: dict[int, Signal], control: _Control, name: str) -> Term:
-        """What the chain adds, inverted for negative weights, and the one then missing."""
+    def _terms(
+        self, m: Module, multiples: dict[int, Numbers], control: _Control, name: str
+    ) -> Numbers:
+        """What the chain adds for each token, inverted for negative weights."""
         plan = self.plan
-        choices: list[Value] = []
+        choices: list[Numbers] = []
         for variant in plan.variants:
             odd = variant // (variant & -variant)
-            choices.append(multiples[odd] << (variant // odd).bit_length() - 1)
-        number = choices[0]
+            choices.append([x << (variant // odd).bit_length() - 1 for x in multiples[odd]])
+        numbers = choices[0]
         bits = self._bits(plan.variants[-1])
         if len(choices) > 1:
-            number = Signal(signed(bits), name=f"f{name}")
             if plan.variants == (1, 2):
-                chosen = pair_mux(m, self.family, control.fine.second(), choices[0])
+                double = control.fine.second()
+                chosen = [pair_mux(m, self.family, double, number) for number in choices[0]]
             else:
                 chosen = control.fine.select(m, choices, bits, f"{name}_fine")
-            with m.If(self.ce):
-                m.d.sync += number.eq(chosen)
+            numbers = register(m, self.ce, chosen, bits, f"f{name}")
         if len(plan.middle) > 1:
             bits += plan.middle[-1]
-            moved = [number << shift for shift in plan.middle]
-            number = Signal(signed(bits), name=f"m{name}")
-            with m.If(self.ce):
-                m.d.sync += number.eq(control.coarse.select(m, moved, bits, f"{name}_coarse"))
+            moved = [[number << shift for number in numbers] for shift in plan.middle]
+            chosen = control.coarse.select(m, moved, bits, f"{name}_coarse")
+            numbers = register(m, self.ce, chosen, bits, f"m{name}")
         wide = self.chain.bits
-        last: dict[int, Value] = {ZERO: 0, NEAR: number, FAR: number << plan.far}
-        value = control.state.select(m, last, wide, f"{name}_state")
-        inverted = value[:wide].as_unsigned() ^ control.negative.replicate(wide)
-        return Term(inverted.as_signed(), control.negative)
+        last = {
+            ZERO: [Const(0, wide)] * self.tokens,
+            NEAR: numbers,
+            FAR: [number << plan.far for number in numbers],
+        }
+        inverted = Signal(wide * self.tokens, name=f"i{name}")
+        straight = Cat(fit(n, wide) for n in control.state.select(m, last, wide, f"{name}_state"))
+        m.d.comb += inverted.eq(straight ^ control.negative.replicate(len(inverted)))
+        return signed_parts(inverted, wide)
 
 
 def _inverted_bits(book: CodeBook, act_bits: int) -> int:
@@ -179,15 +179,15 @@ class _Select:
         return self.bits.matches(*keys)
 
     def select(
-        self, m: Module, choices: Sequence[Value] | dict[int, Value], width: int, name: str
-    ) -> Value:
-        """The chosen number."""
+        self, m: Module, choices: Sequence[Numbers] | dict[int, Numbers], bits: int, name: str
+    ) -> Numbers:
+        """The chosen numbers, one for each token."""
         if len(self.options) == 1:
             (option,) = self.options.values()
             return choices[option]
-        chosen = Signal(signed(width), name=name)
+        chosen = Signal(bits * len(choices[0]), name=name)
         with m.Switch(self.bits):
             for key, option in self.options.items():
                 with m.Case(key):
-                    m.d.comb += chosen.eq(choices[option])
-        return chosen
+                    m.d.comb += chosen.eq(Cat(fit(number, bits) for number in choices[option]))
+        return signed_parts(chosen, bits)
