@@ -11,7 +11,7 @@ from models.rescale import Integers
 
 from .layers import Layer, Reals
 from .moments import Moments
-from .rounding import feedback_levels, levels_of_rows, refit_scales
+from .rounding import Feedback, levels_of_rows, refit_scales
 from .scales import fit_scales, fixed_point_scales
 
 __all__ = ["ROUNDINGS", "Fitted", "fit_layer"]
@@ -101,9 +101,10 @@ def _fit_group(
     target = _target(matrix, moments.cross[group], second)
     least = _errors(levels, scales, target, second)
     start = _scales(target, formats, importance, power_of_two)
+    feedback = Feedback(second)
     for factor in _TRIALS[:1] if power_of_two else _TRIALS:
         trial_scales = (start * factor).astype(np.float32).astype(np.float64)
-        trial = feedback_levels(formats, target, trial_scales, second)
+        trial = feedback.levels(formats, target, trial_scales)
         if not power_of_two:
             trial_scales = refit_scales(trial, target, trial_scales, second)
         errors = _errors(trial, trial_scales, target, second)

@@ -69,6 +69,16 @@ class Layer:
         """Groups of channels that see different inputs; rows of one group are neighbours."""
         return 1 if self.geometry is None else self.geometry.groups
 
+    @property
+    def needs_zero(self) -> bool:
+        """Whether its rows must be able to hold a weight of 0.
+
+        That is so for grouped convolutions, which become dense ones, and for a layer that only
+        picks channels (a shortcut without parameters, written as a convolution).
+        """
+        picks = bool((np.count_nonzero(self.matrix, axis=1) <= 1).all())
+        return self.groups > 1 or (picks and self.matrix.shape[1] > 1)
+
     def stored(self, matrix: NDArray[np.generic]) -> NDArray[np.generic]:
         """``[rows, K]`` in the shape of the initializer."""
         turned = matrix if self.axis == 0 else matrix.T

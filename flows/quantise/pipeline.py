@@ -12,6 +12,8 @@ from typing import Any
 
 import onnx
 
+from models.formats import find_format
+
 from ..onnx_import.row_formats import write_row_formats
 from .assignment import assign
 from .calibration import Sample, sample_tensors
@@ -28,7 +30,7 @@ from .writer import with_quantisers
 __all__ = ["Choices", "Quantised", "quantise_network"]
 
 Progress = Callable[[str, int, int], None]
-_END_FORMAT = "fixed8"
+_SAFE_FORMAT = "fixed8"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -102,8 +104,8 @@ def quantise_network(
         moments = _moments(network, grids, fitted, together, images)
         for layer, found in zip(together, moments, strict=True):
             rows = Rows(layer.matrix, found.second)
-            if choices.ends_kept and layer.position in ends:
-                formats: tuple[str, ...] = (_END_FORMAT,) * layer.rows
+            if (choices.ends_kept and layer.position in ends) or _lacks_zero(layer, choices):
+                formats: tuple[str, ...] = (_SAFE_FORMAT,) * layer.rows
             else:
                 formats = assign(choices.policy, choices.ratio, rows, choices.group)
             done = fit_layer(
@@ -159,6 +161,13 @@ def _grids(
         if point.partner:
             grids[point.tensor] = grids[point.partner]
     return grids
+
+
+def _lacks_zero(layer: Layer, choices: Choices) -> bool:
+    """Whether a layer needs weights of 0 that one of the policy's formats does not have."""
+    return layer.needs_zero and any(
+        0 not in find_format(kind).grid for kind in choices.policy.formats
+    )
 
 
 def _by_input(layers: Sequence[Layer]) -> list[list[Layer]]:

@@ -12,7 +12,7 @@ from models.rescale import Integers
 from .layers import Reals
 from .scales import nearest_levels, widest_level
 
-__all__ = ["feedback_levels", "levels_of_rows", "refit_scales"]
+__all__ = ["Feedback", "levels_of_rows", "refit_scales"]
 
 _DAMPING = 0.01
 """Share of the mean variance that is added to every input's, for inputs that hardly vary."""
@@ -28,10 +28,8 @@ def levels_of_rows(formats: Sequence[str], matrix: Reals, scales: Reals) -> Inte
     return levels
 
 
-def feedback_levels(
-    formats: Sequence[str], matrix: Reals, scales: Reals, second: Reals
-) -> Integers:
-    """Levels ``[rows, K]`` that together give the least output error.
+class Feedback:
+    """Rounds rows so that their levels together give the least output error.
 
     Columns are rounded one after the other, those of the largest input first; what rounding one
     of them costs is made good by those not yet rounded, as far as their inputs agree. Any grid
@@ -46,20 +44,26 @@ def feedback_levels(
     second : float array [K, K]
         Centred second moment of the inputs.
     """
-    variance = np.diagonal(second)
-    damping = _DAMPING * float(variance.mean()) or 1.0
-    order = np.argsort(-variance, kind="stable")
-    inverse = np.linalg.inv(second + damping * np.eye(len(second)))[np.ix_(order, order)]
-    upper = np.linalg.cholesky((inverse + inverse.T) / 2).T
-    rest = matrix[:, order] / scales[:, None]
-    levels = np.empty(matrix.shape, dtype=np.int64)
-    pick = _Nearest(formats)
-    for column, place in enumerate(order):
-        chosen = pick(rest[:, column])
-        levels[:, place] = chosen
-        error = (rest[:, column] - chosen) / upper[column, column]
-        rest[:, column + 1 :] -= error[:, None] * upper[column, column + 1 :]
-    return levels
+
+    def __init__(self, second: Reals) -> None:
+        variance = np.diagonal(second)
+        damping = _DAMPING * float(variance.mean()) or 1.0
+        self._order = np.argsort(-variance, kind="stable")
+        inverse = np.linalg.inv(second + damping * np.eye(len(second)))
+        inverse = inverse[np.ix_(self._order, self._order)]
+        self._upper = np.linalg.cholesky((inverse + inverse.T) / 2).T
+
+    def levels(self, formats: Sequence[str], matrix: Reals, scales: Reals) -> Integers:
+        """Levels ``[rows, K]``, each row in its own format."""
+        rest = matrix[:, self._order] / scales[:, None]
+        levels = np.empty(matrix.shape, dtype=np.int64)
+        pick = _Nearest(formats)
+        for column, place in enumerate(self._order):
+            chosen = pick(rest[:, column])
+            levels[:, place] = chosen
+            error = (rest[:, column] - chosen) / self._upper[column, column]
+            rest[:, column + 1 :] -= error[:, None] * self._upper[column, column + 1 :]
+        return levels
 
 
 def refit_scales(levels: Integers, matrix: Reals, scales: Reals, second: Reals) -> Reals:
