@@ -1,4 +1,4 @@
-"""Output folders that appear complete or not at all."""
+"""Output folders and files that appear complete or not at all."""
 
 import errno
 import hashlib
@@ -13,7 +13,14 @@ from typing import Any
 
 from .errors import UserError
 
-__all__ = ["FACTS_OF_A_FOLDER", "MANIFEST", "output_folder", "read_manifest", "write_manifest"]
+__all__ = [
+    "FACTS_OF_A_FOLDER",
+    "MANIFEST",
+    "output_file",
+    "output_folder",
+    "read_manifest",
+    "write_manifest",
+]
 
 MANIFEST = "manifest.json"
 MADE_BY = "rowmac"
@@ -88,6 +95,38 @@ def output_folder(final: Path) -> Iterator[Path]:
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
         # Those with something in them stay: the new folder, if all went well.
+        for parent in parents:
+            with suppress(OSError):
+                parent.rmdir()
+
+
+@contextmanager
+def output_file(final: Path) -> Iterator[Path]:
+    """A path to write to, which becomes the file ``final`` at the end of the block.
+
+    An existing file is replaced. If the block raises, Ctrl-C included, nothing is left behind and
+    ``final`` is as before.
+
+    Raises
+    ------
+    UserError
+        if ``final`` is a folder, its place cannot be written to, or the disk is full.
+    """
+    final = final.absolute()
+    if final.is_dir():
+        raise UserError(f"output must be a file, not the existing folder {final}")
+    parents = _absent_parents(final)
+    scratch: Path | None = None
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
+        yield scratch / final.name
+        os.replace(scratch / final.name, final)
+    except OSError as error:
+        raise UserError(_explain(error, final).replace("output folder", "output file")) from error
+    finally:
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
         for parent in parents:
             with suppress(OSError):
                 parent.rmdir()

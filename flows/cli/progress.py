@@ -1,4 +1,4 @@
-"""Progress of a simulation on standard error: a live line on a terminal, else a line an image."""
+"""Progress on standard error: a live line on a terminal, else a line a stage or an image."""
 
 import sys
 import time
@@ -7,7 +7,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-__all__ = ["SimulationProgress"]
+__all__ = ["SimulationProgress", "StageProgress"]
 
 
 class SimulationProgress:
@@ -60,3 +60,41 @@ class SimulationProgress:
             self._console.print(line)
         else:
             print(line, file=sys.stderr)
+
+
+class StageProgress:
+    """Context that shows how far each of several stages is."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True, highlight=False)
+        self._live = console.is_terminal
+        self._stage = ""
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            console=console,
+            transient=True,
+            disable=not self._live,
+        )
+        self._task = self._bar.add_task("starting", total=None)
+
+    def __enter__(self) -> "StageProgress":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def stage(self, stage: str, done: int, total: int) -> None:
+        """Tell what is going on and how much of it is done."""
+        self._bar.update(self._task, description=stage, completed=done, total=total)
+        if stage != self._stage and not self._live:
+            print(f"{stage} ...", file=sys.stderr)
+        self._stage = stage

@@ -42,6 +42,8 @@ def integer_accuracy(
 ) -> float:
     """Share of images, 0 to 1, that the integer graph of a quantised file gets right.
 
+    Without images the file is imported all the same.
+
     Raises
     ------
     NetworkError
@@ -58,4 +60,4 @@ def integer_accuracy(
         scores = run_graph(graph, codes).reshape(len(images), -1)
         right += int((scores.argmax(axis=1) == labelled.labels[start : start + _BATCH]).sum())
         progress(start + len(images))
-    return right / len(labelled.images)
+    return right / max(1, len(labelled.images))
