@@ -27,14 +27,18 @@ class DspMultiplyAdd(Component):
         One of :data:`FAMILIES`.
     cascade : bool
         ``pcin`` comes from another slice (its dedicated wire); else it is 0.
+    width : int
+        Bits of the wide port of the twin, to be compared with a family's slice.
     """
 
-    def __init__(self, family: str, *, cascade: bool) -> None:
+    def __init__(self, family: str, *, cascade: bool, width: int | None = None) -> None:
         if family not in FAMILIES:
             raise ValueError(f"DSP family must be one of {', '.join(FAMILIES)}, not {family!r}")
         self.family = family
         self.cascade = cascade
-        self.width = PORT_WIDTH[family]
+        if width is not None and family != "generic":
+            raise ValueError(f"width of a {family} slice must be its own, not {width}")
+        self.width = width or PORT_WIDTH[family]
         super().__init__(
             {
                 "ce": In(1),
