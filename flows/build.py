@@ -50,8 +50,13 @@ class Built:
     verilog: str
 
 
-def build(network: Path, board: Board, output: Path) -> dict[str, Any]:
+def build(network: Path, board: Board, output: Path, rows: str | None = None) -> dict[str, Any]:
     """Build for a board; returns the manifest.
+
+    Parameters
+    ----------
+    rows : str, optional
+        Row classes such as ``fixed8:12,pot4:20``.
 
     Raises
     ------
@@ -62,7 +67,7 @@ def build(network: Path, board: Board, output: Path) -> dict[str, Any]:
     from hdl.machine import Machine
 
     content = _read(network)
-    spec = default_machine(board)
+    spec = default_machine(board, rows)
     with output_folder(output) as folder:
         (folder / NETWORK).write_bytes(content)
         graph, mapped, shape = _map(folder / NETWORK, network, spec)
@@ -174,6 +179,7 @@ def _manifest(
             "descriptors": mapped.descriptors,
             "image_bytes": len(mapped.image),
             "scratchpad_words_used": mapped.peak_words,
+            "row_use": mapped.row_use,
         },
         "windows": {
             name: {"address": f"{board.memory_base + base:#010x}", "bytes": size}

@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 from models.machine_spec import MachineSpec
+from models.row_classes import parse_row_classes
 
 from .boards import Board
+from .errors import UserError
 
 __all__ = ["DEFAULTS", "default_machine"]
 
@@ -16,6 +18,23 @@ DEFAULTS = {
 """Specs by board, apart from the bus, which is the board's."""
 
 
-def default_machine(board: Board) -> MachineSpec:
-    """The spec a board gets unless another one is asked for."""
-    return replace(DEFAULTS[board.name], axi_width=board.data_width)
+def default_machine(board: Board, classes: str | None = None) -> MachineSpec:
+    """The spec a board gets unless another one is asked for.
+
+    Parameters
+    ----------
+    classes : str, optional
+        Row classes such as ``fixed8:12,pot4:20`` instead of nine-bit rows.
+
+    Raises
+    ------
+    UserError
+        If the text is no row classes, or the machine cannot have them.
+    """
+    spec = replace(DEFAULTS[board.name], axi_width=board.data_width)
+    if classes is None:
+        return spec
+    try:
+        return spec.with_classes(parse_row_classes(classes))
+    except ValueError as error:
+        raise UserError(f"--rows: {error}") from None

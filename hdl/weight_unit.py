@@ -174,6 +174,7 @@ class WeightUnit(Component):
             out.row.eq(row),
             out.entry.eq(entry),
             out.last.eq(end_tile),
+            out.short.eq(0 if self.held == spec.rows else ~streamed),
             self.unit.done.eq(sent & end_tile & (tile == 1)),
         ]
         for lane in range(spec.lanes):

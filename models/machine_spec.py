@@ -173,9 +173,22 @@ class MachineSpec:
         return tuple(c for c in self.classes for _ in range(c.rows))
 
     @property
+    def drain_order(self) -> tuple[int, ...]:
+        """Row of every result of a token, in the order in which they leave a full tile.
+
+        Each beat of ``vector_lanes`` results has its share of every class, so that each word of
+        the scratchpad can have it as well.
+        """
+        keys: list[tuple[float, int]] = []
+        for kind in self.classes:
+            first = len(keys)
+            keys += [((index + 0.5) / kind.rows, first + index) for index in range(kind.rows)]
+        return tuple(row for _, row in sorted(keys)) or tuple(range(self.rows))
+
+    @property
     def scatter(self) -> bool:
-        """Whether a result's place is looked up: rows permute, or a tile has rows that idle."""
-        return len(self.classes) > 1 or self.dynamic_rows not in (0, self.rows)
+        """Whether a result's place in its word is looked up: classes differ, so rows permute."""
+        return len(self.classes) > 1
 
     @property
     def dynamic_rows(self) -> int:

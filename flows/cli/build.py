@@ -17,6 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("network", type=path, metavar="NETWORK", help="ONNX file in QDQ form")
     parser.add_argument("--board", required=True, help="name of a board (see rowmac boards)")
     parser.add_argument(
+        "--rows",
+        metavar="CLASSES",
+        help="number formats of the array's rows, such as fixed8:12,pot4:20 (fixed ones first)",
+    )
+    parser.add_argument(
         "-o",
         "--output",
         type=path,
@@ -34,7 +39,7 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
         raise UserError(str(error)) from None
     from ..build import build
 
-    manifest = build(options.network, board, options.output)
+    manifest = build(options.network, board, options.output, options.rows)
     if not options.json:
         machine, program = manifest["machine"], manifest["program"]
         print(f"{options.output}: {manifest['network']['name']} on {board.title}")
@@ -46,5 +51,7 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
             f"  program  {program['descriptors']:,} descriptors, "
             f"memory image {program['image_bytes']:,} bytes"
         )
+        for name, share in program["row_use"].items():
+            print(f"  rows     {name} in use {100 * share:.0f} % of their time")
         print(f"  bitstream, where Vivado is installed:  {manifest['bitstream_command']}")
     return manifest, 0

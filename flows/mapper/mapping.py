@@ -81,6 +81,17 @@ class MappedNetwork:
     trace: Mapping[str, tuple[int, TensorFormat]] = field(default_factory=dict)
     trace_bytes: int = 0
 
+    @property
+    def row_use(self) -> dict[str, float]:
+        """Share of each row class' time that its rows compute channels, over all products."""
+        busy = [layer for layer in self.layers if layer.rows]
+        beats = sum(layer.beats for layer in busy)
+        return {
+            kind.format: sum(layer.beats * layer.rows[kind.format] for layer in busy) / beats
+            for kind in self.spec.classes
+            if beats
+        }
+
 
 def map_network(graph: IntegerGraph, spec: MachineSpec, *, trace: bool = False) -> MappedNetwork:
     """Map a network to a machine.

@@ -49,7 +49,7 @@ def convolution(
             f"K must be at most {spec.depth} (filled up to whole beats), not {entries * spec.lanes}"
         )
     requantize = op.requantize
-    plan = plain_plan(spec, len(channel_of), spec.rows, target.bits)
+    plan = plain_plan(len(channel_of), spec.rows)
     if spec.classes:
         fits = fitting(spec, weights, channel_of)
         if spec.scatter:
@@ -111,7 +111,7 @@ def attention_scores(
     beats = 0
     width = q.channels // op.heads
     entries = -(-width // spec.lanes)
-    plan = plain_plan(spec, k.rows, _dynamic_rows(spec), target.bits)
+    plan = plain_plan(k.rows, spec.dynamic_rows)
     tiles = plan.tiles
     for head in range(op.heads):
         fields = {
@@ -141,7 +141,7 @@ def attention_context(
     beats = 0
     width = v.channels // op.heads
     entries = -(-v.rows // spec.lanes)
-    plan = plain_plan(spec, width, _dynamic_rows(spec), target.bits)
+    plan = plain_plan(width, spec.dynamic_rows)
     tiles = plan.tiles
     tokens = p.rows // op.heads
     _check_depth(spec, entries, "attention keys")
@@ -163,15 +163,6 @@ def attention_context(
         _scalar_drain(out, spec, op.requantize, one, plan, width, whole=target)
         beats += tiles * -(-tokens // spec.tokens) * entries
     return Work(beats=beats, rows=row_use(spec, plan))
-
-
-def _dynamic_rows(spec: MachineSpec) -> int:
-    if not spec.dynamic_rows:
-        raise MappingError(
-            "products of two activations must have fixed rows that hold one of them, at least "
-            f"{spec.vector_lanes}, not {', '.join(f'{k.format}:{k.rows}' for k in spec.classes)}"
-        )
-    return spec.dynamic_rows
 
 
 def _check_depth(spec: MachineSpec, entries: int, what: str) -> None:
@@ -301,8 +292,7 @@ def _scalar_drain(
     params = _channel_params(requantize, np.zeros(spec.vector_lanes, dtype=np.int64))
     entry = out.load_params(params, norm=False)
     tables = table_fields(out, requantize.table)
-    drain = Drain(plan=plan, channels=channels, rows=target.rows, entry=entry,
-                  order=out.load_order(plan.order))  # fmt: skip
+    drain = Drain(plan=plan, channels=channels, rows=target.rows, entry=entry)
     _drain(out, spec, requantize, target, drain, tables, whole)
 
 
@@ -326,6 +316,7 @@ def _drain(
         "param": drain.entry,
         "param_step": int(drain.params > 0),
         "order": drain.order,
+        "short": int(drain.plan.columns.shape[1] < spec.rows),
         "zero": requantize.zero_point,
         "low": requantize.low,
         "high": requantize.high,

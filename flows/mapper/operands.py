@@ -89,6 +89,11 @@ def check_product(
         zeros = (op.query_zero, op.key_zero)
     else:
         zeros = (op.probability_zero, op.value_zero)
+    if not spec.dynamic_rows:
+        raise MappingError(
+            "products of two activations must have fixed rows that hold one of them, at least "
+            f"{spec.vector_lanes}, not {', '.join(f'{k.format}:{k.rows}' for k in spec.classes)}"
+        )
     for tensor, zero in zip(tensors, zeros, strict=True):
         if zero:
             raise MappingError(

@@ -24,7 +24,7 @@ class RowPlan:
     ----------
     tiles : int
     columns : int array [tiles, rows]
-        Written column of every row, -1 where it idles.
+        Written column of every result, in the order they leave, -1 where a row idles.
     order : bytes
         Entries of the row order, one a beat of results; empty where columns come in order.
     """
@@ -38,13 +38,11 @@ class RowPlan:
         return np.where(self.columns < 0, _NONE, channel_of[np.maximum(self.columns, 0)])
 
 
-def plain_plan(spec: MachineSpec, columns: int, rows: int, bits: int) -> RowPlan:
-    """Columns in order over the first ``rows`` rows of as many tiles as it takes."""
+def plain_plan(columns: int, rows: int) -> RowPlan:
+    """Columns in order over as many tiles of ``rows`` rows as it takes."""
     tiles = -(-columns // rows)
-    table = np.full((tiles, spec.rows), _NONE, dtype=np.int64)
     flat = np.arange(tiles * rows).reshape(tiles, rows)
-    table[:, :rows] = np.where(flat < columns, flat, _NONE)
-    return RowPlan(tiles=tiles, columns=table, order=_order(spec, table, bits))
+    return RowPlan(tiles=tiles, columns=np.where(flat < columns, flat, _NONE))
 
 
 def classed_plan(spec: MachineSpec, fits: NDArray[np.bool_], bits: int) -> RowPlan:
@@ -68,6 +66,7 @@ def classed_plan(spec: MachineSpec, fits: NDArray[np.bool_], bits: int) -> RowPl
     """
     lanes, per_word = spec.vector_lanes, spec.word_bytes * 8 // bits
     kinds = np.repeat(np.arange(len(spec.classes)), [c.rows for c in spec.classes])
+    kinds = kinds[list(spec.drain_order)]
     per_tile = spec.rows // lanes
     wanted: NDArray[np.bool_] = np.asarray(fits.any(axis=1))
     beats: list[Integers] = []
@@ -103,8 +102,6 @@ def _beat(kinds: Integers, fits: NDArray[np.bool_], left: Sequence[int]) -> Inte
 
 def _order(spec: MachineSpec, table: Integers, bits: int) -> bytes:
     """Entries of the row order for beats of columns (see :mod:`models.program.layout`)."""
-    if not spec.scatter:
-        return b""
     step = bits // 8
     per_word = spec.word_bytes // step
     beats = table.reshape(-1, spec.vector_lanes)

@@ -49,15 +49,21 @@ def fitting(spec: MachineSpec, weights: Integers, channel_of: Integers) -> NDArr
 
 
 def weight_codes(spec: MachineSpec, weights: Integers, channels: Integers) -> NDArray[np.uint8]:
-    """Codes ``[tiles * rows, K]``, one a byte, of the channels ``[tiles, rows]`` (-1: zeros)."""
+    """Codes ``[tiles, rows, K]``, one a byte; of idle rows zeros.
+
+    Parameters
+    ----------
+    channels : int array [tiles, rows]
+        Channel of every result in the order they leave, -1 where a row idles.
+    """
     tiles, rows = channels.shape
     codes = np.zeros((tiles, rows, weights.shape[1]), dtype=np.uint8)
     formats = spec.row_formats
-    for row in range(rows):
-        used = np.flatnonzero(channels[:, row] >= 0)
-        chosen = weights[channels[used, row]]
+    for place, row in enumerate(spec.drain_order):
+        used = np.flatnonzero(channels[:, place] >= 0)
+        chosen = weights[channels[used, place]]
         codes[used, row] = formats[row].encode(chosen) if formats else chosen.astype(np.uint8)
-    return codes.reshape(tiles * rows, -1)
+    return codes
 
 
 def folded(requantize: Requantize, weights: Integers, zero: int) -> Requantize:
@@ -78,7 +84,11 @@ def folded(requantize: Requantize, weights: Integers, zero: int) -> Requantize:
 
 def row_use(spec: MachineSpec, plan: RowPlan) -> dict[str, float]:
     """Share of each class' rows that compute something, over all tiles."""
-    used = (plan.columns >= 0).mean(axis=0)
+    used = np.zeros(spec.rows)
+    full = plan.columns.shape[1] == spec.rows
+    used[list(spec.drain_order) if full else slice(plan.columns.shape[1])] = (
+        plan.columns >= 0
+    ).mean(axis=0)
     shares, at = {}, 0
     for kind in spec.classes:
         shares[kind.format] = float(used[at : at + kind.rows].mean())

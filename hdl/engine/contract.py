@@ -12,7 +12,8 @@ from models.machine_spec import MachineSpec
 def weights_layout(spec: MachineSpec) -> data.StructLayout:
     """One entry (``lanes`` elements) of one row; ``last`` completes the tile.
 
-    With row classes elements are codes of the row's format, in the lowest bits.
+    With row classes elements are codes of the row's format, in the lowest bits. ``short`` beside
+    ``last``: the tile has only the first ``dynamic_rows`` rows, and only these have results.
     """
     return data.StructLayout(
         {
@@ -20,6 +21,7 @@ def weights_layout(spec: MachineSpec) -> data.StructLayout:
             "entry": max(1, (spec.depth_entries - 1).bit_length()),
             "values": data.ArrayLayout(signed(spec.weight_width), spec.lanes),
             "last": 1,
+            "short": 1,
         }
     )
 
@@ -50,7 +52,8 @@ class EngineSignature(Signature):
     i_acts : stream of :func:`acts_layout`
         A K loop is the beats up to ``last``; beat ``k`` meets entry ``k`` of every row.
     o_accs : stream of :func:`accs_layout`
-        After each K loop ``tokens * rows / vector_lanes`` beats: token by token, rows in order.
+        After each K loop ``tokens * rows / vector_lanes`` beats: token by token, rows in the
+        spec's ``drain_order`` (of a short tile, in order).
     """
 
     def __init__(self, spec: MachineSpec) -> None:

@@ -44,7 +44,14 @@ class RowArray(Component):
             lanes=spec.lanes,
             act_bits=spec.act_width,
         )
-        m.submodules.grid = grid = RowGrid(blocks, acc_bits=spec.acc_width, drain=spec.vector_lanes)
+        short = spec.dynamic_rows if spec.dynamic_rows < spec.rows else 0
+        m.submodules.grid = grid = RowGrid(
+            blocks,
+            acc_bits=spec.acc_width,
+            drain=spec.vector_lanes,
+            order=spec.drain_order,
+            short=short,
+        )
         connect(m, flipped(self.i_weights), store.i_weights)
         connect(m, grid.o, flipped(self.o_accs))
 
@@ -52,7 +59,7 @@ class RowArray(Component):
         accept, move, have = Signal(), Signal(), Signal()
         k = Signal(range(spec.depth_entries))
         held = Signal(acts["values"].shape())
-        last = Signal()
+        last, brief = Signal(), Signal()
         m.d.comb += [
             move.eq(~have | grid.i.ready),
             self.i_acts.ready.eq(move & store.full),
@@ -64,6 +71,8 @@ class RowArray(Component):
             grid.i.payload.acts.eq(held),
             grid.i.payload.last.eq(last),
         ]
+        if short:
+            m.d.comb += grid.i.payload.short.eq(brief)
         for row in range(spec.rows):
             for lane in range(spec.lanes):
                 m.d.comb += grid.i.payload.weights[row][lane].eq(store.rows[row][lane])
@@ -71,4 +80,5 @@ class RowArray(Component):
             m.d.sync += k.eq(Mux(acts.last, 0, k + 1))
         with m.If(move):
             m.d.sync += [have.eq(accept), held.eq(acts["values"]), last.eq(acts.last)]
+            m.d.sync += brief.eq(store.short)
         return m

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Array, Module, Mux, Signal, signed
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
-
-from hdl.rows.side_by_side import chop
 
 RADIX = 4
 """Numbers a selection takes from: four and two select bits fill a LUT."""
@@ -79,7 +77,10 @@ class RowDrain(Component):
             m.d.sync += final.eq(Mux(brief, index == every - 2, index == self.beats - 2))
         m.d.sync += busy.eq(self.load | busy & ~(final & advance))
         beat = self.bits * self.width
-        entries = chop(held.as_value(), beat)
+        entries = [
+            Cat(held[place] for place in self.places[at : at + self.width])
+            for at in range(0, len(self.places), self.width)
+        ]
         valid, place = busy, index
         while len(entries) > 1:
             chosen = []

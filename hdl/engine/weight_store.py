@@ -21,8 +21,8 @@ class WeightStore(Component):
     ----------
     i_weights : stream
         Entries of the next tile, in any order; held up while that tile's memory is in use.
-    full : out
-        The tile in use is complete.
+    full, short : out
+        The tile in use is complete; it has ``dynamic_rows`` rows only.
     entry, enable : in
         Which entry of every row is read.
     release : in
@@ -40,6 +40,7 @@ class WeightStore(Component):
             {
                 "i_weights": In(stream.Signature(weights_layout(spec))),
                 "full": Out(1),
+                "short": Out(1),
                 "entry": In(range(spec.depth_entries)),
                 "enable": In(1),
                 "release": In(1),
@@ -50,16 +51,18 @@ class WeightStore(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         full = Signal(2)
+        short = Signal(2)
         fill, use = Signal(), Signal()
         stored = Signal()
         m.d.comb += [
             self.i_weights.ready.eq(~full.bit_select(fill, 1)),
             self.full.eq(full.bit_select(use, 1)),
+            self.short.eq(short.bit_select(use, 1)),
             stored.eq(self.i_weights.valid & self.i_weights.ready & self.i_weights.payload.last),
         ]
         for bank in range(2):
             with m.If(stored & (fill == bank)):
-                m.d.sync += full[bank].eq(1)
+                m.d.sync += [full[bank].eq(1), short[bank].eq(self.i_weights.payload.short)]
             with m.Elif(self.release & (use == bank)):
                 m.d.sync += full[bank].eq(0)
         m.d.sync += [fill.eq(fill ^ stored), use.eq(use ^ self.release)]

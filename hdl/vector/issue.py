@@ -126,6 +126,7 @@ class VectorIssue(Component):
         tile_word, tile_chunk = Signal(c.channels.shape()), Signal.like(chunk)
         token = Signal(range(max(2, spec.tokens)))
         beat = Signal(range(max(2, per_tile)))
+        last_beat = Signal.like(beat)
 
         end_columns, end_row, end_pass, end_tokens = Signal(), Signal(), Signal(), Signal()
         gone = Signal()  # tokens beyond the last one: results of the array that nobody wants
@@ -137,8 +138,9 @@ class VectorIssue(Component):
             m.d.comb += [next_chunk.eq(chunk + step), next_word.eq(word)]
         final = Signal()
         statistics = Signal()
+        ordered = drain & ~c.short
         m.d.comb += [
-            end_columns.eq(Mux(drain, beat == per_tile - 1, reached + lanes >= c.channels)),
+            end_columns.eq(Mux(drain, beat == last_beat, reached + lanes >= c.channels)),
             gone.eq(left == 0),
             end_tokens.eq((left <= 1) & (token == spec.tokens - 1)),
             end_row.eq((row == spec.row_group - 1) | (left == 1)),
@@ -146,9 +148,9 @@ class VectorIssue(Component):
             final.eq(drain | end_pass),
             statistics.eq(~final),
             # Where the order decides on columns, it also decides which are none.
-            tag.write.eq(final & ~gone & (tag.mask.any() | (drain if spec.scatter else 0))),
+            tag.write.eq(final & ~gone & (tag.mask.any() | (ordered if spec.scatter else 0))),
             # Where the order decides on the word, it adds its number later.
-            tag.address.eq(line + (Mux(drain, 0, word) if spec.scatter else word)),
+            tag.address.eq(line + (Mux(ordered, 0, word) if spec.scatter else word)),
             tag.chunk.eq(chunk),
             tag.square.eq(statistics & (c.op == VectorOp.LAYER_NORM)),
             tag.largest.eq(statistics & (c.op == VectorOp.SOFTMAX) & (turn == 0)),
@@ -176,6 +178,9 @@ class VectorIssue(Component):
                 left.eq(c.rows), group_left.eq(c.rows), line.eq(c.out), tile.eq(c.tiles),
                 tile_column.eq(0), tile_reached.eq(0), tile_word.eq(0), tile_chunk.eq(0),
                 token.eq(0), beat.eq(0),
+                last_beat.eq(
+                    Mux(c.short, max(spec.dynamic_rows // lanes, 1) - 1, per_tile - 1)
+                ),
             ]  # fmt: skip
         m.d.comb += self.group_start.eq(
             self.start | (fire & ~drain & end_columns & end_row & end_pass)

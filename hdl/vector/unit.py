@@ -83,7 +83,7 @@ class VectorUnit(Component):
         uses_params = (d.op == VectorOp.DRAIN) | (d.op == VectorOp.LAYER_NORM)
         over = issue.param >= spec.param_entries
         if spec.scatter:
-            over |= (d.op == VectorOp.DRAIN) & (issue.order >= spec.param_entries)
+            over |= (d.op == VectorOp.DRAIN) & ~d.short & (issue.order >= spec.param_entries)
         with m.If(issue.tag.valid & uses_params & over):
             m.d.sync += self.unit.error.eq(ErrorCode.ENTRY_BOUNDS)
         tags = self._tags(m, issue, ce)
@@ -219,13 +219,14 @@ class VectorUnit(Component):
                 order.entry.eq(tags[LATENCY - 2].order),
                 order.row.eq(tags[LATENCY - 1].address),
             ]
-            with m.If(d.op == VectorOp.DRAIN):
+            ordered = (d.op == VectorOp.DRAIN) & ~d.short
+            with m.If(ordered):
                 m.d.comb += [
                     self.write.address.eq(order.address),
                     self.write.data.eq(scattered(m, order, results, d.wide_out)),
                     self.write.enable.eq(order.enable),
                 ]
-            valid &= (d.op != VectorOp.DRAIN) | order.enable.any()
+            valid &= ~ordered | order.enable.any()
         m.d.comb += [
             self.write.valid.eq(valid),
             ce.eq(~self.write.valid | self.write.ready),

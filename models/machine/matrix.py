@@ -45,10 +45,7 @@ def weight(state: MachineState, fields: Mapping[str, int]) -> None:
     held = spec.dynamic_rows
     full = np.zeros((tiles * held, entries * spec.lanes), dtype=np.int64)
     full[: len(matrix), :valid] = matrix[: len(full)]
-    # What other classes' rows hold is left over from before; their results go nowhere.
-    whole = np.zeros((tiles, spec.rows, entries * spec.lanes), dtype=np.int64)
-    whole[:, :held] = _decoded(spec, full.reshape(tiles, held, -1))
-    state.tiles.extend(whole)
+    state.tiles.extend(_decoded(spec, full.reshape(tiles, held, -1)))
 
 
 def _decoded(spec: MachineSpec, tiles: Integers) -> Integers:
@@ -95,14 +92,20 @@ def walk(state: MachineState, fields: Mapping[str, int]) -> tuple[Integers, Inte
 
 
 def matrix(state: MachineState, fields: Mapping[str, int]) -> None:
-    """Multiply every token's receptive field with every tile; one accumulator block results."""
+    """Multiply every token's receptive field with every tile; one accumulator block results.
+
+    Its columns are in the order in which results leave the array.
+    """
     x, _ = walk(state, fields)
     blocks = []
     for _ in range(fields["tiles"]):
         tile = state.tiles.popleft()
         if tile.shape[1] != x.shape[1]:
             raise ProgramError(f"weight tile must be {x.shape[1]} deep, not {tile.shape[1]}")
-        blocks.append(matmul_exact(x, tile.T))
+        block = matmul_exact(x, tile.T)
+        # A short tile's rows leave in order.
+        full = len(tile) == state.spec.rows
+        blocks.append(block[:, state.spec.drain_order] if full else block)
     state.accumulators.append(np.concatenate(blocks, axis=1))
 
 

@@ -25,7 +25,8 @@ class MachineState:
     order : uint8 [param_entries, word_bytes], where the results of a beat go
     function_table, row_table : int64 [2048], 16-bit patterns
     weight_words : stream of uint8 words from the load to the weight unit
-    tiles : stream of int64 [rows, K] weight tiles, in units of each row's least step
+    tiles : stream of int64 [rows, K] weight tiles, in units of each row's least step; tiles of
+        activations are short, [dynamic_rows, K]
     accumulators : stream of int64 [tokens, tiles * rows] results
     """
 

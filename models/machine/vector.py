@@ -43,7 +43,7 @@ def vector(state: MachineState, fields: Mapping[str, int]) -> None:
             y = _softmax(state, fields, x)
     if fields["table"] and op is not VectorOp.SOFTMAX:
         y = lookup(y, _lookup(state, fields))
-    if op is VectorOp.DRAIN and state.spec.scatter:
+    if op is VectorOp.DRAIN and state.spec.scatter and not fields["short"]:
         _scatter_rows(state, fields, y)
     else:
         _write_rows(state, fields, y)
@@ -59,8 +59,12 @@ def _tail(fields: Mapping[str, int], scaled: Integers) -> Integers:
 
 
 def _drain(state: MachineState, fields: Mapping[str, int]) -> Integers:
+    spec = state.spec
     acc = state.accumulators.popleft()
-    if not state.spec.scatter:
+    columns = fields["tiles"] * (spec.dynamic_rows if fields["short"] else spec.rows)
+    if acc.shape[1] != columns:
+        raise ProgramError(f"drain must have {acc.shape[1]} results a row, not {columns}")
+    if fields["short"] or not spec.scatter:
         acc = acc[:, : fields["channels"]]
     entry = fields["param"]
     if fields["param_step"]:

@@ -183,6 +183,7 @@ VECTOR: Mapping[str, Field] = {
     "tap_step": STEP,
     "tap_line_step": STEP,
     "order": Field(14),
+    "short": Field(1),
 }
 
 FIELDS: Mapping[Unit, Mapping[str, Field]] = {
