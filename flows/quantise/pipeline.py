@@ -190,10 +190,9 @@ def _moments(
     tensor = model.graph.node[_position(model, layers[0])].input[0]
     sums = [MomentSums(layer, len(images)) for layer in layers]
     plain, real = _reader(network.model, layers[0].input), _reader(model, tensor)
-    for start, (float_input, input_) in enumerate(zip(plain(images), real(images), strict=True)):
-        del start
+    for floats, quantised in zip(plain(images), real(images), strict=True):
         for one in sums:
-            one.add(float_input, input_)
+            one.add(floats, quantised)
     return [one.moments() for one in sums]
 
 

@@ -83,12 +83,12 @@ def find_points(network: FloatNetwork) -> list[Point]:
             continue
         step = _step(network, trace, node, live)
         if step is None:
-            _read(network, trace, points, node, position, live)
+            _read(trace, points, node, position, live)
         else:
             parent, sort = step
             trace.parents |= dict.fromkeys(node.output, (parent, sort))
         _keep_unit(network, trace, node, live)
-    _mark(network, trace, points, network.output, None)
+    _mark(trace, points, network.output, None)
     order = {name: i for i, node in enumerate(network.model.graph.node) for name in node.output}
     return sorted(points.values(), key=lambda point: order.get(point.tensor, -1))
 
@@ -116,7 +116,6 @@ def _step(
 
 
 def _read(
-    network: FloatNetwork,
     trace: _Trace,
     points: dict[str, Point],
     node: onnx.NodeProto,
@@ -135,10 +134,10 @@ def _read(
                 probability=softmax,
                 unit=1.0 if softmax else trace.units.get(name, 1.0),
             )
-            _mark_functions(network, trace, points, name)
+            _mark_functions(trace, points, name)
         else:
             layer = position if node.op_type in _WEIGHTED else None
-            found = _mark(network, trace, points, name, layer)
+            found = _mark(trace, points, name, layer)
             if node.op_type == "Concat":
                 joined = node.output[0]
                 points[found] = replace(points[found], partner=joined)
@@ -146,7 +145,6 @@ def _read(
 
 
 def _mark(
-    network: FloatNetwork,
     trace: _Trace,
     points: dict[str, Point],
     tensor: str,
@@ -158,13 +156,11 @@ def _mark(
     if layer is not None:
         point = replace(point, readers=(*point.readers, layer))
     points[place] = point
-    _mark_functions(network, trace, points, place)
+    _mark_functions(trace, points, place)
     return place
 
 
-def _mark_functions(
-    network: FloatNetwork, trace: _Trace, points: dict[str, Point], tensor: str
-) -> None:
+def _mark_functions(trace: _Trace, points: dict[str, Point], tensor: str) -> None:
     """Quantise before a function too, where the operator before it cannot take it in."""
     sorts = set()
     while tensor in trace.parents:

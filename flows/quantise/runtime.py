@@ -69,6 +69,8 @@ class Runner:
         options = runtime.SessionOptions()
         options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 3
+        # Small networks wait more than they compute, and not alone on their machine.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         part = model if outputs is None else with_outputs(model, outputs)
         self._session = runtime.InferenceSession(
             part.SerializeToString(), options, providers=["CPUExecutionProvider"]
