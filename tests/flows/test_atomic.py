@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.atomic import output_folder, read_manifest, write_manifest
+from flows.atomic import output_file, output_folder, read_manifest, write_manifest
 from flows.errors import UserError
 
 
@@ -282,3 +282,32 @@ def test_manifest_of_another_version(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"made_by": "rowmac", "manifest_version": 7}')
     with pytest.raises(UserError, match="must be of version 1, not 7; build the folder again"):
         read_manifest(tmp_path)
+
+
+def test_file(tmp_path: Path) -> None:
+    final = tmp_path / "new" / "out.onnx"
+    for content in ("first", "second"):
+        with output_file(final) as scratch:
+            scratch.write_text(content)
+        assert final.read_text() == content
+    assert contents(final.parent) == ["out.onnx"]
+
+
+def test_file_is_as_before_if_the_block_raises(tmp_path: Path) -> None:
+    (tmp_path / "old").write_text("before")
+    for name in ("old", "deep/new"):
+        with pytest.raises(KeyboardInterrupt), output_file(tmp_path / name) as scratch:
+            scratch.write_text("after")
+            raise KeyboardInterrupt
+    assert contents(tmp_path) == ["old"]
+    assert (tmp_path / "old").read_text() == "before"
+
+
+def test_file_in_impossible_places(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    text = "output must be a file, not the existing folder"
+    with pytest.raises(UserError, match=text), output_file(tmp_path):
+        pass
+    text = "output file must be in a place that can be written to"
+    with pytest.raises(UserError, match=text), output_file(tmp_path / "file" / "out"):
+        pass
