@@ -295,10 +295,15 @@ def test_file(tmp_path: Path) -> None:
 
 def test_file_is_as_before_if_the_block_raises(tmp_path: Path) -> None:
     (tmp_path / "old").write_text("before")
-    for name in ("old", "deep/new"):
-        with pytest.raises(KeyboardInterrupt), output_file(tmp_path / name) as scratch:
+
+    def interrupted(final: Path) -> None:
+        with output_file(final) as scratch:
             scratch.write_text("after")
             raise KeyboardInterrupt
+
+    for name in ("old", "deep/new"):
+        with pytest.raises(KeyboardInterrupt):
+            interrupted(tmp_path / name)
     assert contents(tmp_path) == ["old"]
     assert (tmp_path / "old").read_text() == "before"
 
