@@ -78,7 +78,7 @@ USAGE = [
     (
         ["bulid"],
         """argument VERB: invalid choice: 'bulid' \
-(choose from 'build', 'simulate', 'boards', 'operators') (see rowmac --help)""",
+(choose from 'quantise', 'build', 'simulate', 'boards', 'operators') (see rowmac --help)""",
     ),
     (
         ["build"],
