@@ -62,7 +62,7 @@ def fit_layer(
 
     The bias takes over the mean error of the outputs.
     Source: Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction"
-    (ICCV 2019), section 4.2, here with means of calibration images.
+    (ICCV 2019), here with means of calibration images.
     """
     parts = []
     size = layer.rows // layer.groups

@@ -69,7 +69,7 @@ def power_of_two_grid(point: Point, sample: Sample) -> Grid:
     rectifier: with a mean of 0 twice the mean square of what is left.
 
     Source: Jin et al., "F8Net: Fixed-Point 8-bit Only Multiplication for Network Quantization"
-    (ICLR 2022), section 3.2, and the authors' ``metric2fraclen``.
+    (ICLR 2022), and the constants of its authors' code.
     """
     if point.probability:
         return Grid(scale=2.0**-7, zero=0)

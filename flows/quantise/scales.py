@@ -59,7 +59,7 @@ def fit_scales(kind: str, matrix: Reals, importance: Reals) -> Reals:
 def fixed_point_scales(matrix: Reals) -> Reals:
     """Powers of two ``[rows]``: ``2**-floor(log2(40 / sigma))`` with each row's deviation.
 
-    Source: F8Net (Jin et al., ICLR 2022), section 3.2.
+    Source: F8Net (Jin et al., ICLR 2022).
     """
     lengths = [
         math.floor(math.log2(_SIGNED_FRACTION / sigma)) if sigma > 0 else 0

@@ -14,7 +14,7 @@ class F8Net(Policy):
     (:func:`flows.quantise.grids.power_of_two_grid`); rescaling rounds halves to even.
 
     Source: Jin et al., "F8Net: Fixed-Point 8-bit Only Multiplication for Network Quantization"
-    (ICLR 2022), section 3.
+    (ICLR 2022).
     """
 
     name = "f8net"

@@ -15,7 +15,7 @@ class Msq(Policy):
     for an XC7Z045 and 1.5:1 for an XC7Z020.
 
     Source: Chang et al., "Mix and Match: A Novel FPGA-Centric Deep Neural Network Quantization
-    Framework" (HPCA 2021), sections IV and VI.
+    Framework" (HPCA 2021).
     """
 
     name = "msq"

@@ -20,7 +20,7 @@ class Rmsmp(Policy):
     ``E[x_k^2] * (w_k - fixed4(w_k))^2``.
 
     Source: Chang et al., "RMSMP: A Novel Deep Neural Network Quantization Framework with Row-wise
-    Mixed Schemes and Multiple Precisions" (ICCV 2021), section 4; trace-weighted loss: Dong et al.,
+    Mixed Schemes and Multiple Precisions" (ICCV 2021); trace-weighted loss: Dong et al.,
     "HAWQ-V2" (NeurIPS 2020).
     """
 

@@ -15,7 +15,7 @@ class Vaqf(Policy):
     kind happens here.
 
     Source: Sun et al., "VAQF: Fully Automatic Software-Hardware Co-Design Framework for Low-Bit
-    Vision Transformer" (2022), section on quantisation.
+    Vision Transformer" (2022).
     """
 
     name = "vaqf"
