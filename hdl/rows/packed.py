@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.hdl import Const, Module, Signal, signed
 from amaranth.lib.wiring import Component
 
+from hdl.rows.adder_tree import AdderTree, Term
 from hdl.rows.block import RowBlockSignature, sum_bits
 from hdl.rows.dsp import LATENCY, PORT_WIDTH, RESULT_WIDTH, DspMultiplyAdd
 
@@ -29,6 +30,12 @@ class Packing:
     row_offset: int
     token_offset: int
     limit: int
+
+    def __post_init__(self) -> None:
+        largest = ((1 << self.weight_bits - 1) - 1) * (1 << self.act_bits - 1)
+        most = ((1 << self.field - 1) - 1) // largest
+        if not 1 <= self.limit <= most:
+            raise ValueError(f"limit must be at most {most}, not {self.limit}")
 
     @property
     def field(self) -> int:
@@ -73,7 +80,7 @@ class PackedRows(Component):
 
     A cascade of slices adds up the lanes; lanes beyond the packing's limit go to further
     cascades, whose sums meet in the fabric. Latency four cycles and one for each further lane of
-    a cascade (and one where cascades meet); throughput one beat a cycle.
+    a cascade (and those of an adder tree where cascades meet); throughput one beat a cycle.
 
     Parameters
     ----------
@@ -102,7 +109,8 @@ class PackedRows(Component):
         self.width = sum_bits(lanes, act_bits, largest)
         self.segments = -(-lanes // self.packing.limit)
         self.segment = -(-lanes // self.segments)
-        self.latency = LATENCY + self.segment - 1 + (1 if self.segments > 1 else 0)
+        self.tree = AdderTree(self.segments)
+        self.latency = LATENCY + self.segment - 1 + self.tree.latency
         super().__init__(
             RowBlockSignature(
                 rows=rows,
@@ -185,28 +193,10 @@ class PackedRows(Component):
         for index in range(self.rows * p.tokens):
             row, token = divmod(index, p.tokens)
             at = index * p.field
-            parts = [
-                (end[at : at + p.field].as_signed(), end[at - 1] if index else None) for end in ends
+            terms = [
+                Term(end[at : at + p.field].as_signed(), end[at - 1] if index else Const(0, 1))
+                for end in ends
             ]
+            value, carry = self.tree.build(m, self.ce, terms, self.width, f"total{group}_{index}")
             out = self.sums[row][group * p.tokens + token]
-            if len(parts) == 1:
-                value, carry = parts[0]
-                m.d.comb += out.value.eq(value)
-                if carry is not None:
-                    m.d.comb += out.carry.eq(carry)
-                continue
-            total = Signal(signed(self.width), name=f"total{group}_{index}")
-            carries = [c for _, c in parts if c is not None]
-            merged = parts[0][0]
-            for number, (value, _) in enumerate(parts[1:]):
-                low = carries[number] if carries else 0
-                # Carry-in by one more bit below: no second adder.
-                merged = (Cat(low, merged).as_signed() + Cat(low, value).as_signed()) >> 1
-            with m.If(self.ce):
-                m.d.sync += total.eq(merged)
-            m.d.comb += out.value.eq(total)
-            if carries:
-                late = Signal(name=f"late{group}_{index}")
-                with m.If(self.ce):
-                    m.d.sync += late.eq(carries[-1])
-                m.d.comb += out.carry.eq(late)
+            m.d.comb += [out.value.eq(value), out.carry.eq(carry)]
