@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Array, Module, Mux, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
@@ -19,7 +19,8 @@ META = data.StructLayout({"outside": 1})
 class WeightUnit(Component):
     """Writes one entry (``lanes`` elements of one row) a cycle into the engine's shadow tile.
 
-    * ``STREAM``: words of the load unit, cut into entries, rows one after the other.
+    * ``STREAM``: words of the load unit, cut into entries, rows one after the other. With row
+      classes each row begins a word, and a weight has as many bits as its class' ``slot``.
     * ``DIRECT``: a row of the tile is a row of the scratchpad (K of attention scores).
     * ``TRANSPOSED``: a row of the tile is a channel, its elements come from successive rows of the
       scratchpad (V of attention context): ``lanes`` words are read, then ``rows`` entries leave.
@@ -148,7 +149,15 @@ class WeightUnit(Component):
 
         word = Signal(data.ArrayLayout(data.ArrayLayout(signed(8), spec.lanes), spec.tokens))
         word_outside = Signal()
-        index = Signal(range(max(2, spec.tokens)))  # entry in the word
+        index = Signal(range(8 * spec.tokens))  # entry in the word
+        # Streamed words of row classes move on by an entry, so that none has to be selected.
+        slots = [kind.slot for kind in spec.row_formats] or [8]
+        sizes = sorted(set(slots))
+        slot = Array(sizes.index(size) for size in slots)[row]
+        full_word = index == spec.tokens - 1
+        if spec.classes:
+            full_word = Mux(streamed, index == Array(8 * spec.tokens // s - 1 for s in sizes)[slot],
+                            full_word)  # fmt: skip
         have = Signal()  # `word` (or the block) is loaded
         block = Signal(data.ArrayLayout(data.ArrayLayout(signed(8), self.held), spec.lanes))
         block_outside = Signal(spec.lanes)
@@ -168,7 +177,7 @@ class WeightUnit(Component):
                 Mux(
                     transposed,
                     end_row,
-                    (index == spec.tokens - 1) | (~streamed & end_entry),
+                    full_word | ((1 if spec.classes else ~streamed) & end_entry),
                 )
             ),
             out.row.eq(row),
@@ -183,9 +192,11 @@ class WeightUnit(Component):
             zero = 0 if spec.classes else d.zero
             plain = Mux(valid & ~word_outside, word[index][lane] - zero, 0)
             turned = Mux(block_outside[lane] | (row >= channels_left), 0, block[lane][row] - zero)
-            m.d.comb += out["values"][lane].eq(
-                Mux(transposed, turned, Mux(streamed, word[index][lane], plain))
-            )
+            given = word[index][lane]
+            if spec.classes:
+                whole = word.as_value()
+                given = Array(whole[lane * s : (lane + 1) * s] for s in sizes)[slot]
+            m.d.comb += out["values"][lane].eq(Mux(transposed, turned, Mux(streamed, given, plain)))
         # A new word may come in while the last entry of the old one leaves; a transposed block
         # may not, since `part` still belongs to the old tile.
         room = Signal()
@@ -194,6 +205,9 @@ class WeightUnit(Component):
             self.i_words.ready.eq(room & streamed),
             reader.o.ready.eq(room & ~streamed),
         ]
+        with m.If(sent & streamed & bool(spec.classes)):
+            rest = Array(word.as_value() >> spec.lanes * s for s in sizes)[slot]
+            m.d.sync += word.as_value().eq(rest)
         with m.If(sent):
             with m.If(spent):
                 m.d.sync += have.eq(0)

@@ -40,6 +40,11 @@ class RowClass(NamedTuple):
         return self.format.startswith("fixed")
 
     @property
+    def slot(self) -> int:
+        """Bits of a weight in memory: a power of two."""
+        return 1 << (self.book.bits - 1).bit_length()
+
+    @property
     def largest(self) -> int:
         """Largest magnitude of a weight."""
         return int(np.abs(self.grid).max())

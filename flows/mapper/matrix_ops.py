@@ -10,7 +10,7 @@ import numpy as np
 from flows.mapper.emitter import Access, Emitter, pitched, reads, writes
 from flows.mapper.place import MappingError, Place
 from flows.mapper.row_plan import RowPlan, classed_plan, plain_plan
-from flows.mapper.static_weights import fitting, folded, row_use, weight_codes
+from flows.mapper.static_weights import fitting, folded, row_use, weight_codes, weight_stream
 from flows.mapper.vector_ops import output_fields, table_fields
 from models.machine_spec import MachineSpec
 from models.ops.attention import AttentionContext, AttentionScores
@@ -64,7 +64,7 @@ def convolution(
     tables = table_fields(out, requantize.table)
     drain = Drain(plan=plan, channels=count, rows=0, entry=entry, params=len(params),
                   order=out.load_order(plan.order))  # fmt: skip
-    data = pitched(spec, weight_codes(spec, weights, channels).tobytes())
+    data = pitched(spec, weight_stream(spec, weight_codes(spec, weights, channels)))
     out.load_constant(LoadTarget.WEIGHTS, 0, data, ())
     fields = {"source": WeightSource.STREAM, "tiles": tiles, "entries": entries}
     out.add(Unit.WEIGHT, fields, ())

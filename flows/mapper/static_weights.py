@@ -66,6 +66,26 @@ def weight_codes(spec: MachineSpec, weights: Integers, channels: Integers) -> ND
     return codes
 
 
+def weight_stream(spec: MachineSpec, codes: NDArray[np.uint8]) -> bytes:
+    """The words a weight unit takes for codes ``[tiles, rows, K]``, row after row.
+
+    With row classes every row begins a word, and codes of few bits share bytes.
+    """
+    if not spec.classes:
+        return codes.tobytes()
+    parts, at = [], 0
+    for kind in spec.classes:
+        rows = codes[:, at : at + kind.rows]
+        per_byte = 8 // kind.slot
+        per_word = per_byte * spec.word_bytes
+        padded = np.pad(rows, ((0, 0), (0, 0), (0, -rows.shape[2] % per_word)))
+        digits = padded.reshape(len(rows), -1, per_byte)
+        shifts = kind.slot * np.arange(per_byte, dtype=np.uint8)
+        parts.append(np.bitwise_or.reduce(digits << shifts, axis=2))
+        at += kind.rows
+    return np.concatenate(parts, axis=1).astype(np.uint8).tobytes()
+
+
 def folded(requantize: Requantize, weights: Integers, zero: int) -> Requantize:
     """The requantiser for accumulators of codes that still have their zero point.
 

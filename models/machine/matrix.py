@@ -22,12 +22,15 @@ def weight(state: MachineState, fields: Mapping[str, int]) -> None:
     if entries > spec.depth_entries:
         raise ProgramError(f"weight entries must be at most {spec.depth_entries}, not {entries}")
     source = WeightSource(fields["source"])
+    if source is WeightSource.STREAM and spec.classes:
+        state.tiles.extend(_decoded(spec, _streamed(state, tiles, entries)))
+        return
     if source is WeightSource.STREAM:
         total = tiles * spec.rows * entries
         count = -(-total // spec.tokens)
         words = np.stack([state.weight_words.popleft() for _ in range(count)])
         flat = words.reshape(-1)[: total * spec.lanes].view(np.int8).astype(np.int64)
-        state.tiles.extend(_decoded(spec, flat.reshape(tiles, spec.rows, entries * spec.lanes)))
+        state.tiles.extend(flat.reshape(tiles, spec.rows, entries * spec.lanes))
         return
     valid = (entries - 1) * spec.lanes + fields["last_lanes"]
     if source is WeightSource.DIRECT:
@@ -46,6 +49,19 @@ def weight(state: MachineState, fields: Mapping[str, int]) -> None:
     full = np.zeros((tiles * held, entries * spec.lanes), dtype=np.int64)
     full[: len(matrix), :valid] = matrix[: len(full)]
     state.tiles.extend(_decoded(spec, full.reshape(tiles, held, -1)))
+
+
+def _streamed(state: MachineState, tiles: int, entries: int) -> Integers:
+    """Codes ``[tiles, rows, K]`` of the stream: every row begins a word, lowest bits first."""
+    spec = state.spec
+    codes = np.empty((tiles, spec.rows, entries * spec.lanes), dtype=np.int64)
+    for tile in codes:
+        for row, kind in zip(tile, spec.row_formats, strict=True):
+            count = -(-len(row) * kind.slot // (8 * spec.word_bytes))
+            words = np.concatenate([state.weight_words.popleft() for _ in range(count)])
+            digits = np.unpackbits(words, bitorder="little").reshape(-1, kind.slot)
+            row[:] = digits[: len(row)].astype(np.int64) @ (1 << np.arange(kind.slot))
+    return codes
 
 
 def _decoded(spec: MachineSpec, tiles: Integers) -> Integers:
