@@ -24,10 +24,13 @@ GROUPS = {
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_million_products(group: str, simulators: Path, tmp_path: Path) -> None:
     names, act_bits = GROUPS[group]
+    fixed = group.startswith("fixed")
     run_products(
-        [(name, 2) for name in names],
+        # Slices have two rows; of the others one is enough, with more tokens. Small grids are
+        # quick to build, which is most of the time.
+        [(name, 2 if fixed else 1) for name in names],
         products=MILLION,
-        tokens=8,
+        tokens=2 if fixed else 4,
         lanes=8,
         act_bits=act_bits,
         seed=31,
@@ -40,7 +43,7 @@ def test_every_format_is_in_a_group() -> None:
     assert {name for names, _ in GROUPS.values() for name in names} == set(FORMATS)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_random_mixtures(seed: int, simulators: Path, tmp_path: Path) -> None:
     """Any classes in any order, with odd numbers of rows, tokens and lanes."""
     rng = np.random.default_rng(seed)
