@@ -20,7 +20,7 @@ class RowDrain(Component):
 
     Latency from ``load`` to the first beat: one cycle and one for each factor of four in
     ``beats`` (those of ``short`` included). Throughput one beat a cycle; a load every ``beats``
-    cycles, after a short one as soon as its beats have left.
+    cycles and one, after a short one as soon as its beats have left.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ class RowGrid(Component):
 
     Latency from the last beat of a K loop to its first results is the slowest block's, one cycle
     and the drain's (:class:`~hdl.engine.row_drain.RowDrain`); throughput one beat per cycle if a
-    K loop is as long as its results take to leave, ``tokens * rows / drain`` cycles.
+    K loop is longer than its results take to leave, ``tokens * rows / drain`` cycles.
 
     The enable of all registers is a register itself: it looks one cycle ahead whether results
     will find the drain occupied.
