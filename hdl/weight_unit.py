@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from hdl.descriptors import UnitSignature
-from hdl.engine.contract import weights_layout
+from hdl.engine.contract import row_groups, weights_layout
 from hdl.memory.scratchpad import ReadPort, ScratchpadReader
 from models.machine_spec import MachineSpec
 from models.program.layout import STEP, WEIGHT, Unit, WeightSource
@@ -20,7 +20,7 @@ class WeightUnit(Component):
     """Writes one entry (``lanes`` elements of one row) a cycle into the engine's shadow tile.
 
     * ``STREAM``: words of the load unit, cut into entries, rows one after the other. With row
-      classes each row begins a word, and a weight has as many bits as its class' ``slot``.
+      classes a word holds an entry of several rows of a class and leaves whole: one a cycle.
     * ``DIRECT``: a row of the tile is a row of the scratchpad (K of attention scores).
     * ``TRANSPOSED``: a row of the tile is a channel, its elements come from successive rows of the
       scratchpad (V of attention context): ``lanes`` words are read, then ``rows`` entries leave.
@@ -149,15 +149,7 @@ class WeightUnit(Component):
 
         word = Signal(data.ArrayLayout(data.ArrayLayout(signed(8), spec.lanes), spec.tokens))
         word_outside = Signal()
-        index = Signal(range(8 * spec.tokens))  # entry in the word
-        # Streamed words of row classes move on by an entry, so that none has to be selected.
-        slots = [kind.slot for kind in spec.row_formats] or [8]
-        sizes = sorted(set(slots))
-        slot = Array(sizes.index(size) for size in slots)[row]
-        full_word = index == spec.tokens - 1
-        if spec.classes:
-            full_word = Mux(streamed, index == Array(8 * spec.tokens // s - 1 for s in sizes)[slot],
-                            full_word)  # fmt: skip
+        index = Signal(range(max(2, spec.tokens)))  # entry in the word
         have = Signal()  # `word` (or the block) is loaded
         block = Signal(data.ArrayLayout(data.ArrayLayout(signed(8), self.held), spec.lanes))
         block_outside = Signal(spec.lanes)
@@ -177,7 +169,9 @@ class WeightUnit(Component):
                 Mux(
                     transposed,
                     end_row,
-                    full_word | ((1 if spec.classes else ~streamed) & end_entry),
+                    (index == spec.tokens - 1)
+                    | (~streamed & end_entry)
+                    | (streamed & bool(spec.classes)),
                 )
             ),
             out.row.eq(row),
@@ -192,11 +186,18 @@ class WeightUnit(Component):
             zero = 0 if spec.classes else d.zero
             plain = Mux(valid & ~word_outside, word[index][lane] - zero, 0)
             turned = Mux(block_outside[lane] | (row >= channels_left), 0, block[lane][row] - zero)
-            given = word[index][lane]
-            if spec.classes:
-                whole = word.as_value()
-                given = Array(whole[lane * s : (lane + 1) * s] for s in sizes)[slot]
-            m.d.comb += out["values"][lane].eq(Mux(transposed, turned, Mux(streamed, given, plain)))
+            if not spec.classes:
+                turned = Mux(transposed, turned, Mux(streamed, word[index][lane], plain))
+                m.d.comb += out["values"][lane].eq(turned)
+                continue
+            # Each row has its place in a word: an entry of one row is put everywhere.
+            size = spec.classes[0].slot
+            for at in range(0, len(out.word), spec.lanes * size):
+                here = slice(at + lane * size, at + (lane + 1) * size)
+                held = Mux(transposed, turned, plain)[:size]
+                m.d.comb += out.word[here].eq(Mux(streamed, word.as_value()[here], held))
+        if spec.classes:
+            m.d.comb += out.group.eq(streamed)
         # A new word may come in while the last entry of the old one leaves; a transposed block
         # may not, since `part` still belongs to the old tile.
         room = Signal()
@@ -205,9 +206,6 @@ class WeightUnit(Component):
             self.i_words.ready.eq(room & streamed),
             reader.o.ready.eq(room & ~streamed),
         ]
-        with m.If(sent & streamed & bool(spec.classes)):
-            rest = Array(word.as_value() >> spec.lanes * s for s in sizes)[slot]
-            m.d.sync += word.as_value().eq(rest)
         with m.If(sent):
             with m.If(spent):
                 m.d.sync += have.eq(0)
@@ -257,7 +255,7 @@ class WeightUnit(Component):
                 last_row.eq(
                     Mux(
                         self.unit.descriptor.payload.source == WeightSource.STREAM,
-                        spec.rows - 1,
+                        (row_groups(spec) or spec.rows) - 1,
                         self.held - 1,
                     )
                 ),

@@ -44,6 +44,10 @@ class RowClass(NamedTuple):
         """Bits of a weight in memory: a power of two."""
         return 1 << (self.book.bits - 1).bit_length()
 
+    def rows_per_word(self, tokens: int) -> int:
+        """Rows that have an entry in a word of ``tokens`` entries of bytes."""
+        return tokens * 8 // self.slot
+
     @property
     def largest(self) -> int:
         """Largest magnitude of a weight."""

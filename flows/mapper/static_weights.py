@@ -67,19 +67,20 @@ def weight_codes(spec: MachineSpec, weights: Integers, channels: Integers) -> ND
 
 
 def weight_stream(spec: MachineSpec, codes: NDArray[np.uint8]) -> bytes:
-    """The words a weight unit takes for codes ``[tiles, rows, K]``, row after row.
+    """The words a weight unit takes for codes ``[tiles, rows, K]``.
 
-    With row classes every row begins a word, and codes of few bits share bytes.
+    Without row classes entry after entry, row after row. With them a word holds the same entry of
+    as many rows of a class as fit; a group of rows follows the other.
     """
     if not spec.classes:
         return codes.tobytes()
     parts, at = [], 0
     for kind in spec.classes:
-        rows = codes[:, at : at + kind.rows]
+        together = kind.rows_per_word(spec.tokens)
+        rows = np.pad(codes[:, at : at + kind.rows], ((0, 0), (0, -kind.rows % together), (0, 0)))
+        groups = rows.reshape(len(rows), -1, together, rows.shape[2] // spec.lanes, spec.lanes)
         per_byte = 8 // kind.slot
-        per_word = per_byte * spec.word_bytes
-        padded = np.pad(rows, ((0, 0), (0, 0), (0, -rows.shape[2] % per_word)))
-        digits = padded.reshape(len(rows), -1, per_byte)
+        digits = groups.swapaxes(2, 3).reshape(len(rows), -1, per_byte)
         shifts = kind.slot * np.arange(per_byte, dtype=np.uint8)
         parts.append(np.bitwise_or.reduce(digits << shifts, axis=2))
         at += kind.rows

@@ -9,17 +9,31 @@ from amaranth.lib.wiring import In, Out, Signature
 from models.machine_spec import MachineSpec
 
 
-def weights_layout(spec: MachineSpec) -> data.StructLayout:
-    """One entry (``lanes`` elements) of one row; ``last`` completes the tile.
+def row_groups(spec: MachineSpec) -> int:
+    """Groups of rows whose weights share words of the stream; 0 without row classes."""
+    return sum(-(-kind.rows // kind.rows_per_word(spec.tokens)) for kind in spec.classes)
 
-    With row classes elements are codes of the row's format, in the lowest bits. ``short`` beside
-    ``last``: the tile has only the first ``dynamic_rows`` rows, and only these have results.
+
+def weights_layout(spec: MachineSpec) -> data.StructLayout:
+    """One entry (``lanes`` elements) of one row, or with row classes of one or several.
+
+    ``last`` completes the tile; ``short`` beside it: the tile has only the first ``dynamic_rows``
+    rows, and only these have results.
+
+    Without row classes ``values`` are the elements. With them ``word`` is a word of the stream:
+    entry ``entry`` of all rows of group ``row`` where ``group`` is set, of the one row ``row``
+    otherwise; a row has the same place in the word in either case.
     """
+    elements: dict[str, object] = {
+        "values": data.ArrayLayout(signed(spec.weight_width), spec.lanes)
+    }
+    if spec.classes:
+        elements = {"word": 8 * spec.word_bytes, "group": 1}
     return data.StructLayout(
         {
             "row": max(1, (spec.rows - 1).bit_length()),
             "entry": max(1, (spec.depth_entries - 1).bit_length()),
-            "values": data.ArrayLayout(signed(spec.weight_width), spec.lanes),
+            **elements,
             "last": 1,
             "short": 1,
         }

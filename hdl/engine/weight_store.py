@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
@@ -13,6 +13,8 @@ from models.machine_spec import MachineSpec
 
 class WeightStore(Component):
     """One memory a row, as wide as ``lanes`` of its weights, two tiles deep.
+
+    An entry of one row is written a cycle, or of all rows that share a word of the stream.
 
     Latency from ``entry`` (with ``enable``) to ``rows`` is one cycle, throughput one entry of
     every row per cycle.
@@ -34,7 +36,6 @@ class WeightStore(Component):
     def __init__(self, spec: MachineSpec) -> None:
         self.spec = spec
         width = spec.weight_width
-        self.widths = [kind.book.bits for kind in spec.row_formats] or [width] * spec.rows
         rows = data.ArrayLayout(data.ArrayLayout(width, spec.lanes), spec.rows)
         super().__init__(
             {
@@ -66,23 +67,43 @@ class WeightStore(Component):
             with m.Elif(self.release & (use == bank)):
                 m.d.sync += full[bank].eq(0)
         m.d.sync += [fill.eq(fill ^ stored), use.eq(use ^ self.release)]
-        for row, width in enumerate(self.widths):
-            self._row(m, row, width, fill=fill, use=use)
+        spec, beat = self.spec, self.i_weights.payload
+        taken = self.i_weights.valid & self.i_weights.ready
+        if not spec.classes:
+            for row in range(spec.rows):
+                entry = [beat["values"][lane] for lane in range(spec.lanes)]
+                self._row(m, row, entry, taken & (beat.row == row), fill=fill, use=use)
+            return m
+        row = group = 0
+        for kind in spec.classes:
+            together = kind.rows_per_word(spec.tokens)
+            for inner in range(kind.rows):
+                at = inner % together * spec.lanes * kind.slot
+                chunk = beat.word[at : at + spec.lanes * kind.slot]
+                entry = [
+                    chunk.word_select(n, kind.slot)[: kind.book.bits] for n in range(spec.lanes)
+                ]
+                mine = Mux(beat.group, beat.row == group + inner // together, beat.row == row)
+                self._row(m, row, entry, taken & mine, fill=fill, use=use)
+                row += 1
+            group += -(-kind.rows // together)
         return m
 
-    def _row(self, m: Module, row: int, width: int, *, fill: Signal, use: Signal) -> None:
+    def _row(
+        self, m: Module, row: int, entry: list[Value], write: Value, *, fill: Signal, use: Signal
+    ) -> None:
         spec = self.spec
         inner = max(1, (spec.depth_entries - 1).bit_length())
-        beat = self.i_weights.payload
+        width = len(entry[0])
         memory = Memory(shape=width * spec.lanes, depth=2 << inner, init=[])
         m.submodules[f"weights{row}"] = memory
         writer, reader = memory.write_port(), memory.read_port()
-        entry = self.entry
+        k = self.entry
         m.d.comb += [
-            writer.addr.eq(Cat(beat.entry, fill)),
-            writer.data.eq(Cat(beat["values"][lane][:width] for lane in range(spec.lanes))),
-            writer.en.eq(self.i_weights.valid & self.i_weights.ready & (beat.row == row)),
-            reader.addr.eq(Cat(entry, use) if inner == len(entry) else Cat(entry, 0, use)),
+            writer.addr.eq(Cat(self.i_weights.payload.entry, fill)),
+            writer.data.eq(Cat(entry)),
+            writer.en.eq(write),
+            reader.addr.eq(Cat(k, use) if inner == len(k) else Cat(k, 0, use)),
             reader.en.eq(self.enable),
         ]
         for lane in range(spec.lanes):

@@ -52,16 +52,19 @@ def weight(state: MachineState, fields: Mapping[str, int]) -> None:
 
 
 def _streamed(state: MachineState, tiles: int, entries: int) -> Integers:
-    """Codes ``[tiles, rows, K]`` of the stream: every row begins a word, lowest bits first."""
+    """Codes ``[tiles, rows, K]`` of the stream: a word holds an entry of several rows."""
     spec = state.spec
-    codes = np.empty((tiles, spec.rows, entries * spec.lanes), dtype=np.int64)
-    for tile in codes:
-        for row, kind in zip(tile, spec.row_formats, strict=True):
-            count = -(-len(row) * kind.slot // (8 * spec.word_bytes))
-            words = np.concatenate([state.weight_words.popleft() for _ in range(count)])
+    found = []
+    for _ in range(tiles):
+        for kind in spec.classes:
+            together = kind.rows_per_word(spec.tokens)
+            groups = -(-kind.rows // together)
+            words = np.stack([state.weight_words.popleft() for _ in range(groups * entries)])
             digits = np.unpackbits(words, bitorder="little").reshape(-1, kind.slot)
-            row[:] = digits[: len(row)].astype(np.int64) @ (1 << np.arange(kind.slot))
-    return codes
+            codes = digits.astype(np.int64) @ (1 << np.arange(kind.slot))
+            rows = codes.reshape(groups, entries, together, spec.lanes).transpose(0, 2, 1, 3)
+            found.append(rows.reshape(groups * together, -1)[: kind.rows])
+    return np.concatenate(found).reshape(tiles, spec.rows, -1)
 
 
 def _decoded(spec: MachineSpec, tiles: Integers) -> Integers:
