@@ -40,9 +40,11 @@ class Builder:
         shape: tuple[int, ...],
         bits: int = 8,
         classes: Sequence[RowClass] = (),
+        act_bits: int = 8,
     ) -> None:
         self.rng = rng
         self.classes = classes
+        self.act_bits = act_bits
         self.tensors = {"input": TensorType(shape=shape, bits=bits)}
         self.nodes: list[Node] = []
 
@@ -99,6 +101,8 @@ class Builder:
         ratio = (1 << bits - 1) / max(magnitude, 1.0) * self.rng.uniform(0.3, 1.5)
         shift = np.clip(np.rint(np.log2(multiplier / ratio)), 0, 62).astype(np.int64)
         reach = int(max(magnitude / 4, 2))
+        if bits == 8:
+            bits = self.act_bits
         low, high = -(1 << bits - 1), (1 << bits - 1) - 1
         return Requantize(
             bias=self.corners(-reach, reach, (size,)),
@@ -108,12 +112,13 @@ class Builder:
             zero_point=int(self.rng.integers(-20, 20)),
             low=low if self.rng.random() < 0.6 else int(self.rng.integers(low, 0)),
             high=high if self.rng.random() < 0.8 else int(self.rng.integers(0, high)),
-            table=self.table() if self.rng.random() < 0.25 else None,
+            table=self.table() if self.rng.random() < 0.25 and self.act_bits == 8 else None,
         )
 
     def zero(self) -> int:
         """A zero point, often an extreme one."""
-        return self.pick(0, 0, -128, 127, 3, -17)
+        end = 1 << self.act_bits - 1
+        return self.pick(0, 0, -end, end - 1, 3, -end // 7)
 
     def weights(self, size: tuple[int, ...]) -> Integers:
         """Weights of any kind, or each row's on the grid of one of the classes."""
@@ -298,24 +303,29 @@ class Builder:
         return self.add(spec, (source,), shape)
 
 
-def random_network(kind: str, seed: int, classes: Sequence[RowClass] = ()) -> IntegerGraph:
+def random_network(
+    kind: str, seed: int, classes: Sequence[RowClass] = (), act_bits: int = 8
+) -> IntegerGraph:
     """A network of one of ``KINDS``; the same for the same seed.
 
     With row classes every row of weights is on the grid of one of them, and products of two
-    activations have operands without zero points.
+    activations have operands without zero points. With fewer ``act_bits`` (gemm and convolution
+    only) the products read codes of so many bits.
     """
     rng = np.random.default_rng([seed, KINDS.index(kind)])
     tokens, channels = int(rng.integers(1, 14)), int(rng.integers(1, 40))
     image = (int(rng.integers(3, 9)), int(rng.integers(4, 9)), int(rng.integers(1, 20)))
     if kind in ("convolution", "pooling"):
-        b = Builder(rng, image, classes=classes)
-        out = b.convolution("input") if kind == "convolution" else b.pool("input")
+        b = Builder(rng, image, classes=classes, act_bits=act_bits)
+        first = "input" if act_bits == 8 else b.map("input")
+        out = b.convolution(first) if kind == "convolution" else b.pool(first)
         if kind == "convolution" and rng.random() < 0.5 and min(b.tensors[out].shape[:2]) > 3:
             out = b.convolution(out)
         return b.graph(f"{kind}-{seed}", out)
-    b = Builder(rng, (tokens, channels), classes=classes)
+    b = Builder(rng, (tokens, channels), classes=classes, act_bits=act_bits)
     if kind == "gemm":
-        out = b.linear("input", int(rng.integers(1, 40)))
+        first = "input" if act_bits == 8 else b.map("input")
+        out = b.linear(first, int(rng.integers(1, 40)))
         out = b.linear(out, int(rng.integers(1, 20)), wide=bool(rng.random() < 0.4))
     elif kind == "attention":
         out = b.attention("input")

@@ -51,7 +51,7 @@ def convolution(
     requantize = op.requantize
     plan = plain_plan(len(channel_of), spec.rows)
     if spec.classes:
-        fits = fitting(spec, weights, channel_of)
+        fits = fitting(spec, weights, channel_of, op.row_formats)
         if spec.scatter:
             plan = classed_plan(spec, fits, target.bits)
         requantize = folded(requantize, weights, op.input_zero)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,11 +13,14 @@ from flows.mapper.row_plan import RowPlan
 from models.machine_spec import MachineSpec
 from models.ops.requantize import Requantize
 from models.rescale import Integers
+from models.row_classes import EXAMPLE
 
 _HALF = 1 << 31
 
 
-def fitting(spec: MachineSpec, weights: Integers, channel_of: Integers) -> NDArray[np.bool_]:
+def fitting(
+    spec: MachineSpec, weights: Integers, channel_of: Integers, formats: Sequence[str]
+) -> NDArray[np.bool_]:
     """Which class can hold each column's weights, exactly: ``[columns, classes]``.
 
     Parameters
@@ -25,6 +29,8 @@ def fitting(spec: MachineSpec, weights: Integers, channel_of: Integers) -> NDArr
         As the array walks K: zeros where a beat is filled up.
     channel_of : int array [columns]
         -1 where a column has no channel.
+    formats : str for every channel
+        What the network file calls the rows' formats, for the error message.
 
     Raises
     ------
@@ -40,9 +46,9 @@ def fitting(spec: MachineSpec, weights: Integers, channel_of: Integers) -> NDArr
     if bad.size:
         row = weights[bad[0]]
         raise MappingError(
-            f"weights of row {bad[0]} must be on the grid of one of the machine's row classes "
-            f"({', '.join(k.format for k in spec.classes)}), not {row.min()} to {row.max()} in "
-            f"{len(np.unique(row))} steps"
+            f"row {bad[0]} of format {formats[bad[0]]} must fit one of the machine's row classes "
+            f"({', '.join(k.format for k in spec.classes)}), not have {len(np.unique(row))} "
+            f"different weights from {row.min()} to {row.max()}; for example --rows {EXAMPLE}"
         )
     fits: NDArray[np.bool_] = np.where(channel_of[:, None] >= 0, good[channel_of], False)
     return fits

@@ -37,6 +37,7 @@ MIXED = SMALL.with_classes(
     [("fixed8", 6), ("fixed4", 2), ("pot4", 5), ("binary", 4), ("esb4.1", 3), ("sp2", 2),
      ("ternary", 2)]
 )  # fmt: skip
+FOUR_BIT = replace(SMALL, act_bits=4, rows=16, classes=(("fixed4", 8), ("pot3", 5), ("esb4.1", 3)))
 PACKED = SMALL.with_classes([("fixed8", 12)])
 
 MEMORY_BYTES = 1 << 22

@@ -40,7 +40,8 @@ def layers(draw: st.DrawFn) -> tuple[MachineSpec, np.ndarray, np.ndarray]:
 @given(layer=layers(), bits=st.sampled_from([8, 16]))
 def test_every_channel_once(layer: tuple[MachineSpec, np.ndarray, np.ndarray], bits: int) -> None:
     spec, weights, columns = layer
-    plan = classed_plan(spec, fitting(spec, weights, columns), bits)
+    formats = ["fixed8"] * len(weights)
+    plan = classed_plan(spec, fitting(spec, weights, columns, formats), bits)
     used = plan.columns[plan.columns >= 0]
     assert sorted(used) == sorted(np.flatnonzero(columns >= 0))
     channels = plan.channels(columns)
@@ -95,8 +96,9 @@ def test_weights_that_no_row_holds() -> None:
     spec = SMALL.with_classes([("pot4", 4)])
     with pytest.raises(
         MappingError,
-        match=r"^layer 'Convolution_t\d+': weights of row \d+ must be on the grid of one of the "
-        r"machine's row classes \(pot4\), not -?\d+ to \d+ in \d+ steps$",
+        match=r"^layer 'Convolution_t\d+': row \d+ of format fixed8 must fit one of the machine's "
+        r"row classes \(pot4\), not have \d+ different weights from -?\d+ to \d+; for example "
+        r"--rows fixed8:12,pot4:20$",
     ):
         map_network(graph, spec)
 
