@@ -1,0 +1,107 @@
+"""Weights and activations as digits that cells and converters take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from models.cim.spec import CimSpec, Decomposition
+from models.rescale import Integers
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WeightSlices:
+    """Digits of a weight matrix.
+
+    Attributes
+    ----------
+    digits : int64 [P, out, k]
+        What cells hold; negative only in native macros.
+    factors : int64 [P]
+        Weight of each slice.
+    signs : int64 [out, k tiles], or None
+        Sign of every group of a polarised macro.
+    """
+
+    digits: Integers
+    factors: Integers
+    signs: Integers | None = None
+
+
+def weight_slices(weights: ArrayLike, spec: CimSpec) -> WeightSlices:
+    """Slices of weights ``[out, k]``: as many as the widest of them needs.
+
+    Raises
+    ------
+    ValueError
+        If a weight has more bits than the macro's, or a polarised group has both signs.
+    """
+    w = np.asarray(weights, dtype=np.int64)
+    top = 1 << spec.weight_bits - 1
+    if w.ndim != 2:
+        raise ValueError(f"weights must be [out, k], not shape {w.shape}")
+    if w.size and (w.min() < -top or w.max() >= top):
+        raise ValueError(f"weights must be {-top} to {top - 1} of {spec.weight_bits} bits")
+    if spec.decomposition is Decomposition.BIT_SERIAL:
+        return _bit_serial(w)
+    digits, factors = _digits(np.abs(w), spec.cell_bits)
+    if spec.decomposition is Decomposition.NATIVE:
+        return WeightSlices(digits=digits * np.sign(w), factors=factors)
+    if spec.decomposition is Decomposition.DIFFERENTIAL:
+        both = np.concatenate([digits * (w > 0), digits * (w < 0)])
+        return WeightSlices(digits=both, factors=np.concatenate([factors, -factors]))
+    return WeightSlices(digits=digits, factors=factors, signs=_signs(w, spec.depth))
+
+
+def _bit_serial(w: Integers) -> WeightSlices:
+    widest = max(int(w.max(initial=0)), ~int(w.min(initial=0)))
+    bits = widest.bit_length() + 1
+    shifts = np.arange(bits)
+    factors = 1 << shifts
+    factors[-1] = -factors[-1]
+    return WeightSlices(digits=w[None] >> shifts[:, None, None] & 1, factors=factors)
+
+
+def _digits(magnitude: Integers, cell_bits: int) -> tuple[Integers, Integers]:
+    bits = max(1, int(magnitude.max(initial=0)).bit_length())
+    shifts = np.arange(0, bits, cell_bits)
+    digits = magnitude[None] >> shifts[:, None, None] & (1 << cell_bits) - 1
+    return digits, 1 << shifts
+
+
+def _signs(w: Integers, depth: int) -> Integers:
+    starts = np.arange(0, w.shape[1], depth)
+    low = np.minimum.reduceat(w, starts, axis=1)
+    high = np.maximum.reduceat(w, starts, axis=1)
+    mixed = np.argwhere((low < 0) & (high > 0))
+    if len(mixed):
+        row, tile = mixed[0]
+        raise ValueError(
+            f"weights of row {row}, elements {tile * depth} and up, must have one sign, not both"
+        )
+    return np.where(low < 0, -1, 1)
+
+
+def polarise(weights: ArrayLike) -> tuple[Integers, Integers]:
+    """Two matrices of one sign each whose sum is ``weights``: any network on a polarised macro."""
+    w = np.asarray(weights, dtype=np.int64)
+    return np.maximum(w, 0), np.minimum(w, 0)
+
+
+def act_slices(acts: ArrayLike, spec: CimSpec) -> tuple[Integers, Integers]:
+    """Activations ``[n, k]`` to digits ``[Q, n, k]`` and their weights ``[Q]``.
+
+    Raises
+    ------
+    ValueError
+        If one is negative or has more bits than the macro's.
+    """
+    u = np.asarray(acts)
+    high = (1 << spec.act_bits) - 1
+    if u.size and (u.min() < 0 or u.max() > high):
+        raise ValueError(f"activations must be 0 to {high} of {spec.act_bits} bits")
+    shifts = np.arange(0, spec.act_bits, spec.dac_bits)
+    digits = u[None] >> shifts[:, None, None] & (1 << spec.dac_bits) - 1
+    return digits, 1 << shifts

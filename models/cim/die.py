@@ -1,0 +1,124 @@
+"""A die: a spec and a seed, as integer tables.
+
+Static errors (capacitors, converters) are drawn once for a die; dynamic ones (sampling, comparator)
+for each conversion. Each kind can be left out, which changes nothing in the other.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.cim.noise import Words, column_keys, gaussian, noise_key
+from models.cim.spec import CimSpec
+from models.rescale import Integers
+
+GAIN_BITS = 16
+"""Fraction of converter weights: one ADC step is ``2**16``."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Die:
+    """Integer tables of one macro.
+
+    Attributes
+    ----------
+    caps : int64 [units, columns, cell_bits]
+        Capacitors, bit ``b`` nominally ``2**(F + b)``.
+    gain : int64 [columns]
+        Charge of a converter step against the nominal one, ``2**16`` for none: what capacitors
+        and parasitics of the column add to the denominator.
+    offset : int64 [columns]
+        Comparator offset, units of ``2**-F`` count.
+    weights : int64 [columns, adc_bits]
+        Converter capacitors in ADC steps, bit ``b`` nominally ``2**(16 + b)``.
+    bow : int64 [2**adc_bits]
+        Non-linearity of all converters, added to threshold ``code``, ``2**16`` an ADC step.
+    sampling, comparator : int64 [256]
+        Noise tables, units of ``2**-F`` count.
+    column_keys : uint32 [columns]; noise_key : int
+        Keys of the noise (:mod:`models.cim.noise`).
+    """
+
+    spec: CimSpec
+    seed: int
+    static: bool
+    dynamic: bool
+    caps: Integers
+    gain: Integers
+    offset: Integers
+    weights: Integers
+    bow: Integers
+    sampling: Integers
+    comparator: Integers
+    column_keys: Words
+    noise_key: int
+
+    @property
+    def ideal(self) -> bool:
+        """Whether it has no error of any kind."""
+        return not (self.static or self.dynamic)
+
+
+def make_die(spec: CimSpec, seed: int, *, static: bool = True, dynamic: bool = True) -> Die:
+    """Draw a die.
+
+    Parameters
+    ----------
+    seed : int, 0 to 2**31 - 1
+    static, dynamic : bool
+        Whether it has errors of its own, and noise.
+    """
+    if not 0 <= seed < 1 << 31:
+        raise ValueError(f"die must be 0 to 2**31 - 1, not {seed}")
+    physics, units, columns, bits = spec.physics, spec.units, spec.columns, spec.adc_bits
+    random = np.random.default_rng([0xC13, seed])
+    on = 1.0 if static else 0.0
+    nominal = 2.0 ** np.arange(spec.cell_bits)
+    spread = physics.unit_sigma / np.sqrt(nominal) * on
+    epsilon = random.standard_normal((units, columns, spec.cell_bits)) * spread
+    caps = np.maximum(np.rint(nominal * (1 << spec.fraction) * (1 + epsilon)), 0).astype(np.int64)
+    # A unit's share of the denominator is all its capacitance, whatever is stored in it.
+    present = (nominal * epsilon).sum((0, 2)) / (nominal.sum() * units)
+    parasitic = physics.parasitic_ff / (units * physics.unit_cap_ff)
+    stray = random.standard_normal(columns) * physics.parasitic_percent / 100 * on
+    gain = (1 + present + parasitic * (1 + stray)) / (1 + parasitic)
+    count = physics.count_mv(units, units * spec.largest_digit * ((1 << spec.dac_bits) - 1))
+    scale = (1 << spec.fraction) / count
+    offset = random.standard_normal(columns) * physics.comparator_offset_mv * scale * on
+    steps = 2.0 ** np.arange(bits)
+    error = random.standard_normal((columns, bits)) * physics.cdac_sigma / np.sqrt(steps) * on
+    one = 1 << GAIN_BITS
+    half = 1 << bits - 1
+    parabola = 1 - ((np.arange(1 << bits) - half) / half) ** 2
+    noisy = 1.0 if dynamic else 0.0
+    return Die(
+        spec=spec,
+        seed=seed,
+        static=static,
+        dynamic=dynamic,
+        caps=caps,
+        gain=np.rint(gain * one).astype(np.int64),
+        offset=np.rint(offset).astype(np.int64),
+        weights=np.rint(steps * (1 + error) * one).astype(np.int64),
+        bow=np.rint(parabola * physics.bow_lsb * one * on).astype(np.int64),
+        sampling=gaussian(physics.sampling_mv(units) * scale * noisy),
+        comparator=gaussian(physics.comparator_noise_mv * scale * noisy),
+        column_keys=column_keys(seed, columns),
+        noise_key=noise_key(seed),
+    )
+
+
+def noise_sigmas(spec: CimSpec) -> tuple[float, float]:
+    """Standard deviation of sampling and of a comparison, in counts."""
+    physics = spec.physics
+    largest = spec.units * spec.largest_digit * ((1 << spec.dac_bits) - 1)
+    count = physics.count_mv(spec.units, largest)
+    return physics.sampling_mv(spec.units) / count, physics.comparator_noise_mv / count
+
+
+def inl_sigma(spec: CimSpec) -> float:
+    """Standard deviation of the converter's error at mid-scale, ADC steps: ``s 2**(B/2) / 2``."""
+    return 0.5 * spec.physics.cdac_sigma * math.sqrt(2.0**spec.adc_bits)

@@ -1,0 +1,100 @@
+"""Physical parameters in their units, and the one place where they become counts.
+
+Sources. Unit-capacitor mismatch (standard deviation of a difference, referred to the side of a
+square capacitor): 2.8 %um for the MIM capacitor of SkyWater's open sky130 kit, 1 %um for IHP's
+open SG13G2; 0.66 % at 1 fF for metal fringe capacitors in 28 nm. Thermal noise is kT/C. Noise of
+comparators: 0.2 to 0.4 count rms at 256 rows is usual in such macros.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+BOLTZMANN = 1.380649e-23
+"""J/K (exact by definition of the kelvin)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Physics:
+    """Errors of array and converters, in units.
+
+    Parameters
+    ----------
+    unit_cap_ff, density_ff_um2 : float
+        Unit capacitor, fF, and capacitance of an area, fF/um2; together the capacitor's side.
+    mismatch_percent_um : float
+        Standard deviation of a capacitor of 1 um x 1 um, percent; falls with the side.
+    parasitic_ff : float
+        To ground, of a whole column; only lowers the voltage of a count.
+    parasitic_percent : float
+        Its standard deviation from column to column, percent.
+    supply_mv, temperature_k : float
+        Voltage of a full column, mV; K.
+    comparator_noise_mv, comparator_offset_mv : float
+        Standard deviation for each decision, and from column to column.
+    cdac_unit_ff : float
+        Unit capacitor of the converter's own array.
+    bow_lsb : float
+        Largest integral non-linearity all converters share, a parabola over the codes, in ADC
+        steps.
+    """
+
+    unit_cap_ff: float = 1.0
+    density_ff_um2: float = 2.0
+    mismatch_percent_um: float = 1.0
+    parasitic_ff: float = 20.0
+    parasitic_percent: float = 2.0
+    supply_mv: float = 800.0
+    temperature_k: float = 300.0
+    comparator_noise_mv: float = 1.0
+    comparator_offset_mv: float = 2.0
+    cdac_unit_ff: float = 2.0
+    bow_lsb: float = 0.0
+
+    def __post_init__(self) -> None:
+        labels = {
+            "unit_cap_ff": "capacitance",
+            "density_ff_um2": "capacitance density",
+            "supply_mv": "supply",
+            "cdac_unit_ff": "capacitance of the converter",
+        }
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
+            label = labels.get(name, name)
+            unit = name.rpartition("_")[2].replace("ff", "fF").replace("mv", "mV")
+            if not isinstance(value, int | float) or not math.isfinite(value):
+                raise ValueError(f"{label} must be a number, not {value!r}")
+            if name in labels and value <= 0:
+                raise ValueError(f"{label} must be more than 0 {unit}, not {value:g}")
+            if name != "bow_lsb" and value < 0:
+                raise ValueError(f"{label} must be at least 0, not {value:g}")
+
+    def mismatch(self, cap_ff: float) -> float:
+        """Relative standard deviation of a capacitor of ``cap_ff`` fF (Pelgrom's area law)."""
+        side = math.sqrt(cap_ff / self.density_ff_um2)
+        return self.mismatch_percent_um / 100 / side
+
+    @property
+    def unit_sigma(self) -> float:
+        """Relative standard deviation of a cell's unit capacitor."""
+        return self.mismatch(self.unit_cap_ff)
+
+    @property
+    def cdac_sigma(self) -> float:
+        """The same of the converter's unit capacitor."""
+        return self.mismatch(self.cdac_unit_ff)
+
+    def attenuation(self, units: int) -> float:
+        """Share of the supply that a full column reaches."""
+        total = units * self.unit_cap_ff
+        return total / (total + self.parasitic_ff)
+
+    def count_mv(self, units: int, largest: int) -> float:
+        """Voltage of one count, mV, where ``units`` capacitors at full drive are ``largest``."""
+        return self.supply_mv * self.attenuation(units) / largest
+
+    def sampling_mv(self, units: int) -> float:
+        """kT/C noise of a column, mV rms."""
+        farad = (units * self.unit_cap_ff + self.parasitic_ff) * 1e-15
+        return 1e3 * math.sqrt(BOLTZMANN * self.temperature_k / farad)

@@ -1,0 +1,148 @@
+"""What a macro is made of: the array's shape, its cells, its converters, its physics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from models.cim.physics import Physics
+
+
+class Decomposition(Enum):
+    """How signed weights become what one column can add up."""
+
+    NATIVE = "native"
+    """Sign and magnitude digit in one cell; a column's sum is signed, one conversion."""
+    DIFFERENTIAL = "differential"
+    """Positive and negative weights in columns of their own, subtracted after conversion."""
+    BIT_SERIAL = "bit-serial"
+    """Two's complement, one bit a cell and column."""
+    POLARISED = "polarised"
+    """Magnitudes; all weights of an output within one group of rows share a sign."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CimSpec:
+    """One macro.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Cells of a column, and columns.
+    cells_per_unit : int
+        Cells that share one capacitor: so many tiles are stored at once, one computes.
+    group : int
+        Elements that one conversion adds up, at most ``rows // cells_per_unit``; 0 for all.
+    decomposition : Decomposition
+    weight_bits : int, 2 to 8
+        Signed bits of a weight.
+    cell_bits : int
+        Bits of magnitude in one cell (binary weighted capacitors).
+    act_bits : int, 1 to 8
+        Unsigned bits of an activation.
+    dac_bits : int
+        Bits of it that enter at a time.
+    adc_bits : int, 1 to 10
+        Decisions of a conversion.
+    fraction : int, 0 to 12
+        ``F``: a nominal unit capacitor is ``2**F``; also the fraction of ADC step and offset.
+    relu : bool
+        The first decision is the sign; a negative sum ends its conversion as zero.
+    zero_skip : bool
+        Leading slices of a group whose activations are all zero are not converted.
+    physics : Physics
+    """
+
+    rows: int = 256
+    columns: int = 512
+    cells_per_unit: int = 1
+    group: int = 0
+    decomposition: Decomposition = Decomposition.BIT_SERIAL
+    weight_bits: int = 8
+    cell_bits: int = 1
+    act_bits: int = 8
+    dac_bits: int = 1
+    adc_bits: int = 7
+    fraction: int = 8
+    relu: bool = False
+    zero_skip: bool = False
+    physics: Physics = field(default_factory=Physics)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.decomposition, Decomposition):
+            raise ValueError(f"decomposition must be a Decomposition, not {self.decomposition!r}")
+        limits = (
+            ("rows", 1, 4096),
+            ("columns", 1, 4096),
+            ("cells_per_unit", 1, self.rows if isinstance(self.rows, int) else 1),
+            ("weight_bits", 2, 8),
+            ("cell_bits", 1, 8),
+            ("act_bits", 1, 8),
+            ("dac_bits", 1, 8),
+            ("adc_bits", 1, 10),
+            ("fraction", 0, 12),
+        )
+        for name, low, high in limits:
+            value = getattr(self, name)
+            if not isinstance(value, int) or not low <= value <= high:
+                text = name.replace("adc_bits", "ADC bits").replace("dac_bits", "DAC bits")
+                raise ValueError(f"{text} must be {low} to {high}, not {value}")
+        if self.rows % self.cells_per_unit:
+            raise ValueError(
+                f"cells_per_unit must divide {self.rows} rows, not {self.cells_per_unit}"
+            )
+        if not 0 <= self.group <= self.units:
+            raise ValueError(
+                f"group must be at most the array's {self.units} units deep, not {self.group}"
+            )
+        if self.dac_bits > self.act_bits:
+            raise ValueError(f"DAC bits must be at most {self.act_bits}, not {self.dac_bits}")
+        if self.decomposition is Decomposition.BIT_SERIAL and self.cell_bits != 1:
+            raise ValueError(f"cell_bits of a bit-serial macro must be 1, not {self.cell_bits}")
+        if self.relu and not (self.signed and self.single_conversion):
+            raise ValueError("relu must be of a native macro with one conversion a product")
+        if self.largest_count << self.fraction >= 1 << 30:
+            raise ValueError(
+                f"fraction must keep column sums within 30 bits, not {self.fraction} for "
+                f"{self.largest_count} counts"
+            )
+
+    @property
+    def units(self) -> int:
+        """Capacitors of a column."""
+        return self.rows // self.cells_per_unit
+
+    @property
+    def depth(self) -> int:
+        """``N``: elements one conversion adds up."""
+        return self.group or self.units
+
+    @property
+    def signed(self) -> bool:
+        """Whether a column's sum has a sign."""
+        return self.decomposition is Decomposition.NATIVE
+
+    @property
+    def act_slices(self) -> int:
+        """Conversions of a column for one vector of activations."""
+        return -(-self.act_bits // self.dac_bits)
+
+    @property
+    def single_conversion(self) -> bool:
+        """Whether a whole product is one conversion."""
+        return self.act_slices == 1 and self.cell_bits >= self.weight_bits - 1
+
+    @property
+    def largest_digit(self) -> int:
+        """Largest magnitude in a cell."""
+        return min((1 << self.cell_bits) - 1, 1 << self.weight_bits - 1)
+
+    @property
+    def largest_count(self) -> int:
+        """Largest column sum, in counts."""
+        return self.depth * self.largest_digit * ((1 << self.dac_bits) - 1)
+
+    @property
+    def words(self) -> int:
+        """Noise words of a conversion: a byte for each decision and one for sampling."""
+        return -(-(self.adc_bits + 1) // 4)
