@@ -23,11 +23,11 @@ DEVICES = {
 """Device, Yosys family, and what the device has (Xilinx DS190, DS891)."""
 
 
-def area(board: str, spec: MachineSpec | None = None) -> dict[str, Any]:
+def area(board: str, spec: MachineSpec | None = None, rows: str | None = None) -> dict[str, Any]:
     """Figures of a board's machine."""
     device, family, available = DEVICES[board]
-    spec = spec or default_machine(find(board))
-    netlist = synthesise(emit(Machine(spec), "rowmac"), family)
+    spec = spec or default_machine(find(board), rows)
+    netlist = synthesise(emit(Machine(spec, family), "rowmac"), family)
     used = {
         "lut": netlist.lut,
         "ff": netlist.ff,
@@ -50,8 +50,12 @@ def area(board: str, spec: MachineSpec | None = None) -> dict[str, Any]:
 
 def main() -> None:
     """Command line."""
-    options = arguments(__doc__ or "", board={"default": "arty-z7-20", "choices": sorted(DEVICES)})
-    show(area(options.board), as_json=options.json)
+    options = arguments(
+        __doc__ or "",
+        board={"default": "arty-z7-20", "choices": sorted(DEVICES)},
+        rows={"help": "row classes, such as fixed8:16,pot4:16"},
+    )
+    show(area(options.board, rows=options.rows), as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -42,13 +42,14 @@ def measure(network: str, policy: str) -> dict[str, Any]:
     graph = load_network(_EXAMPLES / "quantised" / f"{network}_{policy}.onnx")
     codes = read_inputs(_EXAMPLES / "samples.npz", graph.tensors[graph.input], 1).codes
     mapped = map_network(graph, spec)
-    system = build_simulator(spec, max(memory_layout(mapped).end, 1 << 22), simulator_cache())
+    size = max(memory_layout(mapped).end, 1 << 22)
+    system = build_simulator(spec, size, simulator_cache(), family="xc7")
     with tempfile.TemporaryDirectory() as work:
         (result,) = run_images(system, mapped, codes, Path(work))
     if not (result.output == golden_run(mapped, codes[0])[0]).all():
         raise AssertionError(f"{network} by {policy} must equal the golden machine")
     blocks = row_blocks(
-        spec.classes, family="xcup", tokens=spec.tokens, lanes=spec.lanes, act_bits=spec.act_width
+        spec.classes, family="xc7", tokens=spec.tokens, lanes=spec.lanes, act_bits=spec.act_width
     )
     macs = sum(layer.macs for layer in mapped.layers)
     return {

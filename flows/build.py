@@ -71,7 +71,7 @@ def build(network: Path, board: Board, output: Path, rows: str | None = None) ->
     with output_folder(output) as folder:
         (folder / NETWORK).write_bytes(content)
         graph, mapped, shape = _map(folder / NETWORK, network, spec)
-        verilog = emit(Machine(spec), "rowmac")
+        verilog = emit(Machine(spec, board.family), "rowmac")
         registers = {register.name.lower(): int(register) for register in Register}
         files = project_files(board, verilog, registers)
         for name, text in files.items():

@@ -226,7 +226,12 @@ def run_images(
 
 
 def build_simulator(
-    spec: MachineSpec, memory_bytes: int, cache: Path, *, optimise: bool = True
+    spec: MachineSpec,
+    memory_bytes: int,
+    cache: Path,
+    *,
+    optimise: bool = True,
+    family: str = "generic",
 ) -> System:
     """Generate the machine's Verilog and build its simulator (kept in ``cache``)."""
     from flows.verilog import emit
@@ -234,7 +239,7 @@ def build_simulator(
     from sim.system import build_system
 
     return build_system(
-        emit(Machine(spec), "rowmac"),
+        emit(Machine(spec, family), "rowmac"),
         data_width=spec.axi_width,
         memory_bytes=memory_bytes,
         cache=cache,

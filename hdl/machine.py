@@ -34,10 +34,17 @@ class Machine(Component):
     Ports: ``m_axi_*`` AXI4 master, ``s_axil_*`` AXI4-Lite slave, ``interrupt``, and for tracing
     ``event_start``, ``event_done`` (one bit a unit, one cycle) with ``event_tag`` (16 bits a
     unit: the tag of the descriptor that starts or is done).
+
+    Parameters
+    ----------
+    spec : MachineSpec
+    family : str
+        Primitives that row classes are made of: ``generic`` (plain Verilog), ``xc7`` or ``xcup``.
     """
 
-    def __init__(self, spec: MachineSpec) -> None:
+    def __init__(self, spec: MachineSpec, family: str = "generic") -> None:
         self.spec = spec
+        self.family = family
         super().__init__(
             {
                 **_flat("m_axi", AxiReadSignature(spec.axi_width)),
@@ -62,7 +69,7 @@ class Machine(Component):
         load, weight, matrix = LoadUnit(spec), WeightUnit(spec), MatrixUnit(spec)
         vector, store = VectorUnit(spec), StoreUnit(spec)
         scratchpad = Scratchpad(spec, readers=4, writers=2)
-        engine = RowArray(spec) if spec.classes else DigitalArray(spec)
+        engine = RowArray(spec, self.family) if spec.classes else DigitalArray(spec)
         parts = {
             "fetch": fetch,
             "sequencer": sequencer,

@@ -245,7 +245,9 @@ def build_system(
     design = Design(
         top="system",
         generated={"rowmac": verilog},
-        sources=tuple(VERILOG / f"{name}.v" for name in ("axi_ram", "event_log", "system")),
+        sources=tuple(
+            VERILOG / f"{name}.v" for name in ("axi_ram", "event_log", "xilinx", "system")
+        ),
         parameters={"DATA_WIDTH": data_width, "MEMORY_BYTES": size},
         optimise=optimise,
         waves=waves,

@@ -59,3 +59,8 @@ class Board:
     interrupt: int
     resources: Resources
     source: str
+
+    @property
+    def family(self) -> str:
+        """Primitives of the device, as :class:`hdl.machine.Machine` calls them."""
+        return {"zynq7": "xc7", "zynqmp": "xcup"}[self.host]

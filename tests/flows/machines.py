@@ -43,9 +43,11 @@ PACKED = SMALL.with_classes([("fixed8", 12)])
 MEMORY_BYTES = 1 << 22
 
 
-def simulator(spec: MachineSpec, cache: Path, *, optimise: bool = True) -> System:
+def simulator(
+    spec: MachineSpec, cache: Path, *, optimise: bool = True, family: str = "generic"
+) -> System:
     """The machine's simulator, from the cache if it was built before."""
-    return build_simulator(spec, MEMORY_BYTES, cache, optimise=optimise)
+    return build_simulator(spec, MEMORY_BYTES, cache, optimise=optimise, family=family)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ for policy, text in MACHINES.items():
 def test_whole_networks(rows: str, simulators: Path, tmp_path: Path) -> None:
     """RTL = golden machine = integer graph: all tensors of one image with a stalling memory."""
     spec = MachineSpec().with_classes(parse_row_classes(rows))
-    system = simulator(spec, simulators)
+    # As for a board: with the vendor's primitives, and our models of these.
+    system = simulator(spec, simulators, family="xc7")
     jobs, graphs = [], []
     for policy in POLICIES[rows]:
         for name in ("vit", "resnet"):

@@ -14,6 +14,8 @@ from hdl.rows.pair_mux import pair_mux
 from tests.hdl.formal import prove_equal, prove_unequal
 
 OWN_MODEL = (Path(__file__).parent / "dsp48e2.v").read_text()
+SIMULATED = (Path(__file__).parents[2] / "sim" / "verilog" / "xilinx.v").read_text()
+"""The models that whole machines are simulated with."""
 
 
 class Adder(Component):
@@ -73,6 +75,24 @@ def test_own_model_agrees_with_the_other_slice(tmp_path: Path) -> None:
         twin = DspMultiplyAdd("generic", cascade=cascade, width=25)
         gate = DspMultiplyAdd("xc7", cascade=cascade)
         prove_equal(twin, gate, tmp_path, models=["cut.v"], steps=6)
+
+
+@pytest.mark.parametrize(("family", "width"), [("xc7", 25), ("xcup", 27)])
+@pytest.mark.parametrize("cascade", [False, True])
+def test_simulated_slices_are_their_twins(
+    family: str, width: int, cascade: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "xilinx.v").write_text(SIMULATED)
+    twin = DspMultiplyAdd("generic", cascade=cascade, width=width)
+    gate = DspMultiplyAdd(family, cascade=cascade)
+    prove_equal(twin, gate, tmp_path, models=["xilinx.v"], steps=6)
+
+
+@pytest.mark.parametrize("family", ["xc7", "xcup"])
+def test_simulated_carries_and_luts_are_their_twins(family: str, tmp_path: Path) -> None:
+    (tmp_path / "xilinx.v").write_text(SIMULATED)
+    prove_equal(Adder("generic", 17, 14), Adder(family, 17, 14), tmp_path, models=["xilinx.v"])
+    prove_equal(Doubler("generic", 9), Doubler(family, 9), tmp_path, models=["xilinx.v"])
 
 
 @pytest.mark.parametrize("model", ["+/xilinx/cells_sim.v", "dsp48e2.v"])
