@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from .activity import Interval, LayerActivity
 from .execute import UNIT_NAMES
+from .mapper import MappedNetwork
 from .report import ImageEntry, LayerEntry, Report, Span
 from .simulate import Simulation
 
@@ -76,10 +77,25 @@ def report_of(
             "scratchpad": f"{spec.scratchpad_words * spec.word_bytes:,} bytes, "
             f"{built.mapped.peak_words:,} of {spec.scratchpad_words:,} words used",
             "accumulator": f"{spec.acc_width} bits",
-            **{name.replace("_", " "): str(value) for name, value in asdict(spec).items()},
+            **{
+                name.replace("_", " "): str(value)
+                for name, value in asdict(spec).items()
+                if name != "classes"
+            },
+            **_classes(built.mapped),
             "device": built.board.part,
         },
     )
+
+
+def _classes(mapped: MappedNetwork) -> dict[str, str]:
+    """Row classes, and how much of their time their rows compute something."""
+    use = mapped.row_use
+    return {
+        f"{kind.format} rows": f"{kind.rows}, in use {100 * use.get(kind.format, 0):.0f} % of "
+        "their time"
+        for kind in mapped.spec.classes
+    }
 
 
 def _picture(image: NDArray[np.float64]) -> NDArray[np.float64] | None:

@@ -8,6 +8,8 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
+from hdl.rows.lut import lut
+
 RADIX = 4
 """Numbers a selection takes from: four and two select bits fill a LUT."""
 
@@ -28,6 +30,7 @@ class RowDrain(Component):
     width : numbers a beat
     beats : beats of all numbers
     short : which numbers a short load hands out, a multiple of ``width``
+    family : primitives
 
     Members
     -------
@@ -37,16 +40,26 @@ class RowDrain(Component):
         Take them; only in a cycle after one with ``free``.
     short : in
         Beside ``load``: hand out only some, as the parameter of that name says.
-    free : out
-        If nothing is loaded in this cycle, the next one may load.
+    busy, final : out
+        Registers: beats are left; one is. If nothing is loaded in this cycle, the next one may load
+        unless ``busy & ~(final & o.ready)``. (A beat that leaves lets the others advance; an empty
+        output does so as well, but to look at that would be one input more than a LUT has.)
     o : stream
         ``width`` numbers a beat.
     """
 
-    def __init__(self, *, bits: int, width: int, beats: int, short: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        bits: int,
+        width: int,
+        beats: int,
+        short: Sequence[int] = (),
+        family: str = "generic",
+    ) -> None:
         if len(short) % width:
             raise ValueError(f"short must be a multiple of {width} numbers, not {len(short)}")
-        self.bits, self.width, self.beats = bits, width, beats
+        self.bits, self.width, self.beats, self.family = bits, width, beats, family
         self.places = [*range(beats * width), *short]
         self.latency = 1
         while RADIX ** (self.latency - 1) * width < len(self.places):
@@ -56,26 +69,26 @@ class RowDrain(Component):
                 "sums": In(data.ArrayLayout(signed(bits), width * beats)),
                 "load": In(1),
                 "short": In(1),
-                "free": Out(1),
+                "busy": Out(1),
+                "final": Out(1),
                 "o": Out(stream.Signature(data.ArrayLayout(signed(bits), width))),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        busy, final, advance = Signal(), Signal(), Signal()
+        busy, final, advance = self.busy, self.final, Signal()
         every = len(self.places) // self.width
         # Beats of a short load come behind the others.
         index, brief = Signal(range(max(2, every))), Signal()
         held = Signal.like(self.sums, name="held")
         with m.If(self.load):
-            m.d.sync += [held.eq(self.sums), busy.eq(1), brief.eq(self.short)]
+            m.d.sync += [held.eq(self.sums), brief.eq(self.short)]
             m.d.sync += index.eq(Mux(self.short, self.beats, 0))
             m.d.sync += final.eq(Mux(self.short, every - self.beats == 1, self.beats == 1))
         with m.Elif(advance):
             m.d.sync += index.eq(index + 1)
             m.d.sync += final.eq(Mux(brief, index == every - 2, index == self.beats - 2))
-        m.d.sync += busy.eq(self.load | busy & ~(final & advance))
         beat = self.bits * self.width
         entries = [
             Cat(held[place] for place in self.places[at : at + self.width])
@@ -96,10 +109,17 @@ class RowDrain(Component):
             with m.If(advance):
                 m.d.sync += [following.eq(valid), later.eq(place[2:])]
             entries, valid, place = chosen, following, later
+        m.d.sync += busy.eq(
+            lut(
+                m,
+                self.family,
+                lambda load, busy, final, valid, ready: (
+                    load or (busy and not (final and (ready or not valid)))
+                ),
+                (self.load, busy, final, valid, self.o.ready),
+            )
+        )
         m.d.comb += [
-            # A beat that leaves lets the others advance; an empty output does so as well, but to
-            # look at that here would be one input more than a LUT has.
-            self.free.eq(Mux(busy, final & self.o.ready, 1)),
             advance.eq(~valid | self.o.ready),
             self.o.valid.eq(valid),
             self.o.payload.as_value().eq(entries[0]),

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from hdl.engine.row_drain import RowDrain
 from hdl.rows.adder_tree import add
+from hdl.rows.lut import lut
 from hdl.rows.side_by_side import chop, fit, signed_parts
 
 
@@ -56,6 +57,7 @@ class RowGrid(Component):
         self.acc_bits, self.drain = acc_bits, drain
         self.order = list(range(self.rows) if order is None else order)
         self.short = short
+        self.family = next((b.family for b in self.blocks if hasattr(b, "family")), "generic")
         self.weight_bits = max(b.signature.members["weights"].shape.elem_shape.elem_shape
                                for b in self.blocks)  # fmt: skip
         acts = data.ArrayLayout(data.ArrayLayout(signed(self.act_bits), self.lanes), self.tokens)
@@ -118,6 +120,7 @@ class RowGrid(Component):
             width=self.drain,
             beats=self.tokens * self.rows // self.drain,
             short=[at + self.order.index(row) for at in starts for row in range(self.short)],
+            family=self.family,
         )
         if self.short:
             brief = delayed(self.i.payload.short, ("short",), slowest + 1)
@@ -127,10 +130,10 @@ class RowGrid(Component):
         # Whether all moves and whether sums are complete, a cycle ahead, so that both come out of
         # registers: six inputs each. Registers stop before complete sums would meet an occupied
         # drain.
-        able = drain.free & ~done
+        flags = (ce, last, done, drain.busy, drain.final, drain.o.ready)
         m.d.sync += [
-            ce.eq(Mux(ce, ~last | able, drain.free)),
-            drain.load.eq(Mux(ce, last & able, drain.free)),
+            ce.eq(lut(m, self.family, _moves, flags)),
+            drain.load.eq(lut(m, self.family, _loads, flags)),
         ]
         connect(m, drain.o, flipped(self.o))
         return m
@@ -152,3 +155,18 @@ class RowGrid(Component):
                 m.d.sync += line.eq(Cat(fit(value, self.acc_bits) for value in sums))
             lines.append(accs)
         return lines
+
+
+def _free(busy: int, final: int, ready: int) -> bool:
+    """Whether the drain may be loaded in the next cycle, unless it is in this one."""
+    return not busy or bool(final and ready)
+
+
+def _moves(ce: int, last: int, done: int, busy: int, final: int, ready: int) -> bool:
+    free = _free(busy, final, ready)
+    return (not last or (free and not done)) if ce else free
+
+
+def _loads(ce: int, last: int, done: int, busy: int, final: int, ready: int) -> bool:
+    free = _free(busy, final, ready)
+    return bool(last and free and not done) if ce else free

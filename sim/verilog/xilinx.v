@@ -108,6 +108,15 @@ module CARRY8 #(
     assign CO = {total[8], carry[7:1]};
 endmodule
 
+module LUT6 #(
+    parameter [63:0] INIT = 64'h0
+) (
+    output O,
+    input I0, I1, I2, I3, I4, I5
+);
+    assign O = INIT[{I5, I4, I3, I2, I1, I0}];
+endmodule
+
 module LUT6_2 #(
     parameter [63:0] INIT = 64'h0
 ) (

@@ -1,31 +1,43 @@
-"""Random programs on a small and an odd-sized machine, under random memory stalls."""
+"""Random programs on machines of every kind of rows, under random memory stalls."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from models.graph import run_graph
 from models.machine_spec import MachineSpec
-from tests.flows.machines import ODD, SMALL, job, run_jobs, simulator
+from tests.flows.machines import FOUR_BIT, MIXED, ODD, PACKED, SMALL, job, run_jobs, simulator
 from tests.oracles.case import compare
 from tests.random_networks import KINDS, random_codes, random_network
 
-SEEDS = 43
 SEED = 2_026
 
 
-@pytest.mark.parametrize("spec", [SMALL, ODD], ids=["small", "odd"])
-def test_machine_equals_golden(spec: MachineSpec, simulators: Path, tmp_path: Path) -> None:
-    """301 programs a machine: integer graph = golden machine = RTL, every tensor, every code.
+@pytest.mark.parametrize(
+    ("spec", "kinds", "seeds"),
+    [
+        pytest.param(SMALL, KINDS, 43, id="small"),
+        pytest.param(ODD, KINDS, 43, id="odd"),
+        pytest.param(MIXED, KINDS, 15, id="mixed"),
+        pytest.param(PACKED, KINDS, 15, id="packed"),
+        pytest.param(FOUR_BIT, ("gemm", "convolution"), 15, id="four-bit"),
+    ],
+)
+def test_machine_equals_golden(
+    spec: MachineSpec, kinds: Sequence[str], seeds: int, simulators: Path, tmp_path: Path
+) -> None:
+    """301 programs (105 and 30 with row classes): integer graph = golden machine = RTL, every code.
 
-    Memory outside the writable windows must stay as it was; ``image_result`` checks all of it.
+    Memory outside the writable windows must stay as it was; ``image_result`` checks all of it. With
+    row classes rows are drawn from the machine's, often in other shares than its own.
     """
     jobs = []
-    for kind in KINDS:
-        for seed in range(SEEDS):
-            graph = random_network(kind, seed)
+    for kind in kinds:
+        for seed in range(seeds):
+            graph = random_network(kind, seed, spec.classes, spec.act_bits)
             codes = random_codes(graph, seed)
             jobs.append((kind, job(f"{kind} network {seed}", graph, codes[0], spec), codes))
     system = simulator(spec, simulators, optimise=False)

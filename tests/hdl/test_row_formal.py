@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from amaranth.hdl import Module, signed
+from amaranth.hdl import Module, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
 from hdl.rows.carry_add import carry_add
 from hdl.rows.dsp import DspMultiplyAdd
+from hdl.rows.lut import lut
 from hdl.rows.pair_mux import pair_mux
 from tests.hdl.formal import prove_equal, prove_unequal
 
@@ -86,6 +87,30 @@ def test_simulated_slices_are_their_twins(
     twin = DspMultiplyAdd("generic", cascade=cascade, width=width)
     gate = DspMultiplyAdd(family, cascade=cascade)
     prove_equal(twin, gate, tmp_path, models=["xilinx.v"], steps=6)
+
+
+class Majority(Component):
+    """:func:`hdl.rows.lut.lut` of five inputs."""
+
+    def __init__(self, family: str) -> None:
+        self.family = family
+        super().__init__({"i": In(5), "o": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.comb += self.o.eq(lut(m, self.family, lambda *bits: sum(bits) > 2, list(self.i)))
+        return m
+
+
+@pytest.mark.parametrize("model", ["+/xilinx/cells_sim.v", "xilinx.v"])
+def test_a_lut_by_its_function(model: str, tmp_path: Path) -> None:
+    (tmp_path / "xilinx.v").write_text(SIMULATED)
+    prove_equal(Majority("generic"), Majority("xc7"), tmp_path, models=[model])
+
+
+def test_a_lut_has_six_inputs() -> None:
+    with pytest.raises(ValueError, match="^inputs of a LUT must be at most 6, not 7$"):
+        lut(Module(), "generic", any, [Signal()] * 7)
 
 
 @pytest.mark.parametrize("family", ["xc7", "xcup"])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import sim
 from hdl.engine.row_grid import RowGrid
 from hdl.rows.binary import BinaryRows
 from hdl.rows.multiplier import MultiplierRow
@@ -103,6 +104,9 @@ def slice_model(folder: Path) -> tuple[Path, Path]:
     text = library.read_text()
     start = text.index("module DSP48E1 (")
     model = text[start : text.index("endmodule", start)] + "endmodule\n"
+    own = (Path(sim.__file__).parent / "verilog" / "xilinx.v").read_text()
+    start = own.index("module LUT6 #(")
+    model += own[start : own.index("endmodule", start)] + "endmodule\n"
     (folder / "dsp48e1.v").write_text(f"`timescale 1ns / 1ps\n{model}")
     # Other people's code, for simulation only: its style is not ours to judge. Most outputs of a
     # slice are of no use here.
