@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from models.cim.spec import CimSpec, Decomposition
 from models.rescale import Integers
+
+Digits: TypeAlias = NDArray[np.int16]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -17,7 +20,7 @@ class WeightSlices:
 
     Attributes
     ----------
-    digits : int64 [P, out, k]
+    digits : int16 [P, out, k]
         What cells hold; negative only in native macros.
     factors : int64 [P]
         Weight of each slice.
@@ -25,7 +28,7 @@ class WeightSlices:
         Sign of every group of a polarised macro.
     """
 
-    digits: Integers
+    digits: Digits
     factors: Integers
     signs: Integers | None = None
 
@@ -48,7 +51,7 @@ def weight_slices(weights: ArrayLike, spec: CimSpec) -> WeightSlices:
         return _bit_serial(w)
     digits, factors = _digits(np.abs(w), spec.cell_bits)
     if spec.decomposition is Decomposition.NATIVE:
-        return WeightSlices(digits=digits * np.sign(w), factors=factors)
+        return WeightSlices(digits=digits * np.sign(w).astype(np.int16), factors=factors)
     if spec.decomposition is Decomposition.DIFFERENTIAL:
         both = np.concatenate([digits * (w > 0), digits * (w < 0)])
         return WeightSlices(digits=both, factors=np.concatenate([factors, -factors]))
@@ -58,17 +61,18 @@ def weight_slices(weights: ArrayLike, spec: CimSpec) -> WeightSlices:
 def _bit_serial(w: Integers) -> WeightSlices:
     widest = max(int(w.max(initial=0)), ~int(w.min(initial=0)))
     bits = widest.bit_length() + 1
-    shifts = np.arange(bits)
-    factors = 1 << shifts
+    shifts = np.arange(bits, dtype=np.int16)
+    factors = 1 << np.arange(bits)
     factors[-1] = -factors[-1]
-    return WeightSlices(digits=w[None] >> shifts[:, None, None] & 1, factors=factors)
+    small = w.astype(np.int16)
+    return WeightSlices(digits=small[None] >> shifts[:, None, None] & 1, factors=factors)
 
 
-def _digits(magnitude: Integers, cell_bits: int) -> tuple[Integers, Integers]:
+def _digits(magnitude: Integers, cell_bits: int) -> tuple[Digits, Integers]:
     bits = max(1, int(magnitude.max(initial=0)).bit_length())
     shifts = np.arange(0, bits, cell_bits)
-    digits = magnitude[None] >> shifts[:, None, None] & (1 << cell_bits) - 1
-    return digits, 1 << shifts
+    small, by = magnitude.astype(np.int16), shifts.astype(np.int16)
+    return small[None] >> by[:, None, None] & (1 << cell_bits) - 1, 1 << shifts
 
 
 def _signs(w: Integers, depth: int) -> Integers:
@@ -90,8 +94,8 @@ def polarise(weights: ArrayLike) -> tuple[Integers, Integers]:
     return np.maximum(w, 0), np.minimum(w, 0)
 
 
-def act_slices(acts: ArrayLike, spec: CimSpec) -> tuple[Integers, Integers]:
-    """Activations ``[n, k]`` to digits ``[Q, n, k]`` and their weights ``[Q]``.
+def act_slices(acts: ArrayLike, spec: CimSpec) -> tuple[NDArray[np.uint8], Integers]:
+    """Activations ``[n, k]`` to digits uint8 ``[Q, n, k]`` and their weights int64 ``[Q]``.
 
     Raises
     ------
@@ -103,5 +107,7 @@ def act_slices(acts: ArrayLike, spec: CimSpec) -> tuple[Integers, Integers]:
     if u.size and (u.min() < 0 or u.max() > high):
         raise ValueError(f"activations must be 0 to {high} of {spec.act_bits} bits")
     shifts = np.arange(0, spec.act_bits, spec.dac_bits)
-    digits = u[None] >> shifts[:, None, None] & (1 << spec.dac_bits) - 1
+    small, by = u.astype(np.uint8), shifts.astype(np.uint8)
+    mask = np.uint8((1 << spec.dac_bits) - 1)
+    digits: NDArray[np.uint8] = small[None] >> by[:, None, None] & mask
     return digits, 1 << shifts

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.cim.noise import Words, column_keys, gaussian, noise_key
 from models.cim.spec import CimSpec
@@ -56,6 +58,11 @@ class Die:
     column_keys: Words
     noise_key: int
 
+    @cached_property
+    def caps_by_column(self) -> NDArray[np.int32]:
+        """``caps`` as int32 ``[cell_bits, columns, units]``."""
+        return np.ascontiguousarray(self.caps.transpose(2, 1, 0).astype(np.int32))
+
     @property
     def ideal(self) -> bool:
         """Whether it has no error of any kind."""
@@ -91,8 +98,6 @@ def make_die(spec: CimSpec, seed: int, *, static: bool = True, dynamic: bool = T
     steps = 2.0 ** np.arange(bits)
     error = random.standard_normal((columns, bits)) * physics.cdac_sigma / np.sqrt(steps) * on
     one = 1 << GAIN_BITS
-    half = 1 << bits - 1
-    parabola = 1 - ((np.arange(1 << bits) - half) / half) ** 2
     noisy = 1.0 if dynamic else 0.0
     return Die(
         spec=spec,
@@ -103,7 +108,7 @@ def make_die(spec: CimSpec, seed: int, *, static: bool = True, dynamic: bool = T
         gain=np.rint(gain * one).astype(np.int64),
         offset=np.rint(offset).astype(np.int64),
         weights=np.rint(steps * (1 + error) * one).astype(np.int64),
-        bow=np.rint(parabola * physics.bow_lsb * one * on).astype(np.int64),
+        bow=np.rint(physics.bow(bits) * one * on).astype(np.int64),
         sampling=gaussian(physics.sampling_mv(units) * scale * noisy),
         comparator=gaussian(physics.comparator_noise_mv * scale * noisy),
         column_keys=column_keys(seed, columns),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from models.cim.adc import Codes, Registers, Window, registers
-from models.cim.decompose import WeightSlices, act_slices, weight_slices
+from models.cim.decompose import Digits, WeightSlices, act_slices, weight_slices
 from models.cim.die import Die
 from models.cim.noise import run_keys
 from models.cim.spec import CimSpec
@@ -66,7 +66,7 @@ class Layout:
     registers: Registers
     decode: Integers | None
     slices: WeightSlices
-    act_digits: Integers
+    act_digits: NDArray[np.uint8]
     act_factors: Integers
     keys: NDArray[np.uint32]
     bias: Integers | None
@@ -142,17 +142,17 @@ class Layout:
         groups = -(-self.outputs // self.outputs_at_once)
         return groups * self.tiles * self.when.tokens * len(self.act_factors)
 
-    def tile_digits(self, tile: int, part: slice) -> tuple[Integers, Integers]:
+    def tile_digits(self, tile: int, part: slice) -> tuple[Digits, Integers]:
         """Digits ``[cols, k]`` of one tile (output by output, slices within) and their columns."""
         depth = self.spec.depth
         digits = self.slices.digits[:, part, tile * depth : (tile + 1) * depth]
         flat = digits.transpose(1, 0, 2).reshape(-1, digits.shape[2])
         return flat, np.arange(len(flat))
 
-    def tile_acts(self, tile: int, index: int) -> Integers:
+    def tile_acts(self, tile: int, index: int) -> NDArray[np.uint8]:
         """Digits ``[n, k]`` of activation slice ``index`` of one tile."""
         depth = self.spec.depth
-        part: Integers = self.act_digits[index, :, tile * depth : (tile + 1) * depth]
+        part: NDArray[np.uint8] = self.act_digits[index, :, tile * depth : (tile + 1) * depth]
         return part
 
     def conversions(self, number: int, index: int) -> Integers:

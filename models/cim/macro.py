@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from models.cim.adc import Window, convert
+from models.cim.decompose import Digits
 from models.cim.die import Die
 from models.cim.layout import Layout, Product, When
 from models.cim.noise import column_words, shared_words
@@ -14,22 +15,25 @@ from models.rescale import Integers
 __all__ = ["Product", "When", "cell_sums", "column_sums", "dot_product"]
 
 
-def cell_sums(digits: Integers, die: Die, columns: Integers) -> Integers:
-    """Charge of every cell at full input: digits ``[cols, k]`` to int64 ``[cols, k]``.
+def cell_sums(digits: Digits, die: Die, columns: Integers) -> NDArray[np.int32]:
+    """Charge of every cell at full input: digits ``[cols, k]`` to int32 ``[cols, k]``.
 
     ``columns`` are the physical columns; element ``k`` is in unit ``k``.
     """
-    magnitude = np.abs(digits)
-    total = np.zeros(digits.shape, dtype=np.int64)
+    caps = die.caps_by_column[:, columns, : digits.shape[1]]
+    if die.spec.cell_bits == 1:
+        charge: NDArray[np.int32] = digits * caps[0]
+        return charge
+    magnitude = np.abs(digits).astype(np.int32)
+    total = np.zeros(digits.shape, dtype=np.int32)
     for bit in range(die.spec.cell_bits):
-        caps = die.caps[: digits.shape[1], columns, bit].T
-        total += (magnitude >> bit & 1) * caps
+        total += (magnitude >> bit & 1) * caps[bit]
     return np.where(digits < 0, -total, total)
 
 
-def column_sums(digits: Integers, cells: Integers) -> Integers:
+def column_sums(digits: NDArray[np.uint8], cells: NDArray[np.int32]) -> Integers:
     """Sums of every column: activations ``[n, k]``, cells ``[cols, k]`` to int64 ``[cols, n]``."""
-    bound = int(np.abs(cells).sum(1).max(initial=0)) * int(digits.max(initial=0))
+    bound = int(np.abs(cells).sum(1, dtype=np.int64).max(initial=0)) * int(digits.max(initial=0))
     kind = np.float32 if bound < 1 << 24 else np.float64
     product = cells.astype(kind) @ digits.T.astype(kind)
     sums: Integers = product.astype(np.int64)

@@ -11,6 +11,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 BOLTZMANN = 1.380649e-23
 """J/K (exact by definition of the kelvin)."""
 
@@ -38,6 +41,9 @@ class Physics:
     bow_lsb : float
         Largest integral non-linearity all converters share, a parabola over the codes, in ADC
         steps.
+    curve_lsb : tuple of float
+        A measured non-linearity of all converters beside it, ADC steps at equally spaced codes from
+        the first to the last.
     """
 
     unit_cap_ff: float = 1.0
@@ -51,6 +57,7 @@ class Physics:
     comparator_offset_mv: float = 2.0
     cdac_unit_ff: float = 2.0
     bow_lsb: float = 0.0
+    curve_lsb: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         labels = {
@@ -59,8 +66,13 @@ class Physics:
             "supply_mv": "supply",
             "cdac_unit_ff": "capacitance of the converter",
         }
+        object.__setattr__(self, "curve_lsb", tuple(self.curve_lsb))
+        if not all(math.isfinite(v) for v in self.curve_lsb):
+            raise ValueError(f"curve_lsb must be numbers, not {self.curve_lsb}")
         for name in self.__dataclass_fields__:
             value = getattr(self, name)
+            if name == "curve_lsb":
+                continue
             label = labels.get(name, name)
             unit = name.rpartition("_")[2].replace("ff", "fF").replace("mv", "mV")
             if not isinstance(value, int | float) or not math.isfinite(value):
@@ -69,6 +81,16 @@ class Physics:
                 raise ValueError(f"{label} must be more than 0 {unit}, not {value:g}")
             if name != "bow_lsb" and value < 0:
                 raise ValueError(f"{label} must be at least 0, not {value:g}")
+
+    def bow(self, bits: int) -> NDArray[np.float64]:
+        """Error of each of ``2**bits`` thresholds that all converters share, ADC steps."""
+        code = np.arange(1 << bits)
+        half = 1 << bits - 1
+        curve = self.bow_lsb * (1 - ((code - half) / half) ** 2)
+        if self.curve_lsb:
+            at = np.linspace(0, len(code) - 1, len(self.curve_lsb))
+            curve = curve + np.interp(code, at, self.curve_lsb)
+        return curve
 
     def mismatch(self, cap_ff: float) -> float:
         """Relative standard deviation of a capacitor of ``cap_ff`` fF (Pelgrom's area law)."""

@@ -1,0 +1,55 @@
+"""Golden of the CiM macro: CPU time of an 8-bit multiply-accumulate, one thread.
+
+Weights int8, one bit a cell, activations uint8, bit-serial, 7-bit converters with a full-range step,
+256 rows. A: 256 x 64 outputs, batch 1024. B: 1024 x 1024, four tiles of rows, batch 256.
+``ideal`` has no errors, ``static`` those of a die, ``noisy`` these and noise for each decision.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import time  # noqa: E402
+from typing import Any  # noqa: E402
+
+import numpy as np  # noqa: E402
+
+from benchmarks.report import arguments, show  # noqa: E402
+from models.cim.adc import full_range  # noqa: E402
+from models.cim.die import make_die  # noqa: E402
+from models.cim.fast import fast_product  # noqa: E402
+from models.cim.spec import CimSpec  # noqa: E402
+
+CASES = {"A": (256, 64, 1024), "B": (1024, 1024, 256)}
+KINDS = {"ideal": (False, False), "static": (True, False), "noisy": (True, True)}
+
+
+def measure(k: int, outputs: int, batch: int, repeat: int) -> dict[str, Any]:
+    """Nanoseconds of a multiply-accumulate for each kind of die, best of ``repeat``."""
+    random = np.random.default_rng(1)
+    weights = random.integers(-128, 128, (outputs, k))
+    acts = random.integers(0, 256, (batch, k))
+    spec = CimSpec(rows=256, columns=512, adc_bits=7)
+    result = {}
+    for kind, (static, dynamic) in KINDS.items():
+        die = make_die(spec, 1, static=static, dynamic=dynamic)
+        seconds = []
+        for _ in range(repeat + 1):
+            start = time.process_time()
+            fast_product(acts, weights, die=die, window=full_range(spec))
+            seconds.append(time.process_time() - start)
+        result[kind] = min(seconds[1:]) / (k * outputs * batch) * 1e9
+    return result
+
+
+def main() -> None:
+    """Command line."""
+    options = arguments(__doc__ or "", repeat={"type": int, "default": 5})
+    results = {name: measure(*case, options.repeat) for name, case in CASES.items()}
+    show(results, as_json=options.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""Calibration in two steps, as practised on such macros: columns first, then one shared table.
+
+Known counts (cells full, so many inputs driven) are converted. Step one fits a line to each
+column's codes: its gain and offset. Step two averages what is left over all columns, code by code:
+the non-linearity that all converters share. The result is a table for each column of what its
+codes stand for; the data path stays in integers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.cim.adc import Codes, Window, full_range, registers
+from models.cim.die import Die
+from models.cim.fast_adc import FastConverter
+from models.cim.layout import DECODE_BITS
+from models.cim.macro import cell_sums, column_sums
+from models.cim.noise import column_words, run_keys, shared_words
+from models.rescale import Integers
+
+Reals = NDArray[np.float64]
+
+_CALIBRATION_RUN = 1 << 31
+"""Runs from here on are no images."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Calibration:
+    """What calibration found on one die.
+
+    Attributes
+    ----------
+    gain : float [columns]
+        True sum against what codes say.
+    offset : float [columns]
+        Counts.
+    inl : float [2**adc_bits]
+        Shared non-linearity, ADC steps.
+    """
+
+    gain: Reals
+    offset: Reals
+    inl: Reals
+
+    def decode(self, die: Die, window: Window) -> Integers:
+        """Table of what codes stand for in a window: int64 [columns, 2**adc_bits], 2**8 a step."""
+        one = float(1 << die.spec.fraction)
+        codes = np.arange(len(self.inl)) + self.inl
+        sums = window.offset + window.step * codes
+        true = self.offset[:, None] * one + self.gain[:, None] * sums[None]
+        scale = (1 << DECODE_BITS) / window.step
+        table: Integers = np.rint((true - window.offset) * scale).astype(np.int64)
+        if die.spec.relu:
+            zero = len(self.inl) // 2
+            table[:, : zero + 1] = zero << DECODE_BITS
+        return table
+
+
+def convert_counts(
+    die: Die,
+    window: Window,
+    acts: NDArray[np.uint8],
+    digits: NDArray[np.int16],
+    run: int = 0,
+) -> tuple[Codes, Integers]:
+    """Codes of plain column sums, and the counts they are of.
+
+    Parameters
+    ----------
+    acts : uint8 [n, depth]
+        One conversion each, numbered from 0.
+    digits : int16 [columns, depth]
+    run : int
+        Number of the calibration run, for the noise.
+
+    Returns
+    -------
+    int64 codes [columns, n] and counts [columns, n].
+    """
+    columns = np.arange(die.spec.columns)
+    sums = column_sums(acts, cell_sums(digits, die, columns))
+    high = int(die.caps.sum((0, 2)).max()) * ((1 << die.spec.dac_bits) - 1)
+    thresholds = registers(die, window).thresholds
+    words = None
+    if die.dynamic:
+        keys = run_keys(die.noise_key, np.full(len(acts), _CALIBRATION_RUN + run))
+        shared = shared_words(keys, np.arange(len(acts)), die.spec.words)
+        words = column_words(shared, die.column_keys)
+    converter = FastConverter(die, thresholds, -high if die.spec.signed else 0, high)
+    codes = converter(sums.astype(np.int32), words).astype(np.int64)
+    counts = digits.astype(np.int64) @ acts.T.astype(np.int64)
+    return codes, counts
+
+
+def known_counts(
+    die: Die, samples: int, seed: int = 0
+) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
+    """Inputs ``[samples, depth]`` for full cells ``[columns, depth]``: all counts evenly often.
+
+    Which units are driven differs from sample to sample, so that no single one matters.
+    """
+    spec = die.spec
+    random = np.random.default_rng([0xCA1, seed])
+    drive = (1 << spec.dac_bits) - 1
+    total = np.rint(np.linspace(0, spec.depth * drive, samples)).astype(np.int64)
+    order = np.argsort(random.random((samples, spec.depth)), axis=1).argsort(axis=1)
+    acts = np.clip(total[:, None] - order * drive, 0, drive).astype(np.uint8)
+    digits = np.full((spec.columns, spec.depth), spec.largest_digit, dtype=np.int16)
+    return acts, digits
+
+
+def calibrate(die: Die, samples: int = 2048) -> Calibration:
+    """Both steps, on ``samples`` known counts (of either sign, where sums have one)."""
+    spec = die.spec
+    window = full_range(spec)
+    one = 1 << spec.fraction
+    acts, digits = known_counts(die, samples)
+    codes, counts = convert_counts(die, window, acts, digits)
+    middle = 1 << spec.adc_bits - 1
+    if spec.signed and not spec.relu:
+        others, negative = convert_counts(die, window, acts, -digits, run=1)
+        codes, counts = np.hstack([codes, others]), np.hstack([counts, negative])
+    ideal = (counts * one - window.offset) / window.step
+    # Saturated codes say nothing about the line.
+    inside = (codes > (middle if spec.relu else 0)) & (codes < 2 * middle - 1)
+    slope, start = _lines(codes, ideal, inside)
+    left = ideal - (slope[:, None] * codes + start[:, None])
+    sums = np.bincount(codes[inside], left[inside], minlength=1 << spec.adc_bits)
+    seen = np.bincount(codes[inside], minlength=1 << spec.adc_bits)
+    known = np.flatnonzero(seen)
+    inl = np.zeros(1 << spec.adc_bits)
+    if len(known):
+        inl = np.interp(np.arange(1 << spec.adc_bits), known, sums[known] / seen[known])
+    if spec.relu:
+        # The code of an ended conversion stands for zero, whatever the column.
+        inl[:middle] = 0
+    offset = (start * window.step - (slope - 1) * window.offset) / one
+    return Calibration(gain=slope, offset=offset, inl=inl)
+
+
+def _lines(x: Codes, y: Reals, use: NDArray[np.bool_]) -> tuple[Reals, Reals]:
+    """Least squares of ``y = slope * x + start`` for each row, over the points in ``use``."""
+    n = np.maximum(use.sum(1), 1)
+    mean_x, mean_y = (x * use).sum(1) / n, (y * use).sum(1) / n
+    dx, dy = (x - mean_x[:, None]) * use, (y - mean_y[:, None]) * use
+    spread = (dx * dx).sum(1)
+    slope = np.where(spread > 0, (dx * dy).sum(1) / np.maximum(spread, 1e-9), 1.0)
+    return slope, mean_y - slope * mean_x
+
+
+def residual(
+    die: Die, calibration: Calibration | None, samples: int, seed: int = 1
+) -> tuple[Reals, Reals]:
+    """Errors of ``samples`` conversions of random weights and activations, in ADC steps.
+
+    Returns
+    -------
+    errors float [samples] and the true values [samples], both in ADC steps.
+    """
+    spec = die.spec
+    window = full_range(spec)
+    random = np.random.default_rng([0x4E5, seed])
+    each = -(-samples // spec.columns)
+    top = spec.largest_digit
+    digits = random.integers(-top if spec.signed else 0, top + 1, (spec.columns, spec.depth))
+    # Uniform sums are rare among random ones: let the share of driven inputs differ as well.
+    share = random.random((each, 1))
+    acts = random.integers(0, 1 << spec.dac_bits, (each, spec.depth))
+    acts = acts * (random.random(acts.shape) < share)
+    codes, counts = convert_counts(
+        die, window, acts.astype(np.uint8), digits.astype(np.int16), run=2
+    )
+    true = (counts * (1 << spec.fraction) - window.offset) / window.step
+    if spec.relu:
+        true = np.maximum(true, 1 << spec.adc_bits - 1)
+    value = codes.astype(np.float64)
+    if calibration is not None:
+        table = calibration.decode(die, window)
+        value = table[np.arange(spec.columns)[:, None], codes] / (1 << DECODE_BITS)
+    errors = (value - true).ravel()[:samples]
+    return errors, true.ravel()[:samples]
