@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from models.machine_spec import MachineSpec
-from models.program.layout import ROW_ENTRIES, TABLE_ENTRIES
+from models.program.layout import ORDER_WORD_BITS, ROW_ENTRIES, TABLE_ENTRIES
 
 RAMB36_SHAPES = ((512, 72), (1024, 36), (2048, 18), (4096, 9), (8192, 4), (16384, 2), (32768, 1))
 """Depth and width of a 36 Kb block with one read and one write port (7-series and UltraScale+)."""
@@ -47,20 +47,30 @@ def block_memories(spec: MachineSpec) -> tuple[BlockMemory, ...]:
             byte_writes=True,
         ),
         *(
-            BlockMemory(name="weights", width=width * spec.lanes, depth=2 * entries, count=count)
-            for width, count in _weight_widths(spec)
+            BlockMemory(name=name, width=width * spec.lanes, depth=2 * entries, count=count)
+            for name, width, count in _weight_widths(spec)
         ),
         BlockMemory(name="parameters", width=72, depth=spec.param_entries, count=spec.vector_lanes),
         BlockMemory(name="function tables", width=16, depth=TABLE_ENTRIES, count=spec.vector_lanes),
         BlockMemory(name="row table", width=16, depth=ROW_ENTRIES),
+        *_row_order(spec),
     )
 
 
-def _weight_widths(spec: MachineSpec) -> list[tuple[int, int]]:
-    """Bits of a weight, and rows of that width."""
+def _row_order(spec: MachineSpec) -> tuple[BlockMemory, ...]:
+    if not spec.scatter:
+        return ()
+    lane = max(1, (spec.vector_lanes - 1).bit_length())
+    word = 2 * min(ORDER_WORD_BITS // 2, spec.word_bytes)
+    width = spec.word_bytes * (lane + 1) + word
+    return (BlockMemory(name="row order", width=width, depth=spec.param_entries),)
+
+
+def _weight_widths(spec: MachineSpec) -> list[tuple[str, int, int]]:
+    """Name of a weight store, bits of a weight in it, and rows of that kind."""
     if not spec.classes:
-        return [(spec.weight_width, spec.rows)]
-    return [(kind.book.bits, kind.rows) for kind in spec.classes]
+        return [("weights", spec.weight_width, spec.rows)]
+    return [(f"weights {kind.format}", kind.book.bits, kind.rows) for kind in spec.classes]
 
 
 def block_rams(spec: MachineSpec) -> int:

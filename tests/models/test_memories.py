@@ -41,7 +41,12 @@ def memories(spec: MachineSpec) -> Counter[tuple[int, int]]:
     return count("\\machine")
 
 
-@pytest.mark.parametrize("spec", [DEFAULT, SMALL, ODD], ids=["default", "small", "odd"])
+CLASSES = DEFAULT.with_classes([("fixed8", 16), ("pot4", 16)])
+
+
+@pytest.mark.parametrize(
+    "spec", [DEFAULT, SMALL, ODD, CLASSES], ids=["default", "small", "odd", "classes"]
+)
 def test_they_are_those_of_the_hardware(spec: MachineSpec) -> None:
     found = memories(spec)
     got = {shape: n for shape, n in found.items() if shape[0] * shape[1] >= BLOCK_BITS}

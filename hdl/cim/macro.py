@@ -1,0 +1,109 @@
+"""The whole macro: streams in, results out."""
+
+from __future__ import annotations
+
+from amaranth.hdl import EnableInserter, Module, Signal
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
+
+from hdl.cim.combine import Join
+from hdl.cim.core import Core
+from hdl.cim.shape import MacroShape, Write
+from hdl.cim.tables import Tables
+from models.cim.die import Die
+
+
+def result_layout(shape: MacroShape) -> data.StructLayout:
+    """A result; ``last`` with the last one of a vector."""
+    return data.StructLayout({"value": shape.value, "last": 1})
+
+
+class MacroSignature(Signature):
+    """Ports of the macro, emulated or not.
+
+    Members
+    -------
+    i_config : stream of :meth:`~hdl.cim.shape.MacroShape.config`
+        Tables and registers, taken only while no vector of the last layer is under way; the
+        record of a layer opens the macro for its vectors.
+    i_weights : stream of :meth:`~hdl.cim.shape.MacroShape.cells`
+        Fills a bank; held up while all banks are in use.
+    i_acts : stream of :meth:`~hdl.cim.shape.MacroShape.acts`
+        Vectors; element ``k`` of one meets unit ``k mod depth`` of tile ``k // depth``.
+    o : stream of :func:`result_layout`
+        Products, output by output.
+    """
+
+    def __init__(self, shape: MacroShape) -> None:
+        super().__init__(
+            {
+                "i_config": In(stream.Signature(shape.config())),
+                "i_weights": In(stream.Signature(shape.cells())),
+                "i_acts": In(stream.Signature(shape.acts())),
+                "o": Out(stream.Signature(result_layout(shape))),
+            }
+        )
+
+
+class Macro(Component):
+    """Digital twin of a charge-domain macro: :func:`models.cim.macro.dot_product`, bit for bit.
+
+    Throughput: a slice of a tile of ``n`` beats takes ``max(n, adc_bits + 1)`` cycles, one where it
+    is skipped; results leave one column a cycle (``slices * outputs`` cycles a vector), while the
+    next vector is computed. Latency from the last beat of a vector to its first result, once its
+    slices are done, is ``adc_bits + slices + 11`` cycles. :func:`hdl.cim.timing.cycles` counts
+    exactly.
+
+    Parameters
+    ----------
+    shape : MacroShape
+    die : Die, optional
+        Initial contents of its tables; without it, they come by ``i_config``.
+    """
+
+    def __init__(self, shape: MacroShape, die: Die | None = None) -> None:
+        if die is not None and die.spec != shape.spec:
+            raise ValueError("die must be of the macro's spec, not of another one")
+        self.shape = shape
+        self.die = die
+        super().__init__(MacroSignature(shape))
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        shape = self.shape
+        core = Core(shape, Tables.of(shape, self.die))
+        go = Signal()
+        m.submodules.core = EnableInserter(go)(core)
+        m.submodules.join = join = Join(shape)
+        arrived = Signal()
+        under_way = Signal(32)
+        layer = Signal(shape.layer())
+        config = self.i_config
+        m.d.comb += [
+            arrived.eq(core.event.valid & core.event.final),
+            go.eq(~arrived | join.free),
+            join.load.eq(arrived & join.free),
+            join.total.eq(core.total),
+            join.factors.eq(core.factors),
+            join.slices.eq(layer.slices),
+            join.outputs.eq(layer.outputs),
+            join.step.eq(layer.step),
+            join.offset.eq(layer.offset),
+            core.zero.eq(layer.zero),
+            config.ready.eq(under_way == 0),
+            core.config.eq(config.payload),
+            core.write.eq(config.valid & config.ready),
+        ]
+        for outer, inner in ((self.i_weights, core.i_weights), (self.i_acts, core.i_acts)):
+            m.d.comb += [
+                inner.valid.eq(outer.valid),
+                inner.payload.eq(outer.payload),
+                outer.ready.eq(inner.ready & go),
+            ]
+        opening = data.View(shape.layer(), config.payload.data[: shape.layer().size])
+        with m.If(core.write & (config.payload.kind == Write.LAYER)):
+            m.d.sync += [layer.eq(opening), under_way.eq(opening.vectors)]
+        with m.Elif(join.done):
+            m.d.sync += under_way.eq(under_way - 1)
+        connect(m, join.o, flipped(self.o))
+        return m

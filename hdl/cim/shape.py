@@ -1,0 +1,236 @@
+"""How wide everything in an emulated macro is, and the layouts of its streams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from amaranth.hdl import signed
+from amaranth.lib import data, enum
+
+from models.cim.die import make_die
+from models.cim.layout import DECODE_BITS
+from models.cim.spec import CimSpec, Decomposition
+
+
+class Write(enum.Enum, shape=3):  # type: ignore[call-arg]
+    """What an item of the configuration stream sets."""
+
+    CAPS = 0
+    """Entry ``index`` of the capacitors of ``column``."""
+    REGISTER = 1
+    """Converter of ``column``: weight of bit ``index``, or the base at ``adc_bits``."""
+    BOW = 2
+    """Threshold of code ``index`` of all columns: what is added to it."""
+    NOISE = 3
+    """Tables of all columns: comparator at bytes 0 to 255, sampling from 256 on."""
+    DECODE = 4
+    """What code ``index`` of ``column`` stands for."""
+    KEY = 5
+    """Noise key of ``column``."""
+    DIE = 6
+    """Noise key of the die."""
+    LAYER = 7
+    """What the next vectors are (:meth:`MacroShape.layer`): opens the macro for so many."""
+
+
+def width_of(*values: int) -> int:
+    """Bits of a signed number that takes all these values."""
+    return 1 + max((v if v >= 0 else ~v).bit_length() for v in values)
+
+
+def index_bits(count: int) -> int:
+    """Bits that number ``count`` things, at least one."""
+    return max(1, (count - 1).bit_length())
+
+
+@dataclass(frozen=True, kw_only=True)
+class MacroShape:
+    """A spec, and what only an emulation has to choose.
+
+    Parameters
+    ----------
+    spec : CimSpec
+    lanes : int
+        Cells of a column added up in a cycle. Requires: divides the spec's ``depth``.
+    banks : int, 1 or 2
+        Sets of ``tiles`` tiles of weights; with 2, one is filled while the other computes.
+    calibrated : bool
+        Codes are decoded by a table of every column instead of ``code * 2**8``.
+    """
+
+    spec: CimSpec
+    lanes: int = 8
+    banks: int = 1
+    calibrated: bool = False
+
+    def __post_init__(self) -> None:
+        if self.lanes < 1 or self.spec.depth % self.lanes:
+            raise ValueError(
+                f"lanes must be a divisor of the macro's depth {self.spec.depth}, not {self.lanes}"
+            )
+        if self.banks not in (1, 2):
+            raise ValueError(f"banks must be 1 or 2, not {self.banks}")
+
+    @property
+    def tiles(self) -> int:
+        """Tiles of K in one bank: cells that share a capacitor."""
+        return self.spec.cells_per_unit
+
+    @property
+    def entries(self) -> int:
+        """Beats of activations of a whole tile."""
+        return self.spec.depth // self.lanes
+
+    @property
+    def cap_bits(self) -> tuple[int, ...]:
+        """Bits of the capacitors of a cell: below twice the nominal one."""
+        return tuple(self.spec.fraction + bit + 1 for bit in range(self.spec.cell_bits))
+
+    @property
+    def digit_bits(self) -> int:
+        """Bits of what a cell holds: magnitude, and in native macros a sign above."""
+        return self.spec.cell_bits + self.spec.signed
+
+    @property
+    def sum_bits(self) -> int:
+        """Bits of a column sum, signed."""
+        spec = self.spec
+        most = ((1 << spec.cell_bits) - 1) * ((1 << spec.dac_bits) - 1)
+        return width_of((spec.depth * most) << spec.fraction + 1)
+
+    @property
+    def register_bits(self) -> int:
+        """Bits of a converter's registers: thresholds up to twice the largest sum."""
+        return self.sum_bits + 1
+
+    @property
+    def noise_bits(self) -> int:
+        """Bits of an entry of the noise tables."""
+        die = make_die(self.spec, 0, static=False)
+        return width_of(*die.sampling.tolist(), *die.comparator.tolist())
+
+    @property
+    def bow(self) -> bool:
+        """Whether converters share a non-linearity."""
+        return self.spec.physics.bow_lsb != 0
+
+    @property
+    def decode_bits(self) -> int:
+        """Fraction of a decoded code."""
+        return DECODE_BITS if self.calibrated else 0
+
+    @property
+    def value_bits(self) -> int:
+        """Bits of a decoded code, signed: up to twice the converter's range."""
+        return self.spec.adc_bits + 2 + self.decode_bits
+
+    @property
+    def factor_bits(self) -> int:
+        """Bits of the sum of all tiles' activation factors, signed."""
+        factors = ((1 << self.spec.act_slices * self.spec.dac_bits) - 1) * self.tiles
+        return width_of(factors)
+
+    @property
+    def column_bits(self) -> int:
+        """Bits of a column's sum of decoded codes, signed."""
+        return self.value_bits + self.factor_bits
+
+    @property
+    def slices(self) -> int:
+        """Most digits of a weight, each in a column of its own."""
+        spec = self.spec
+        if spec.decomposition is Decomposition.BIT_SERIAL:
+            return spec.weight_bits
+        digits = -(-spec.weight_bits // spec.cell_bits)
+        return 2 * digits if spec.decomposition is Decomposition.DIFFERENTIAL else digits
+
+    @property
+    def weigh_bits(self) -> int:
+        """Bits that joining the slices of a weight adds."""
+        return self.slices * self.spec.cell_bits + 1
+
+    @property
+    def value(self) -> data.Layout | int:
+        """Shape of a result."""
+        return signed(self.result_bits)
+
+    @property
+    def result_bits(self) -> int:
+        """Bits of a result, signed."""
+        product = self.register_bits + self.column_bits + self.weigh_bits + 1
+        return min(64, product - self.decode_bits - self.spec.fraction)
+
+    def cells(self) -> data.StructLayout:
+        """An item of the weight stream: ``lanes`` cells of a column.
+
+        ``last`` completes a bank. ``negative`` is the sign of the column's group, the same in all
+        entries of the tile (polarised macros).
+        """
+        return data.StructLayout(
+            {
+                "column": index_bits(self.spec.columns),
+                "tile": index_bits(self.tiles),
+                "entry": index_bits(self.entries),
+                "digits": data.ArrayLayout(self.digit_bits, self.lanes),
+                "negative": 1,
+                "last": 1,
+            }
+        )
+
+    def acts(self) -> data.StructLayout:
+        """A beat: ``lanes`` elements; ``last`` ends a vector, ``release`` beside it the weights."""
+        return data.StructLayout(
+            {
+                "values": data.ArrayLayout(self.spec.act_bits, self.lanes),
+                "last": 1,
+                "release": 1,
+            }
+        )
+
+    def caps(self) -> data.ArrayLayout:
+        """Capacitors of an entry, least significant bit of a cell first."""
+        cell = data.StructLayout({f"bit{i}": bits for i, bits in enumerate(self.cap_bits)})
+        return data.ArrayLayout(cell, self.lanes)
+
+    def layer(self) -> data.StructLayout:
+        """What a number of vectors have in common.
+
+        Members
+        -------
+        vectors, tokens : vectors that follow, and how many of them are a run
+        run, first : number of the first run; conversions of a column before its first vector
+        hop : conversions of a column between tiles of K: ``tokens * act_slices``
+        slices, outputs : slices of a weight and outputs, each less one
+        step, offset : of the ADC's window; zero : code a skipped conversion stands for
+        """
+        return data.StructLayout(
+            {
+                "vectors": 32,
+                "tokens": 32,
+                "run": 32,
+                "first": 32,
+                "hop": 32,
+                "slices": index_bits(self.slices),
+                "outputs": index_bits(self.spec.columns),
+                "step": self.register_bits - 1,
+                "offset": signed(self.register_bits),
+                "zero": signed(self.spec.adc_bits + 2),
+            }
+        )
+
+    def config(self) -> data.StructLayout:
+        """An item of the configuration stream."""
+        widest = max(
+            self.caps().size, self.layer().size, self.register_bits, self.value_bits, 32
+        )  # fmt: skip
+        index = max(
+            index_bits(self.entries), index_bits(self.spec.adc_bits + 1), self.spec.adc_bits, 9
+        )  # fmt: skip
+        return data.StructLayout(
+            {
+                "kind": Write,
+                "column": index_bits(self.spec.columns),
+                "index": index,
+                "data": widest,
+            }
+        )

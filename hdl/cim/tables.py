@@ -1,0 +1,104 @@
+"""What memories of a macro hold from the start: a die's tables, or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hdl.cim.shape import MacroShape
+from models.cim.adc import Registers
+from models.cim.die import Die
+from models.rescale import Integers
+
+
+def fits(value: int, bits: int, what: str, *, signed: bool = True) -> int:
+    """A value as ``bits`` bits of two's complement.
+
+    Raises
+    ------
+    ValueError
+        If it has more.
+    """
+    low, high = (-(1 << bits - 1), 1 << bits - 1) if signed else (0, 1 << bits)
+    if not low <= value < high:
+        raise ValueError(f"{what} must be {low} to {high - 1}, not {value}")
+    return value
+
+
+def cap_words(shape: MacroShape, die: Die, column: int) -> list[int]:
+    """Capacitors of a column, entry by entry."""
+    words = []
+    for entry in range(shape.entries):
+        word = at = 0
+        for lane in range(shape.lanes):
+            for bit, bits in enumerate(shape.cap_bits):
+                cap = int(die.caps[entry * shape.lanes + lane, column, bit])
+                word |= fits(cap, bits, "capacitor", signed=False) << at
+                at += bits
+        words.append(word)
+    return words
+
+
+def noise_table(shape: MacroShape, die: Die) -> list[int]:
+    """Comparator's, then sampling's."""
+    both = [*die.comparator.tolist(), *die.sampling.tolist()]
+    return [fits(v, shape.noise_bits, "noise") for v in both]
+
+
+def register_table(
+    shape: MacroShape, registers: Registers, column: int, bias: int = 0
+) -> list[int]:
+    """Weights of a column's converter, then its base less a bias in units of ``2**-F`` count.
+
+    A bias that joins the sum before the conversion is a shift of all thresholds.
+    """
+    values = [*registers.weights[column].tolist(), int(registers.base[column]) - bias]
+    return [fits(v, shape.register_bits, "threshold register") for v in values]
+
+
+def decode_table(shape: MacroShape, decode: Integers, column: int) -> list[int]:
+    """What a column's codes stand for."""
+    return [fits(v, shape.value_bits, "decoded code") for v in decode[column].tolist()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tables:
+    """Initial contents.
+
+    Attributes
+    ----------
+    caps, registers, decode : words of every column
+    noise, bow : words of all columns
+    keys : of the columns; noise_key : of the die
+    """
+
+    caps: list[list[int]]
+    registers: list[list[int]]
+    decode: list[list[int]]
+    noise: list[int]
+    bow: list[int]
+    keys: list[int]
+    noise_key: int
+
+    @classmethod
+    def of(cls, shape: MacroShape, die: Die | None) -> Tables:
+        """A die's; without one, all zero. Registers come with every layer."""
+        columns: list[list[int]] = [[] for _ in range(shape.spec.columns)]
+        if die is None:
+            return cls(
+                caps=columns,
+                registers=columns,
+                decode=columns,
+                noise=[],
+                bow=[],
+                keys=[0] * shape.spec.columns,
+                noise_key=0,
+            )
+        return cls(
+            caps=[cap_words(shape, die, c) for c in range(shape.spec.columns)],
+            registers=columns,
+            decode=columns,
+            noise=noise_table(shape, die),
+            bow=[],
+            keys=die.column_keys.tolist(),
+            noise_key=die.noise_key,
+        )

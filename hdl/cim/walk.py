@@ -1,0 +1,240 @@
+"""The order of conversions: activations in, tile by tile and slice by slice, numbered."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Component, In, Out
+
+from hdl.cim.combine import event_layout
+from hdl.cim.shape import MacroShape, index_bits
+
+
+class Walk(Component):
+    """Holds two tiles' activations and walks the older one, slice by slice, entry by entry.
+
+    A slice takes as many cycles as its tile has beats, or ``adc_bits + 1`` where that is more: the
+    sum of one conversion is made while the one before is decided. With ``zero_skip`` slices whose
+    digits, and those of all higher slices, are zero take one cycle. A run begins with five cycles
+    for its noise key, after the last step of the run before.
+
+    Attributes
+    ----------
+    i : stream of beats
+        Throughput one a cycle; held up while two tiles wait.
+    layer, open : in
+        The layer's record, in the cycle in which ``open`` is high.
+    filled, release : in, out
+        Whether the weights of bank ``bank`` are complete; the bank will not be read any more.
+    left : out
+        Vectors of the layer that have not been walked yet.
+    at, entry, valid, first, acts : out
+        To the columns (:class:`~hdl.cim.column.Column`), delayed by a cycle; ``acts`` by two.
+    step, step_valid, number, new_run, run : out
+        Step of a conversion and its number, at the time of its noise's begin.
+    event : out
+        Begins with the last entry of a slice.
+    """
+
+    def __init__(self, shape: MacroShape) -> None:
+        self.shape = shape
+        spec = shape.spec
+        super().__init__(
+            {
+                "i": In(stream.Signature(shape.acts())),
+                "layer": In(shape.layer()),
+                "open": In(1),
+                "filled": In(2),
+                "bank": Out(1),
+                "release": Out(1),
+                "left": Out(32),
+                "at": Out(index_bits(shape.banks * shape.tiles)),
+                "entry": Out(index_bits(shape.entries)),
+                "valid": Out(1),
+                "first": Out(1),
+                "acts": Out(data.ArrayLayout(spec.dac_bits, shape.lanes)),
+                "step": Out(index_bits(spec.adc_bits + 1)),
+                "step_valid": Out(1),
+                "number": Out(32),
+                "new_run": Out(1),
+                "run": Out(32),
+                "event": Out(event_layout(shape)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        shape, spec = self.shape, self.shape.spec
+        slices = spec.act_slices
+        entry_bits = index_bits(shape.entries)
+        tile_info = data.StructLayout(
+            {"end": entry_bits, "top": index_bits(slices + 1), "last": 1, "release": 1}
+        )
+        info = [Signal(tile_info, name=f"info{i}") for i in range(2)]
+        use = Signal()
+        full = Signal(2)
+        freed = Signal()
+        words = self._fill(m, info, full, use, freed)
+
+        e, q = Signal(entry_bits), Signal(index_bits(slices))
+        tile = Signal(index_bits(shape.tiles))
+        token, tokens, hop = Signal(32), Signal(32), Signal(32)
+        base, here = Signal(32), Signal(32)
+        fresh, wait = Signal(), Signal(3)
+        rem = Signal(range(spec.adc_bits + 1))
+        now = Signal(tile_info)
+        m.d.comb += now.eq(Mux(use, info[1], info[0]))
+        able, skip, at_end, issue, closing = Signal(), Signal(), Signal(), Signal(), Signal()
+        start, end_slice, end_tile, end_vector = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            able.eq(
+                full.bit_select(use, 1)
+                & self.filled.bit_select(self.bank, 1)
+                & (self.left != 0)
+                & ~fresh
+                & (wait == 0)
+            ),
+            skip.eq(q >= now.top) if spec.zero_skip else skip.eq(0),
+            at_end.eq(e == now.end),
+            closing.eq(at_end | skip),
+            issue.eq(able & (~at_end | skip | (rem == 0))),
+            start.eq(issue & at_end & ~skip),
+            end_slice.eq(issue & closing),
+            end_tile.eq(end_slice & (q == slices - 1)),
+            end_vector.eq(end_tile & now.last),
+            freed.eq(end_tile),
+            self.release.eq(end_vector & now.release),
+        ]
+        # A run's key goes through the hash's pipeline when no step does.
+        m.d.comb += [
+            self.new_run.eq(fresh & (wait == 0) & (rem == 0) & (self.left != 0)),
+            self.event.valid.eq(end_slice),
+            self.event.skip.eq(skip),
+            self.event.first.eq((tile == 0) & (q == 0)),
+            self.event.final.eq(end_vector),
+            self.event.release.eq(now.release),
+            self.event.bank.eq(self.bank),
+            self.event.shift.eq(q * spec.dac_bits),
+        ]
+        with m.If(self.new_run):
+            m.d.sync += [fresh.eq(0), wait.eq(3)]
+        with m.Elif(wait != 0):
+            m.d.sync += wait.eq(wait - 1)
+        with m.If(start):
+            m.d.sync += rem.eq(spec.adc_bits)
+        with m.Elif(rem != 0):
+            m.d.sync += rem.eq(rem - 1)
+        number = Signal(32)
+        with m.If(start):
+            m.d.sync += number.eq(here + q)
+        m.d.comb += [
+            self.step_valid.eq(start | (rem != 0)),
+            self.step.eq(Mux(start, spec.adc_bits, rem - 1)),
+            self.number.eq(Mux(start, here + q, number)),
+        ]
+        with m.If(issue & ~skip):
+            m.d.sync += e.eq(Mux(at_end, 0, e + 1))
+        with m.If(end_slice):
+            m.d.sync += q.eq(Mux(end_tile, 0, q + 1))
+        with m.If(end_tile):
+            m.d.sync += [use.eq(~use), tile.eq(tile + 1), here.eq(here + hop)]
+        with m.If(end_vector):
+            following = base + slices
+            m.d.sync += [
+                tile.eq(0),
+                self.left.eq(self.left - 1),
+                token.eq(token + 1),
+                base.eq(following),
+                here.eq(following),
+            ]
+            with m.If(token == tokens):
+                first = Signal(32)
+                m.d.comb += first.eq(base - hop + slices)
+                m.d.sync += [
+                    token.eq(0),
+                    base.eq(first),
+                    here.eq(first),
+                    self.run.eq(self.run + 1),
+                    fresh.eq(1),
+                ]
+        if shape.banks == 2:
+            m.d.sync += self.bank.eq(self.bank ^ self.release)
+        with m.If(self.open):
+            m.d.sync += [
+                self.left.eq(self.layer.vectors),
+                tokens.eq(self.layer.tokens - 1),
+                hop.eq(self.layer.hop),
+                base.eq(self.layer.first),
+                here.eq(self.layer.first),
+                self.run.eq(self.layer.run),
+                token.eq(0),
+                fresh.eq(1),
+            ]
+
+        m.d.sync += [
+            self.at.eq(tile if shape.banks == 1 else Cat(tile, self.bank)),
+            self.entry.eq(e),
+            self.valid.eq(issue & ~skip),
+            self.first.eq(e == 0),
+        ]
+        self._slice(m, words, Cat(e, use), q)
+        return m
+
+    def _fill(
+        self, m: Module, info: list[Signal], full: Signal, use: Signal, freed: Signal
+    ) -> Memory:
+        """Two tiles of activations, and what the walk has to know of each."""
+        shape, spec, beat = self.shape, self.shape.spec, self.i.payload
+        bits = index_bits(shape.entries)
+        words = Memory(shape=spec.act_bits * shape.lanes, depth=2 << bits, init=[])
+        m.submodules.acts = words
+        writer = words.write_port()
+        fill, place = Signal(), Signal(bits)
+        seen, any_of = Signal(spec.act_bits), Signal(spec.act_bits)
+        taken, complete = Signal(), Signal()
+        union = seen
+        for lane in range(shape.lanes):
+            union = union | beat["values"][lane]
+        m.d.comb += [
+            any_of.eq(union),
+            self.i.ready.eq(~full.bit_select(fill, 1)),
+            taken.eq(self.i.valid & self.i.ready),
+            complete.eq(taken & (beat.last | (place == shape.entries - 1))),
+            writer.addr.eq(Cat(place, fill)),
+            writer.data.eq(beat["values"].as_value()),
+            writer.en.eq(taken),
+        ]
+        top = Signal(index_bits(spec.act_slices + 1))
+        for index in range(spec.act_slices):
+            with m.If(any_of[index * spec.dac_bits :] != 0):
+                m.d.comb += top.eq(index + 1)
+        with m.If(taken):
+            m.d.sync += [
+                place.eq(Mux(complete, 0, place + 1)),
+                seen.eq(Mux(complete, 0, any_of)),
+                fill.eq(fill ^ complete),
+            ]
+        for bank in range(2):
+            with m.If(complete & (fill == bank)):
+                m.d.sync += [
+                    full[bank].eq(1),
+                    info[bank].end.eq(place),
+                    info[bank].top.eq(top),
+                    info[bank].last.eq(beat.last),
+                    info[bank].release.eq(beat.release),
+                ]
+            with m.Elif(freed & (use == bank)):
+                m.d.sync += full[bank].eq(0)
+        return words
+
+    def _slice(self, m: Module, words: Memory, address: Signal, q: Signal) -> None:
+        """Digits of slice ``q``, two cycles later."""
+        shape, spec = self.shape, self.shape.spec
+        reader = words.read_port()
+        slice_read = Signal.like(q)
+        m.d.comb += reader.addr.eq(address)
+        m.d.sync += slice_read.eq(q)
+        for lane in range(shape.lanes):
+            value = reader.data.word_select(lane, spec.act_bits)
+            m.d.sync += self.acts[lane].eq((value >> (slice_read * spec.dac_bits))[: spec.dac_bits])
