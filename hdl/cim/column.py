@@ -38,7 +38,7 @@ class Column(Component):
         self.shape = shape
         self.init = init
         entry = index_bits(shape.entries)
-        at = index_bits(shape.banks * shape.tiles)
+        at = shape.at_bits
         super().__init__(
             {
                 "at": In(at),
@@ -61,9 +61,9 @@ class Column(Component):
         m = Module()
         shape, spec = self.shape, self.shape.spec
         m.submodules.caps = caps = Memory(
-            shape=shape.caps().size, depth=shape.entries, init=self.init
+            shape=shape.caps().size, depth=max(2, shape.entries), init=self.init
         )
-        words = shape.banks * shape.tiles << len(self.entry)
+        words = 1 << shape.at_bits + len(self.entry)
         m.submodules.digits = digits = Memory(
             shape=shape.digit_bits * shape.lanes, depth=words, init=[]
         )

@@ -157,9 +157,7 @@ class Core(Component):
         m.d.comb += [
             self._at.eq(self.i_weights.payload.tile),
             self.i_weights.ready.eq(~held.bit_select(fill, 1)),
-            stored.eq(
-                self.i_weights.valid & self.i_weights.ready & self.i_weights.payload.last
-            ),
+            stored.eq(self.i_weights.valid & self.i_weights.ready & self.i_weights.payload.last),
         ]
         if shape.banks == 2:
             m.d.sync += fill.eq(fill ^ stored)
@@ -177,9 +175,7 @@ class Core(Component):
 
     def _sign(self, m: Module, column: int, walk: Walk, write: Signal) -> Signal:
         """Sign of a column's group in the tile that is walked, two cycles later."""
-        m.submodules[f"signs{column}"] = signs = Memory(
-            shape=1, depth=1 << len(self._at), init=[]
-        )
+        m.submodules[f"signs{column}"] = signs = Memory(shape=1, depth=1 << len(self._at), init=[])
         writer, reader = signs.write_port(), signs.read_port()
         m.d.comb += [
             writer.addr.eq(self._at),

@@ -82,6 +82,11 @@ class MacroShape:
         return self.spec.depth // self.lanes
 
     @property
+    def at_bits(self) -> int:
+        """Bits of the number of a tile, the bank's above the tile's."""
+        return index_bits(self.tiles) + self.banks - 1
+
+    @property
     def cap_bits(self) -> tuple[int, ...]:
         """Bits of the capacitors of a cell: below twice the nominal one."""
         return tuple(self.spec.fraction + bit + 1 for bit in range(self.spec.cell_bits))

@@ -49,7 +49,7 @@ class Walk(Component):
                 "bank": Out(1),
                 "release": Out(1),
                 "left": Out(32),
-                "at": Out(index_bits(shape.banks * shape.tiles)),
+                "at": Out(shape.at_bits),
                 "entry": Out(index_bits(shape.entries)),
                 "valid": Out(1),
                 "first": Out(1),

@@ -13,7 +13,7 @@ from hdl.cim.shape import MacroShape
 from models.cim.adc import Window, registers
 from models.cim.decompose import polarise, weight_slices
 from models.cim.die import Die
-from models.cim.layout import When
+from models.cim.layout import DECODE_BITS, When
 from models.cim.macro import dot_product
 from models.cim.spec import CimSpec, Decomposition
 from tests.hdl.plan import Round
@@ -127,7 +127,9 @@ def compare(shape: MacroShape, job: Job, got: list[Any], want: list[tuple], what
         assert ends == (following != n), f"{what}: result {index} has last = {ends}"
 
 
-def random_job(rng: np.random.Generator, die: Die, *, vectors: int, window: Window) -> Job:
+def random_job(
+    rng: np.random.Generator, shape: MacroShape, die: Die, *, vectors: int, window: Window
+) -> Job:
     """Operands of random ranges and shapes; several runs, output tiles and tiles of K."""
     spec: CimSpec = die.spec
     tiles = spec.cells_per_unit
@@ -156,4 +158,9 @@ def random_job(rng: np.random.Generator, die: Die, *, vectors: int, window: Wind
     when = When(
         tokens=tokens, run=int(rng.integers(0, 1 << 20)), first=int(rng.integers(0, 1 << 16))
     )
-    return Job(die=die, acts=x, weights=w, window=window, when=when)
+    decode = None
+    if shape.calibrated:
+        codes = np.arange(1 << spec.adc_bits) << DECODE_BITS
+        decode = codes + rng.integers(-300, 300, (spec.columns, 1 << spec.adc_bits))
+    bias = rng.integers(-20, 20, outs) if spec.single_conversion and spec.signed else None
+    return Job(die=die, acts=x, weights=w, window=window, when=when, decode=decode, bias=bias)
