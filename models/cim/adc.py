@@ -73,16 +73,40 @@ class Registers:
     thresholds: Integers
 
 
-def registers(die: Die, window: Window) -> Registers:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trim:
+    """References of the converters as calibration sets them; part of what registers are made of.
+
+    Attributes
+    ----------
+    offset : int64 [columns]
+        Added to every threshold, units of ``2**-F`` count.
+    gain : int64 [columns]
+        Scale of the references, ``2**16`` for 1.
+    bow : int64 [2**adc_bits]
+        Added to threshold ``code`` of all columns, ``2**16`` an ADC step.
+    """
+
+    offset: Integers
+    gain: Integers
+    bow: Integers
+
+
+def registers(die: Die, window: Window, trim: Trim | None = None) -> Registers:
     """Registers of every column for a window; integers, rounded half up.
 
     ``base = offset_c + (offset - step // 2) * gain``, ``weights = step * weight * gain``,
-    ``bow = step * bow``, with gain and weights as fractions of ``2**16``.
+    ``bow = step * bow``, with gain and weights as fractions of ``2**16``; a trim scales ``gain``
+    and adds to ``base`` and ``bow``.
     """
-    relative = _rounded(die.weights * die.gain[:, None])
-    base = die.offset + _rounded((window.offset - window.step // 2) * die.gain)
+    gain, offset, bend = die.gain, die.offset, die.bow
+    if trim is not None:
+        gain = _rounded(gain * trim.gain)
+        offset, bend = offset + trim.offset, bend + trim.bow
+    relative = _rounded(die.weights * gain[:, None])
+    base = offset + _rounded((window.offset - window.step // 2) * gain)
     weights = _rounded(window.step * relative)
-    bow = _rounded(window.step * die.bow)
+    bow = _rounded(window.step * bend)
     codes = np.arange(1 << die.spec.adc_bits)
     bits = codes[:, None] >> np.arange(die.spec.adc_bits) & 1
     return Registers(

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.cim.adc import Codes, Window, full_range, registers
-from models.cim.die import Die
+from models.cim.adc import Codes, Trim, Window, full_range, registers
+from models.cim.die import GAIN_BITS, Die
 from models.cim.fast_adc import FastConverter
 from models.cim.layout import DECODE_BITS
 from models.cim.macro import cell_sums, column_sums
@@ -23,6 +23,8 @@ from models.rescale import Integers
 
 Reals = NDArray[np.float64]
 
+_ORDER = 8
+"""Of the polynomial that the shared non-linearity is."""
 _CALIBRATION_RUN = 1 << 31
 """Runs from here on are no images."""
 
@@ -57,6 +59,16 @@ class Calibration:
             zero = len(self.inl) // 2
             table[:, : zero + 1] = zero << DECODE_BITS
         return table
+
+    def trim(self, die: Die) -> Trim:
+        """References that undo what was found."""
+        one = 1 << GAIN_BITS
+        before = np.concatenate([self.inl[:1], self.inl[:-1]])
+        return Trim(
+            offset=np.rint(-self.offset * (1 << die.spec.fraction)).astype(np.int64),
+            gain=np.rint(one / np.clip(self.gain, 0.5, 2)).astype(np.int64),
+            bow=np.rint(-(before + self.inl) / 2 * one).astype(np.int64),
+        )
 
 
 def convert_counts(
@@ -96,28 +108,39 @@ def convert_counts(
 
 
 def known_counts(
-    die: Die, samples: int, seed: int = 0
+    die: Die, window: Window, samples: int, seed: int = 0
 ) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
     """Inputs ``[samples, depth]`` for full cells ``[columns, depth]``: all counts evenly often.
 
-    Which units are driven differs from sample to sample, so that no single one matters.
+    Counts reach from 0 to the window's end. Which units are driven differs from sample to sample,
+    so that no single one matters.
     """
     spec = die.spec
     random = np.random.default_rng([0xCA1, seed])
     drive = (1 << spec.dac_bits) - 1
-    total = np.rint(np.linspace(0, spec.depth * drive, samples)).astype(np.int64)
+    low, high = window.offset, window.offset + (window.step << spec.adc_bits)
+    most = min(-(-max(high, -low) >> spec.fraction), spec.largest_count)
+    # Cells no fuller than needed, so that counts lie close.
+    digit = min(spec.largest_digit, max(1, -(-most // (spec.depth * drive))))
+    total = np.linspace(0, min(most / digit, spec.depth * drive), samples)
+    total = np.floor(total + random.random(samples)).astype(np.int64)
     order = np.argsort(random.random((samples, spec.depth)), axis=1).argsort(axis=1)
     acts = np.clip(total[:, None] - order * drive, 0, drive).astype(np.uint8)
-    digits = np.full((spec.columns, spec.depth), spec.largest_digit, dtype=np.int16)
-    return acts, digits
+    return acts, np.full((spec.columns, spec.depth), digit, dtype=np.int16)
 
 
-def calibrate(die: Die, samples: int = 2048) -> Calibration:
-    """Both steps, on ``samples`` known counts (of either sign, where sums have one)."""
+def calibrate(die: Die, window: Window | None = None, samples: int = 2048) -> Calibration:
+    """Both steps, on ``samples`` known counts (of either sign, where sums have one).
+
+    Parameters
+    ----------
+    window : Window, optional
+        In which it will be used; default: the full range.
+    """
     spec = die.spec
-    window = full_range(spec)
+    window = window or full_range(spec)
     one = 1 << spec.fraction
-    acts, digits = known_counts(die, samples)
+    acts, digits = known_counts(die, window, samples)
     codes, counts = convert_counts(die, window, acts, digits)
     middle = 1 << spec.adc_bits - 1
     if spec.signed and not spec.relu:
@@ -128,17 +151,32 @@ def calibrate(die: Die, samples: int = 2048) -> Calibration:
     inside = (codes > (middle if spec.relu else 0)) & (codes < 2 * middle - 1)
     slope, start = _lines(codes, ideal, inside)
     left = ideal - (slope[:, None] * codes + start[:, None])
-    sums = np.bincount(codes[inside], left[inside], minlength=1 << spec.adc_bits)
-    seen = np.bincount(codes[inside], minlength=1 << spec.adc_bits)
-    known = np.flatnonzero(seen)
-    inl = np.zeros(1 << spec.adc_bits)
-    if len(known):
-        inl = np.interp(np.arange(1 << spec.adc_bits), known, sums[known] / seen[known])
+    inl = _smooth(codes[inside], left[inside], 2 * middle)
     if spec.relu:
         # The code of an ended conversion stands for zero, whatever the column.
         inl[:middle] = 0
     offset = (start * window.step - (slope - 1) * window.offset) / one
     return Calibration(gain=slope, offset=offset, inl=inl)
+
+
+def _smooth(codes: Codes, left: Reals, count: int) -> Reals:
+    """The shared table: a polynomial through what is left, so that the grid of counts is no part.
+
+    What differs from code to code is each column's own, and averages out.
+    """
+    if len(codes) == 0:
+        return np.zeros(count)
+    sums = np.bincount(codes, left, minlength=count)
+    seen = np.bincount(codes, minlength=count)
+    known = np.flatnonzero(seen)
+    order = min(_ORDER, len(known) // 4)
+    x = np.linspace(-1, 1, count)
+    weights = np.sqrt(seen[known])
+    fitted = np.polynomial.chebyshev.chebfit(x[known], sums[known] / seen[known], order, w=weights)
+    table = np.asarray(np.polynomial.chebyshev.chebval(x, fitted), dtype=np.float64)
+    # Nothing is known beyond the codes that were seen.
+    table[: known[0]], table[known[-1] + 1 :] = table[known[0]], table[known[-1]]
+    return table
 
 
 def _lines(x: Codes, y: Reals, use: NDArray[np.bool_]) -> tuple[Reals, Reals]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.cim.adc import Window
+from models.cim.adc import Trim, Window
 from models.cim.die import Die
 from models.cim.fast_adc import FastConverter
 from models.cim.layout import DECODE_BITS, Layout, Product, When
@@ -36,9 +36,10 @@ def fast_product(
     when: When | None = None,
     decode: Integers | None = None,
     bias: ArrayLike | None = None,
+    trim: Trim | None = None,
 ) -> Product:
     """:func:`models.cim.macro.dot_product`, faster; same arguments, same results."""
-    layout = Layout.of(acts, weights, die, window, when, decode, bias)
+    layout = Layout.of(acts, weights, die, window, when, decode, bias, trim)
     arithmetic = None
     if die.ideal and decode is None and bias is None and not die.spec.zero_skip:
         arithmetic = _ideal_codes(layout)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.cim.adc import Codes, Registers, Window, registers
+from models.cim.adc import Codes, Registers, Trim, Window, registers
 from models.cim.decompose import Digits, WeightSlices, act_slices, weight_slices
 from models.cim.die import Die
 from models.cim.noise import run_keys
@@ -81,6 +81,7 @@ class Layout:
         when: When | None,
         decode: Integers | None,
         bias: ArrayLike | None,
+        trim: Trim | None,
     ) -> Layout:
         """Check operands and cut them into slices."""
         x, w = np.asarray(acts), np.asarray(weights)
@@ -102,7 +103,7 @@ class Layout:
             die=die,
             window=window,
             when=at,
-            registers=registers(die, window),
+            registers=registers(die, window, trim),
             decode=decode,
             slices=slices,
             act_digits=digits,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.cim.adc import Window, convert
+from models.cim.adc import Trim, Window, convert
 from models.cim.decompose import Digits
 from models.cim.die import Die
 from models.cim.layout import Layout, Product, When
@@ -49,6 +49,7 @@ def dot_product(
     when: When | None = None,
     decode: Integers | None = None,
     bias: ArrayLike | None = None,
+    trim: Trim | None = None,
 ) -> Product:
     """``acts @ weights.T`` as the macro computes it: the definition, tile by tile.
 
@@ -64,13 +65,15 @@ def dot_product(
         What a code stands for, ``2**8`` a step (:mod:`.calibrate`); default ``code * 2**8``.
     bias : int [out], optional
         Counts that join the sum before the conversion; only where a product is one conversion.
+    trim : Trim, optional
+        References as calibration sets them.
 
     Raises
     ------
     ValueError
         If shapes do not fit, or operands have more bits than the macro's.
     """
-    layout = Layout.of(acts, weights, die, window, when, decode, bias)
+    layout = Layout.of(acts, weights, die, window, when, decode, bias, trim)
     spec = die.spec
     total = np.zeros((layout.outputs, layout.rows), dtype=np.int64)
     for tile in range(layout.tiles):

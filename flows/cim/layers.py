@@ -1,0 +1,101 @@
+"""A layer with static weights as a matrix product of unsigned activations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.cim.decompose import polarise
+from models.cim.spec import CimSpec, Decomposition
+from models.ops.convolution import Convolution
+from models.rescale import Integers
+
+Patches = NDArray[np.uint8]
+
+CODE_OFFSET = 128
+"""What makes a signed 8-bit code an unsigned activation."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layer:
+    """One convolution or linear layer on the macro.
+
+    ``accumulator = product + correction``: activations are codes plus 128, so that what a zero
+    point adds to a sum, and in a native ReLU macro the bias, are constants of an output.
+
+    Attributes
+    ----------
+    name : str
+    operator : Convolution
+    spec : CimSpec
+        The macro as this layer uses it: ``relu`` only where ReLU follows and the product is whole.
+    weights : tuple of int64 [out, k]
+        One matrix, or two of one sign each on polarised macros.
+    correction : int64 [out]
+        ``-(input_zero + 128) * sum of weights``.
+    """
+
+    name: str
+    operator: Convolution
+    spec: CimSpec
+    weights: tuple[Integers, ...]
+    correction: Integers
+
+    @property
+    def bias(self) -> Integers | None:
+        """What joins the sum before conversion, so that its sign is ReLU's; None without ReLU."""
+        if not self.spec.relu:
+            return None
+        shape = self.correction.shape
+        return self.correction + np.broadcast_to(self.operator.requantize.bias, shape)
+
+    def accumulators(self, products: Integers) -> Integers:
+        """Accumulators ``[n, out]`` of products ``[n, out]`` (with :attr:`bias` where it is)."""
+        if self.spec.relu:
+            return products - self.operator.requantize.bias
+        return products + self.correction
+
+
+def make_layer(name: str, operator: Convolution, spec: CimSpec) -> Layer:
+    """How a convolution lies on a macro."""
+    weights = operator.weights.reshape(len(operator.weights), -1)
+    whole = spec.single_conversion and weights.shape[1] <= spec.depth
+    follows = operator.requantize.low == operator.requantize.zero_point
+    polarised = spec.decomposition is Decomposition.POLARISED
+    return Layer(
+        name=name,
+        operator=operator,
+        spec=replace(spec, relu=spec.relu and whole and follows),
+        weights=polarise(weights) if polarised else (weights,),
+        correction=-(operator.input_zero + CODE_OFFSET) * weights.sum(1),
+    )
+
+
+def patches(codes: Integers, operator: Convolution) -> tuple[Patches, tuple[int, int, int, int]]:
+    """Activations of every position: codes ``[n, height, width, in]`` to uint8 ``[n * h * w, k]``.
+
+    Positions outside the image hold the code that stands for zero.
+
+    Returns
+    -------
+    The patches, and the shape ``(n, h, w, out)`` of the accumulators.
+    """
+    count, height, width, channels = codes.shape
+    out, kernel_h, kernel_w, _ = operator.weights.shape
+    tall, wide, _ = operator.output_shape(height, width)
+    top, left, bottom, right = operator.padding
+    zero = operator.input_zero + CODE_OFFSET
+    unsigned = (codes + CODE_OFFSET).astype(np.uint8)
+    padded = np.pad(unsigned, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=zero)
+    found = np.empty((count, tall, wide, kernel_h, kernel_w, channels), dtype=np.uint8)
+    for ky in range(kernel_h):
+        for kx in range(kernel_w):
+            y, x = ky * operator.dilation[0], kx * operator.dilation[1]
+            found[:, :, :, ky, kx] = padded[
+                :,
+                y : y + (tall - 1) * operator.stride[0] + 1 : operator.stride[0],
+                x : x + (wide - 1) * operator.stride[1] + 1 : operator.stride[1],
+            ]
+    return found.reshape(count * tall * wide, -1), (count, tall, wide, out)

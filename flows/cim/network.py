@@ -1,0 +1,238 @@
+"""An integer graph whose static-weight layers are computed by a macro."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from flows.cim.layers import Layer, Patches, make_layer, patches
+from flows.cim.windows import choose_window
+from models.cim.adc import Trim, Window
+from models.cim.calibrate import calibrate
+from models.cim.die import Die, make_die
+from models.cim.fast import fast_product
+from models.cim.layout import When
+from models.cim.spec import CimSpec
+from models.graph import IntegerGraph, Node, run_operator
+from models.ops.convolution import Convolution, matmul_exact
+from models.ops.requantize import requantize
+from models.rescale import Integers
+
+_SEEN_ROWS = 512
+"""Vectors of activations of a layer that the search of its window looks at."""
+_SAMPLES = 1024
+"""Known counts of a calibration."""
+FIT_BITS = 14
+"""Fraction of an output's gain after recalibration."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Recalibration:
+    """Recalibrated batch normalisation: ``(acc * gain + offset) >> 14``, per output."""
+
+    gain: Integers
+    offset: Integers
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MacroNetwork:
+    """A network, a die, and what was chosen for each of its layers.
+
+    Attributes
+    ----------
+    layers : dict of node name to Layer; those not in it are exact
+    windows : dict of node name to Window
+    trims : dict of node name to Trim, empty without calibration of the die
+    fitted : dict of node name to Recalibration, empty without recalibration
+    """
+
+    graph: IntegerGraph
+    die: Die
+    layers: dict[str, Layer]
+    windows: dict[str, Window]
+    trims: dict[str, Trim]
+    fitted: dict[str, Recalibration]
+
+    def run(self, codes: Integers, first_run: int = 0) -> Integers:
+        """Output codes of images ``[n, *shape]``, the first of which is run ``first_run``."""
+        return _walk(
+            self.graph, codes, lambda node, x, first: self._layer(node, x, first, first_run)
+        )
+
+    def accumulators(
+        self, layer: Layer, acts: Patches, tokens: int, run: int, first: int
+    ) -> tuple[Integers, int]:
+        """Accumulators ``[n, out]`` by the macro, and its conversions in each run."""
+        total = np.zeros((len(acts), len(layer.correction)), dtype=np.int64)
+        used = 0
+        for weights in layer.weights:
+            product = fast_product(
+                acts,
+                weights,
+                die=_with_spec(self.die, layer.spec),
+                window=self.windows[layer.name],
+                when=When(tokens=tokens, run=run, first=first + used),
+                trim=self.trims.get(layer.name),
+                bias=layer.bias,
+            )
+            total += product.values
+            used += product.conversions
+        return layer.accumulators(total), used
+
+    def _layer(self, node: Node, x: Integers, first: int, run: int) -> tuple[Integers, int]:
+        layer = self.layers.get(node.name)
+        assert isinstance(node.operator, Convolution)
+        if layer is None:
+            return run_operator(node.operator, x), 0
+        image = x if x.ndim == 4 else x[:, None]
+        acts, shape = patches(image, node.operator)
+        acc, used = self.accumulators(layer, acts, shape[1] * shape[2], run, first)
+        fit = self.fitted.get(node.name)
+        if fit is not None:
+            half = 1 << FIT_BITS - 1
+            acc = (acc * fit.gain + fit.offset + half) >> FIT_BITS
+        y = requantize(acc.reshape(shape), node.operator.requantize)
+        return (y if x.ndim == 4 else y[:, 0]), used
+
+
+def prepare(
+    graph: IntegerGraph,
+    spec: CimSpec,
+    images: Integers,
+    *,
+    rule: str = "calibrated",
+    die: int = 0,
+    static: bool = True,
+    dynamic: bool = True,
+    calibrated: bool = True,
+    recalibrate: bool = False,
+    keep_ends: bool = False,
+    windows: dict[str, Window] | None = None,
+) -> MacroNetwork:
+    """Put a network on a die.
+
+    Parameters
+    ----------
+    images : int [n, *input shape]
+        Codes of calibration images.
+    rule : str
+        How steps are chosen (:data:`flows.cim.windows.RULES`).
+    calibrated : bool
+        Whether the die's own calibration is used (:mod:`models.cim.calibrate`).
+    recalibrate : bool
+        Whether gain and offset of every output are fitted to the die on the calibration images.
+    keep_ends : bool
+        Whether the first and the last layer stay exact.
+    windows : dict, optional
+        Windows found before for the same network, spec and rule: they do not depend on the die.
+    """
+    nodes = [n for n in graph.nodes if isinstance(n.operator, Convolution)]
+    if keep_ends:
+        nodes = nodes[1:-1]
+    layers: dict[str, Layer] = {}
+    for node in nodes:
+        assert isinstance(node.operator, Convolution)
+        layers[node.name] = make_layer(node.name, node.operator, spec)
+    found = windows or find_windows(graph, layers, images, rule)
+    chosen = make_die(spec, die, static=static, dynamic=dynamic)
+    trims: dict[str, Trim] = {}
+    if calibrated and chosen.static:
+        known: dict[tuple[CimSpec, Window], Trim] = {}
+        for name, layer in layers.items():
+            use = layer.spec, found[name]
+            if use not in known:
+                own = _with_spec(chosen, layer.spec)
+                known[use] = calibrate(own, found[name], _SAMPLES).trim(own)
+            trims[name] = known[use]
+    network = MacroNetwork(
+        graph=graph, die=chosen, layers=layers, windows=found, trims=trims, fitted={}
+    )
+    if recalibrate:
+        _recalibrate(network, images)
+    return network
+
+
+def find_windows(
+    graph: IntegerGraph, layers: dict[str, Layer], images: Integers, rule: str
+) -> dict[str, Window]:
+    """The window of every layer, from what it sees in an exact run."""
+    found: dict[str, Window] = {}
+    random = np.random.default_rng(1)
+
+    def look(node: Node, x: Integers, first: int) -> tuple[Integers, int]:
+        assert isinstance(node.operator, Convolution)
+        layer = layers.get(node.name)
+        if layer is not None:
+            acts, _ = patches(x if x.ndim == 4 else x[:, None], node.operator)
+            rows = random.permutation(len(acts))[:_SEEN_ROWS]
+            found[node.name] = choose_window(layer, acts[rows], rule)
+        return run_operator(node.operator, x), 0
+
+    _walk(graph, images, look)
+    return found
+
+
+def _recalibrate(network: MacroNetwork, images: Integers) -> None:
+    """Fit every output's gain and offset, layer by layer, on what the layer before it yields."""
+
+    def fit(node: Node, x: Integers, first: int) -> tuple[Integers, int]:
+        layer = network.layers.get(node.name)
+        assert isinstance(node.operator, Convolution)
+        if layer is not None:
+            acts, shape = patches(x if x.ndim == 4 else x[:, None], node.operator)
+            # Runs of their own: not the noise the test images will meet.
+            got, _ = network.accumulators(layer, acts, shape[1] * shape[2], 1 << 30, first)
+            weights = node.operator.weights.reshape(len(node.operator.weights), -1)
+            exact = matmul_exact(acts, weights.T) + layer.correction
+            if layer.spec.relu:
+                exact = np.maximum(exact, -node.operator.requantize.bias)
+            network.fitted[node.name] = _fitted(got, exact)
+        return network._layer(node, x, first, 1 << 30)
+
+    _walk(network.graph, images, fit)
+
+
+def _fitted(got: Integers, exact: Integers) -> Recalibration:
+    mean_got, mean_exact = got.mean(0), exact.mean(0)
+    spread = got - mean_got
+    power = (spread**2.0).sum(0)
+    slope = np.ones_like(mean_got)
+    np.divide((spread * (exact - mean_exact)).sum(0), power, out=slope, where=power > 0)
+    # A channel without signal has no slope worth its name.
+    slope = np.clip(slope, 0.5, 2.0)
+    one = 1 << FIT_BITS
+    gain = np.rint(slope * one).astype(np.int64)
+    offset = np.rint((mean_exact - slope * mean_got) * one).astype(np.int64)
+    return Recalibration(gain=gain, offset=offset)
+
+
+def _with_spec(die: Die, spec: CimSpec) -> Die:
+    """The same die used with another ``relu``; nothing drawn depends on that."""
+    if die.spec == spec:
+        return die
+    other = {name: getattr(die, name) for name in die.__dataclass_fields__}
+    return Die(**{**other, "spec": spec})
+
+
+def _walk(
+    graph: IntegerGraph,
+    codes: Integers,
+    layer: Callable[[Node, Integers, int], tuple[Integers, int]],
+) -> Integers:
+    """Run a graph with ``layer(node, input, conversions before)`` for static-weight layers."""
+    last = {t: i for i, node in enumerate(graph.nodes) for t in node.inputs}
+    values: dict[str, Integers] = {graph.input: np.asarray(codes, dtype=np.int64)}
+    used = 0
+    for index, node in enumerate(graph.nodes):
+        inputs = [values[t] for t in node.inputs]
+        if isinstance(node.operator, Convolution):
+            values[node.output], more = layer(node, inputs[0], used)
+            used += more
+        else:
+            values[node.output] = run_operator(node.operator, *inputs, images=len(codes))
+        for tensor in node.inputs:
+            if last[tensor] == index and tensor != graph.output:
+                values.pop(tensor, None)
+    return values[graph.output]

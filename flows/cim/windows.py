@@ -1,0 +1,116 @@
+"""Step and offset of a layer's converters: by rule, or searched on what the layer sees."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flows.cim.layers import Layer, Patches
+from models.cim.adc import Window, full_range
+from models.cim.decompose import act_slices, weight_slices
+from models.cim.spec import CimSpec
+
+RULES = ("full", "unit", "calibrated")
+"""Every sum covered; one count a step; the best signal-to-noise ratio on calibration images."""
+
+_OFFSETS = 5
+
+
+def choose_window(layer: Layer, seen: Patches, rule: str) -> Window:
+    """The window of a layer.
+
+    Parameters
+    ----------
+    seen : uint8 [n, k]
+        Activations of calibration images.
+    rule : str of :data:`RULES`
+        ``unit`` also searches the offset.
+
+    Raises
+    ------
+    ValueError
+        If there is no such rule.
+    """
+    if rule not in RULES:
+        raise ValueError(f"step rule must be one of {', '.join(RULES)}, not {rule!r}")
+    spec = layer.spec
+    whole = full_range(spec)
+    if rule == "full":
+        return whole
+    values, weights = histogram(layer, seen)
+    one = 1 << spec.fraction
+    if rule == "unit":
+        steps = [one]
+    else:
+        # Whole counts first: sums are whole, so those steps lose least.
+        small = [one * n for n in (1, 2, 3, 4, 6, 8) if one * n < whole.step]
+        geometric = [int(whole.step * 2.0 ** (-i / 3)) for i in range(36)]
+        steps = [*small, whole.step, *(s for s in geometric if s >= one)]
+    best: tuple[float, Window] | None = None
+    for step in steps:
+        for window in _windows(spec, step, values, weights):
+            error = expected_error(spec, window, values, weights)
+            if best is None or error < best[0]:
+                best = error, window
+    assert best is not None
+    return best[1]
+
+
+def histogram(layer: Layer, seen: Patches) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Column sums a layer has, in counts, and how much an error in each matters.
+
+    Every slice of weights and activations counts with the square of its weight.
+    """
+    spec = layer.spec
+    tables: dict[int, float] = {}
+    acts, act_factors = act_slices(seen, spec)
+    bias = layer.bias
+    for weights in layer.weights:
+        slices = weight_slices(weights, spec)
+        for start in range(0, seen.shape[1], spec.depth):
+            k = slice(start, start + spec.depth)
+            for digits, factor in zip(slices.digits, slices.factors, strict=True):
+                cells = digits[:, k].astype(np.float32)
+                for act, act_factor in zip(acts, act_factors, strict=True):
+                    kind = np.float32 if spec.largest_count < 1 << 24 else np.float64
+                    sums = act[:, k].astype(kind) @ cells.T.astype(kind)
+                    if bias is not None:
+                        # What ReLU cuts off needs no codes.
+                        sums = np.maximum(sums + bias, 0)
+                    found, number = np.unique(sums, return_counts=True)
+                    weight = float(factor * act_factor) ** 2
+                    for value, times in zip(found.astype(int), number, strict=True):
+                        tables[value] = tables.get(value, 0.0) + weight * times
+    order = sorted(tables)
+    return np.array(order, dtype=np.float64), np.array([tables[v] for v in order])
+
+
+def expected_error(
+    spec: CimSpec,
+    window: Window,
+    values: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> float:
+    """Weighted mean square error of ideal conversions of a histogram, counts squared."""
+    one = 1 << spec.fraction
+    sums = values * one
+    codes = np.floor((sums - window.offset + window.step // 2) / window.step)
+    codes = np.clip(codes, 0, (1 << spec.adc_bits) - 1)
+    error = (window.offset + codes * window.step - sums) / one
+    return float((weights * error**2).sum() / weights.sum())
+
+
+def _windows(
+    spec: CimSpec, step: int, values: NDArray[np.float64], weights: NDArray[np.float64]
+) -> list[Window]:
+    """Windows of one step: from zero, and ending where the largest sums are."""
+    if spec.signed:
+        # Zero keeps the middle code, so that the first decision is the sign.
+        return [Window(step=step, offset=-(step << spec.adc_bits - 1))]
+    one = 1 << spec.fraction
+    span = step * ((1 << spec.adc_bits) - 1)
+    share = weights.cumsum() / weights.sum()
+    top = float(values[min(int(np.searchsorted(share, 0.9999)), len(values) - 1)]) * one
+    last = max(0, int(np.ceil((top - span) / step)))
+    offsets = sorted({round(last * i / (_OFFSETS - 1)) for i in range(_OFFSETS)})
+    return [Window(step=step, offset=offset * step) for offset in offsets]
