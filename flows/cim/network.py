@@ -57,7 +57,7 @@ class MacroNetwork:
 
     def run(self, codes: Integers, first_run: int = 0) -> Integers:
         """Output codes of images ``[n, *shape]``, the first of which is run ``first_run``."""
-        return _walk(
+        return walk(
             self.graph, codes, lambda node, x, first: self._layer(node, x, first, first_run)
         )
 
@@ -170,7 +170,7 @@ def find_windows(
             found[node.name] = choose_window(layer, acts[rows], rule)
         return run_operator(node.operator, x), 0
 
-    _walk(graph, images, look)
+    walk(graph, images, look)
     return found
 
 
@@ -191,15 +191,16 @@ def _recalibrate(network: MacroNetwork, images: Integers) -> None:
             network.fitted[node.name] = _fitted(got, exact)
         return network._layer(node, x, first, 1 << 30)
 
-    _walk(network.graph, images, fit)
+    walk(network.graph, images, fit)
 
 
 def _fitted(got: Integers, exact: Integers) -> Recalibration:
     mean_got, mean_exact = got.mean(0), exact.mean(0)
-    spread = got - mean_got
-    power = (spread**2.0).sum(0)
+    spread = exact - mean_exact
+    common = (spread * (got - mean_got)).sum(0)
     slope = np.ones_like(mean_got)
-    np.divide((spread * (exact - mean_exact)).sum(0), power, out=slope, where=power > 0)
+    # The line of got over exact, inverted: noise in what was got would lower the other one.
+    np.divide((spread**2).sum(0), common, out=slope, where=common > 0)
     # A channel without signal has no slope worth its name.
     slope = np.clip(slope, 0.5, 2.0)
     one = 1 << FIT_BITS
@@ -216,7 +217,7 @@ def _with_spec(die: Die, spec: CimSpec) -> Die:
     return Die(**{**other, "spec": spec})
 
 
-def _walk(
+def walk(
     graph: IntegerGraph,
     codes: Integers,
     layer: Callable[[Node, Integers, int], tuple[Integers, int]],

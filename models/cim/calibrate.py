@@ -202,12 +202,16 @@ def residual(
     window = full_range(spec)
     random = np.random.default_rng([0x4E5, seed])
     each = -(-samples // spec.columns)
-    top = spec.largest_digit
-    digits = random.integers(-top if spec.signed else 0, top + 1, (spec.columns, spec.depth))
-    # Uniform sums are rare among random ones: let the share of driven inputs differ as well.
-    share = random.random((each, 1))
-    acts = random.integers(0, 1 << spec.dac_bits, (each, spec.depth))
-    acts = acts * (random.random(acts.shape) < share)
+    # Sums all over the range: each column has its own share of one sign, and of full cells.
+    shape = (spec.columns, spec.depth)
+    share = random.random((2, spec.columns, 1))
+    digits = random.integers(1, spec.largest_digit + 1, shape)
+    if spec.signed:
+        digits = np.where(random.random(shape) < share[0], digits, -digits)
+    digits = digits * (random.random(shape) < np.sqrt(share[1]))
+    # And each sample its own share of driven inputs.
+    acts = random.integers(1, 1 << spec.dac_bits, (each, spec.depth))
+    acts = acts * (random.random(acts.shape) < np.sqrt(random.random((each, 1))))
     codes, counts = convert_counts(
         die, window, acts.astype(np.uint8), digits.astype(np.int16), run=2
     )

@@ -50,9 +50,9 @@ _PIM_QAT = CimSpec(
 )
 
 _FORMS = CimSpec(
-    rows=128,
+    # A fragment is a column of its own sub-array.
+    rows=8,
     columns=512,
-    group=8,
     decomposition=Decomposition.POLARISED,
     cell_bits=2,
     dac_bits=1,
@@ -73,8 +73,8 @@ PRESETS: dict[str, CimSpec] = {
         _PIM_QAT, decomposition=Decomposition.NATIVE, cell_bits=4, dac_bits=4, group=16
     ),
     "forms": _FORMS,
-    "forms:4": replace(_FORMS, group=4),
-    "forms:16": replace(_FORMS, group=16),
+    "forms:4": replace(_FORMS, rows=4),
+    "forms:16": replace(_FORMS, rows=16),
 }
 """Every preset by name; what follows a colon is its variant."""
 

@@ -1,0 +1,86 @@
+"""``rowmac cim``: a computing-in-memory macro, characterised, and networks on it."""
+
+import argparse
+import os
+from typing import Any
+
+from .paths import path
+
+__all__ = ["HELP", "add_arguments", "run"]
+
+HELP = "characterise a computing-in-memory macro, or run a network on one: accuracy by ADC bits"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Three verbs of its own."""
+    verbs = parser.add_subparsers(metavar="VERB", dest="verb", required=True)
+    one = verbs.add_parser(
+        "characterise", help="transfer curve, non-linearity, noise, residual after calibration"
+    )
+    one.add_argument("preset", metavar="PRESET", help="such as cap-ram (see docs/systems)")
+    one.add_argument("--die", type=int, default=0, metavar="N", help="seed of the die (default 0)")
+    one.add_argument("--adc-bits", type=int, metavar="BITS", help="default: the preset's")
+    one.add_argument(
+        "--samples", type=int, default=1 << 19, metavar="N", help="of the residual (default 524288)"
+    )
+    one.add_argument(
+        "-o", "--output", type=path, required=True, metavar="DIR", help="folder to write into"
+    )
+    two = verbs.add_parser("accuracy", help="accuracy of a network by ADC bits, step rule and die")
+    _add_network(two)
+    two.add_argument("--adc-bits", default="3..8", metavar="A..B", help="default 3..8")
+    two.add_argument("--dies", type=int, default=1, metavar="N", help="dies 0 to N-1 (default 1)")
+    two.add_argument(
+        "--rule",
+        default="full,calibrated",
+        metavar="RULES",
+        help="of full, unit, calibrated; separated by commas (default full,calibrated)",
+    )
+    two.add_argument(
+        "--store", type=path, metavar="FILE", help="results so far: a run continues from it"
+    )
+    two.add_argument("--plot", type=path, metavar="FILE.png", help="picture to write")
+    three = verbs.add_parser("layers", help="windows, conversions, cycles and error of each layer")
+    _add_network(three)
+    three.add_argument("--adc-bits", type=int, metavar="BITS", help="default: the preset's")
+    three.add_argument("--die", type=int, default=0, metavar="N", help="seed (default 0)")
+    three.add_argument("--rule", default="calibrated", help="full, unit or calibrated (default)")
+    for verb in (one, two, three):
+        verb.add_argument(
+            "--json",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="one JSON object on standard output",
+        )
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("network", type=path, metavar="NETWORK", help="quantised ONNX file")
+    parser.add_argument("--preset", required=True, help="such as cap-ram (see docs/systems)")
+    parser.add_argument(
+        "--inputs", type=path, required=True, metavar="X.npz", help="images x and labels y"
+    )
+    parser.add_argument("--count", type=int, metavar="N", help="of the images (default all)")
+    parser.add_argument(
+        "--calibration",
+        type=path,
+        metavar="X.npz",
+        help="images x that steps are chosen on (default: the first 32 inputs)",
+    )
+    for name, text in (
+        ("--no-static", "dies without errors of their own"),
+        ("--no-noise", "conversions without noise"),
+        ("--no-calibration", "converters as they are"),
+        ("--recalibrate", "fit gain and bias of every output to the die"),
+        ("--keep-ends", "first and last layer exact"),
+    ):
+        parser.add_argument(name, action="store_true", help=text)
+
+
+def run(options: argparse.Namespace) -> tuple[Any, int]:
+    """Do it; the result is what is printed, as data."""
+    # Products are small: a second thread of the library that multiplies only waits for the first.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from . import macros
+
+    return macros.show(options)

@@ -1,0 +1,193 @@
+"""What ``rowmac cim`` does and shows."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.cim.presets import find_preset
+from models.cim.spec import CimSpec
+from models.graph import IntegerGraph
+from models.rescale import Integers
+
+from ..cim import RULES, prepare
+from ..cim.accuracy import Sweep, digest_of, exact_accuracy, measure
+from ..cim.store import Store
+from ..errors import UserError
+from ..inputs import Inputs, read_inputs
+from ..onnx_import import NetworkError, load_network
+from .progress import StageProgress
+from .table import table
+
+__all__ = ["show"]
+
+_SEEN = 32
+
+
+def show(options: argparse.Namespace) -> tuple[Any, int]:
+    """The verb that was asked for.
+
+    Raises
+    ------
+    UserError
+        If anything given is not right.
+    """
+    verbs = {"characterise": _characterise, "accuracy": _accuracy, "layers": _layers}
+    return verbs[options.verb](options)
+
+
+def _characterise(options: argparse.Namespace) -> tuple[Any, int]:
+    from ..cim.characterise import characterise, write
+
+    bits = {} if options.adc_bits is None else {"adc_bits": options.adc_bits}
+    spec = _spec(options.preset, **bits)
+    _check_die(options.die)
+    if options.samples < 1:
+        raise UserError(f"--samples must be at least 1, not {options.samples}")
+    with StageProgress() as progress:
+        found = characterise(spec, options.die, options.samples, progress.stage)
+        files = write(found, options.output, f"{options.preset}, die {options.die}")
+    facts = {"preset": options.preset, "die": options.die, **found.facts(), "files": files}
+    if not options.json:
+        rows = [[name.replace("_", " "), f"{value:.4g}"] for name, value in found.facts().items()]
+        print(table(["", "value"], rows))
+        print("\n".join(files))
+    return facts, 0
+
+
+def _accuracy(options: argparse.Namespace) -> tuple[Any, int]:
+    sweep = _sweep(options)
+    if options.plot is not None:
+        from ..cim.plot import require
+
+        require()
+    store = Store(options.store or Path(f"{options.network.stem}_cim.jsonl"))
+    with StageProgress() as progress:
+        progress.stage("integer graph", 0, len(sweep.images))
+        exact = exact_accuracy(sweep, store)
+        found = measure(sweep, store, progress.stage)
+    if options.plot is not None:
+        from ..cim.plot import plot_accuracy
+
+        plot_accuracy(found, exact, options.plot, f"{options.network.stem} on {options.preset}")
+    if not options.json:
+        head = ["ADC bits", "step", "mean %", "spread", "dies"]
+        rows = [
+            [e["bits"], e["rule"], f"{e['mean']:.2f}", f"{e['spread']:.2f}", len(e["dies"])]
+            for e in found
+        ]
+        print(table(head, rows))
+        print(f"{len(sweep.images)} images; exact products: {exact:.2f} %")
+    facts = {"network": str(options.network), "preset": options.preset, "exact": exact}
+    return {**facts, "images": len(sweep.images), "results": found}, 0
+
+
+def _layers(options: argparse.Namespace) -> tuple[Any, int]:
+    from ..cim.layer_report import layer_report
+
+    changes = {} if options.adc_bits is None else {"adc_bits": options.adc_bits}
+    spec = _spec(options.preset, **changes)
+    if options.rule not in RULES:
+        raise UserError(f"--rule must be of {', '.join(RULES)}, not {options.rule!r}")
+    _check_die(options.die)
+    graph, _, inputs, seen = _read(options)
+    with StageProgress() as progress:
+        progress.stage("windows and die", 0, 2)
+        network = prepare(
+            graph,
+            spec,
+            seen,
+            rule=options.rule,
+            die=options.die,
+            static=not options.no_static,
+            dynamic=not options.no_noise,
+            calibrated=not options.no_calibration,
+            recalibrate=options.recalibrate,
+            keep_ends=options.keep_ends,
+        )
+        progress.stage("layers", 1, 2)
+        found = layer_report(network, inputs.codes)
+    if not options.json:
+        head = [*found[0]] if found else ["name"]
+        rows = [
+            [f"{v:.4g}" if isinstance(v, float) else v for v in entry.values()] for entry in found
+        ]
+        print(table(head, rows))
+    facts = {"network": str(options.network), "preset": options.preset, "die": options.die}
+    return {**facts, "images": len(inputs.codes), "layers": found}, 0
+
+
+def _read(options: argparse.Namespace) -> tuple[IntegerGraph, bytes, Inputs, Integers]:
+    """Graph, file, images, and calibration images' codes."""
+    try:
+        graph = load_network(options.network)
+        content = options.network.read_bytes()
+    except NetworkError as error:
+        raise UserError(str(error)) from None
+    kind = graph.tensors[graph.input]
+    inputs = read_inputs(options.inputs, kind, options.count)
+    seen = inputs.codes[:_SEEN]
+    if options.calibration is not None:
+        seen = read_inputs(options.calibration, kind).codes[:_SEEN]
+    if len(inputs.codes) == 0 or len(seen) == 0:
+        raise UserError(f"{options.inputs} must have at least one image")
+    return graph, content, inputs, seen
+
+
+def _check_die(die: int) -> None:
+    if not 0 <= die < 1 << 31:
+        raise UserError(f"--die must be 0 to 2**31 - 1, not {die}")
+
+
+def _sweep(options: argparse.Namespace) -> Sweep:
+    rules = options.rule.split(",")
+    for rule in rules:
+        if rule not in RULES:
+            raise UserError(f"--rule must be of {', '.join(RULES)}, not {rule!r}")
+    if options.dies < 1:
+        raise UserError(f"--dies must be at least 1, not {options.dies}")
+    bits = _range(options.adc_bits)
+    spec = _spec(options.preset, adc_bits=bits[0])
+    graph, content, inputs, seen = _read(options)
+    if inputs.labels is None:
+        raise UserError(f"{options.inputs} must have labels y")
+    return Sweep(
+        graph=graph,
+        digest=digest_of(content, inputs.codes.astype(np.int8).tobytes(), seen.tobytes()),
+        preset=options.preset,
+        spec=spec,
+        images=inputs.codes,
+        labels=inputs.labels,
+        seen=seen,
+        bits=bits,
+        dies=range(options.dies),
+        rules=rules,
+        static=not options.no_static,
+        dynamic=not options.no_noise,
+        calibrated=not options.no_calibration,
+        recalibrate=options.recalibrate,
+        keep_ends=options.keep_ends,
+    )
+
+
+def _spec(name: str, **changes: Any) -> CimSpec:
+    try:
+        return find_preset(name, **changes)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def _range(text: str) -> list[int]:
+    """``3..8``, ``7`` or ``4,6,8``."""
+    try:
+        first, dots, last = text.partition("..")
+        if dots:
+            values = list(range(int(first), int(last) + 1))
+        else:
+            values = [int(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if not values:
+        raise UserError(f"--adc-bits must be a number or a range such as 3..8, not {text!r}")
+    return values
