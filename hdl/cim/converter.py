@@ -18,13 +18,15 @@ class Converter(Component):
 
     Latency: ``step`` comes one cycle before the step's ``noise``; the code is there from the cycle
     after the last step until the cycle after the next sampling. Throughput one conversion in
-    ``adc_bits + 1`` cycles. With ``relu`` a negative first decision ends the column's conversion:
-    its comparator decides no more. The columns convert in step, so no cycle is saved.
+    ``adc_bits + 1`` cycles. With ``relu`` high a negative first decision ends the column's
+    conversion: its comparator decides no more. Columns convert in step, so no cycle is saved.
 
     Attributes
     ----------
     valid, step : in
         One cycle ahead of ``sum`` and ``noise``, which belong to the step.
+    relu : in
+        Held for a whole layer; of relu macros only.
     register, register_write, index, bow_write : in
         Loads a threshold register, or the bow of code ``index``.
     code : out
@@ -40,6 +42,7 @@ class Converter(Component):
                 "step": In(index_bits(bits + 1)),
                 "sum": In(signed(shape.sum_bits)),
                 "noise": In(signed(shape.noise_bits)),
+                "relu": In(1),
                 "register": In(signed(shape.register_bits)),
                 "register_write": In(1),
                 "bow_write": In(1),
@@ -100,7 +103,7 @@ class Converter(Component):
                     self.code.eq(Mux(keep, trial, self.code)),
                 ]
                 if shape.spec.relu:
-                    with m.If((step == bits - 1) & ~keep):
+                    with m.If(self.relu & (step == bits - 1) & ~keep):
                         # The middle code stands for zero.
                         m.d.sync += [ended.eq(1), self.code.eq(trial)]
         return m

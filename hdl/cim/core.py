@@ -31,7 +31,7 @@ class Core(Component):
     i_weights, i_acts : streams
     config, write : in
         An item of the configuration stream; only while no vector is under way.
-    zero : in
+    zero, relu : in
         Of the layer in force.
     event, total, factors : out
         An event, and what the sums of all columns are with it.
@@ -49,6 +49,7 @@ class Core(Component):
                 "config": In(shape.config()),
                 "write": In(1),
                 "zero": In(signed(shape.spec.adc_bits + 2)),
+                "relu": In(1),
                 "event": Out(event_layout(shape)),
                 "total": Out(data.ArrayLayout(signed(shape.column_bits), columns)),
                 "factors": Out(data.ArrayLayout(signed(shape.factor_bits), factors)),
@@ -120,6 +121,7 @@ class Core(Component):
                 converter.step.eq(decide),
                 converter.sum.eq(column.sum),
                 converter.noise.eq(own.value),
+                converter.relu.eq(self.relu),
                 converter.register.eq(self.config.data),
                 converter.index.eq(index),
                 converter.register_write.eq(self._writes(Write.REGISTER) & here),

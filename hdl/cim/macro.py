@@ -90,6 +90,7 @@ class Macro(Component):
             join.step.eq(layer.step),
             join.offset.eq(layer.offset),
             core.zero.eq(layer.zero),
+            core.relu.eq(layer.relu),
             config.ready.eq(under_way == 0),
             core.config.eq(config.payload),
             core.write.eq(config.valid & config.ready),

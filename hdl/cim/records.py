@@ -80,11 +80,20 @@ class Records:
         return items
 
     def layer(
-        self, window: Window, when: When, *, vectors: int, slices: int, outputs: int, tile: int = 0
+        self,
+        window: Window,
+        when: When,
+        *,
+        vectors: int,
+        slices: int,
+        outputs: int,
+        tile: int = 0,
+        relu: bool = True,
     ) -> int:
         """The record that opens the macro for ``vectors`` vectors of output tile ``tile``.
 
-        ``tile`` counts tiles of K as well: ``output_tile * k_tiles``.
+        ``tile`` counts tiles of K as well: ``output_tile * k_tiles``. A relu macro may have
+        layers without it.
         """
         spec, shape = self.shape.spec, self.shape
         hop = when.tokens * spec.act_slices
@@ -102,6 +111,7 @@ class Records:
             step=fits(window.step, shape.register_bits - 1, "ADC step", signed=False),
             offset=fits(window.offset, shape.register_bits, "ADC offset"),
             zero=fits(zero, spec.adc_bits + 2, "code of zero") if spec.zero_skip else 0,
+            relu=int(spec.relu and relu),
         )
         return self._config(Write.LAYER, word)
 

@@ -52,6 +52,9 @@ class MacroShape:
     spec : CimSpec
     lanes : int
         Cells of a column added up in a cycle. Requires: divides the spec's ``depth``.
+    tiles : int
+        Tiles of K that a bank holds, so the deepest product is ``tiles * depth``; 0 for
+        ``cells_per_unit``, what the analog macro stores. More stand for its being written again.
     banks : int, 1 or 2
         Sets of ``tiles`` tiles of weights; with 2, one is filled while the other computes.
     calibrated : bool
@@ -60,6 +63,7 @@ class MacroShape:
 
     spec: CimSpec
     lanes: int = 8
+    tiles: int = 0
     banks: int = 1
     calibrated: bool = False
 
@@ -68,13 +72,12 @@ class MacroShape:
             raise ValueError(
                 f"lanes must be a divisor of the macro's depth {self.spec.depth}, not {self.lanes}"
             )
+        if self.tiles < 0:
+            raise ValueError(f"tiles must be at least 0, not {self.tiles}")
+        if not self.tiles:
+            object.__setattr__(self, "tiles", self.spec.cells_per_unit)
         if self.banks not in (1, 2):
             raise ValueError(f"banks must be 1 or 2, not {self.banks}")
-
-    @property
-    def tiles(self) -> int:
-        """Tiles of K in one bank: cells that share a capacitor."""
-        return self.spec.cells_per_unit
 
     @property
     def entries(self) -> int:
@@ -117,7 +120,8 @@ class MacroShape:
     @property
     def bow(self) -> bool:
         """Whether converters share a non-linearity."""
-        return self.spec.physics.bow_lsb != 0
+        physics = self.spec.physics
+        return physics.bow_lsb != 0 or any(physics.curve_lsb)
 
     @property
     def decode_bits(self) -> int:
@@ -207,6 +211,7 @@ class MacroShape:
         hop : conversions of a column between tiles of K: ``tokens * act_slices``
         slices, outputs : slices of a weight and outputs, each less one
         step, offset : of the ADC's window; zero : code a skipped conversion stands for
+        relu : whether negative sums end their conversions (relu macros only)
         """
         return data.StructLayout(
             {
@@ -220,6 +225,7 @@ class MacroShape:
                 "step": self.register_bits - 1,
                 "offset": signed(self.register_bits),
                 "zero": signed(self.spec.adc_bits + 2),
+                "relu": 1,
             }
         )
 

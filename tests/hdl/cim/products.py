@@ -10,9 +10,9 @@ import numpy as np
 from hdl.cim.macro import result_layout
 from hdl.cim.records import Records, pack
 from hdl.cim.shape import MacroShape
-from models.cim.adc import Window, registers
+from models.cim.adc import Window, full_range, registers, unit_step
 from models.cim.decompose import polarise, weight_slices
-from models.cim.die import Die
+from models.cim.die import Die, make_die
 from models.cim.layout import DECODE_BITS, When
 from models.cim.macro import dot_product
 from models.cim.spec import CimSpec, Decomposition
@@ -132,7 +132,7 @@ def random_job(
 ) -> Job:
     """Operands of random ranges and shapes; several runs, output tiles and tiles of K."""
     spec: CimSpec = die.spec
-    tiles = spec.cells_per_unit
+    tiles = shape.tiles
     deepest = spec.depth * tiles
     k = deepest if rng.random() < 0.5 else int(rng.integers(1, deepest + 1))
     top = (1 << spec.weight_bits - 1) - 1
@@ -141,7 +141,8 @@ def random_job(
     slices = -(-spec.weight_bits // spec.cell_bits) * 2
     outs = int(rng.integers(1, max(2, 2 * spec.columns // slices + 2)))
     w = rng.integers(-top, top + 1, (outs, k))
-    w = np.where(rng.random(w.shape) < 0.2, rng.choice([-top, top], w.shape), w)
+    low = -top if spec.single_conversion else -top - 1
+    w = np.where(rng.random(w.shape) < 0.2, rng.choice([low, top], w.shape), w)
     if spec.decomposition is Decomposition.POLARISED:
         signs = rng.random((outs, tiles)) < 0.5
         for t in range(tiles):
@@ -164,3 +165,40 @@ def random_job(
         decode = codes + rng.integers(-300, 300, (spec.columns, 1 << spec.adc_bits))
     bias = rng.integers(-20, 20, outs) if spec.single_conversion and spec.signed else None
     return Job(die=die, acts=x, weights=w, window=window, when=when, decode=decode, bias=bias)
+
+
+def random_window(rng: np.random.Generator, spec: CimSpec) -> Window:
+    """The full range, or a window that clips sums, at any offset."""
+    if rng.random() < 0.4:
+        return full_range(spec)
+    full = full_range(spec)
+    step = int(rng.integers(max(1, full.step // 4), full.step + 2))
+    if spec.signed:
+        return Window(step=step, offset=-(step << spec.adc_bits - 1))
+    if spec.zero_skip:
+        return Window(step=step, offset=step * int(rng.integers(-4, 3)))
+    return Window(step=step, offset=int(rng.integers(-2 * step, 3 * step)))
+
+
+def exact_job(rng: np.random.Generator, shape: MacroShape, seed: int, *, vectors: int) -> Job:
+    """No errors, and a window that loses nothing: the product itself comes out."""
+    spec = shape.spec
+    most = (1 << spec.adc_bits - spec.signed) - 1
+    k = min(spec.depth, most // (spec.largest_digit * ((1 << spec.dac_bits) - 1)))
+    assert k > 0, "macro has no window without loss"
+    top = (1 << spec.weight_bits - 1) - 1
+    polarised = spec.decomposition is Decomposition.POLARISED
+    outs = spec.columns // shape.slices + 1
+    w = rng.integers(0 if polarised else -top - 1, top + 1, (outs, k))
+    x = rng.integers(0, 1 << spec.act_bits, (vectors, k))
+    codes = np.arange(1 << spec.adc_bits) << DECODE_BITS
+    job = Job(
+        die=make_die(spec, seed, static=False, dynamic=False),
+        acts=x,
+        weights=w,
+        window=unit_step(spec),
+        when=When(tokens=vectors),
+        decode=np.tile(codes, (spec.columns, 1)) if shape.calibrated else None,
+    )
+    assert np.array_equal(job.golden(), x @ w.T), f"golden must be exact (seed {seed})"
+    return job

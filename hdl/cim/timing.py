@@ -1,0 +1,77 @@
+"""How long the macro takes, cycle by cycle: what simulation confirms exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from hdl.cim.core import AHEAD
+from hdl.cim.shape import MacroShape
+from models.rescale import Integers
+
+Tile: TypeAlias = tuple[int, int]
+"""Beats of a tile, and how many of its activation slices are converted."""
+
+KEY = 4
+"""Cycles until a run's key is there."""
+OUT = 3
+"""Cycles from an output's last column to its result."""
+
+
+def tiles_of(shape: MacroShape, vector: Integers) -> list[Tile]:
+    """Tiles of one vector of activations ``[k]``."""
+    spec = shape.spec
+    tiles = []
+    for start in range(0, len(vector), spec.depth):
+        part = vector[start : start + spec.depth]
+        slices = spec.act_slices
+        if spec.zero_skip:
+            slices = -(-int(part.max()).bit_length() // spec.dac_bits)
+        tiles.append((-(-len(part) // shape.lanes), slices))
+    return tiles
+
+
+def cycles(
+    shape: MacroShape,
+    vectors: Sequence[Sequence[Tile]],
+    *,
+    slices: int,
+    outputs: int,
+    tokens: int,
+) -> int:
+    """Cycles from a layer's record to the first in which the next item of ``i_config`` is taken.
+
+    With weights in place, the first two tiles of activations waiting and the others as soon as
+    there is room, and results taken at once. To within the beginning and the end that is, per
+    vector, the larger of ``slices * outputs`` and of the sum over its slices of
+    ``max(beats, adc_bits + 1)`` (1 where skipped).
+
+    Parameters
+    ----------
+    vectors : tiles of every vector (:func:`tiles_of`)
+    slices, outputs, tokens : as in the layer's record
+    """
+    spec = shape.spec
+    gap = spec.adc_bits + 1
+    late = AHEAD + gap + shape.calibrated
+    now, started = 1, -gap
+    loaded, ended = [0, 0], [0, 0]
+    stalled = free = arrived = number = 0
+    for index, vector in enumerate(vectors):
+        if index % tokens == 0:
+            now = max(now, started + gap) + KEY
+        for beats, converted in vector:
+            if number > 1:
+                loaded.append(max(loaded[-1], ended[number]) + beats)
+                now = max(now, loaded[-1] + 1)
+            for q in range(spec.act_slices):
+                last = now
+                if q < converted:
+                    last = started = max(now + beats - 1, started + gap)
+                now = last + 1
+            ended.append(last)
+            number += 1
+        arrived = max(last + late + stalled, free)
+        stalled = arrived - last - late
+        free = arrived + slices * outputs
+    return free + OUT + 1
