@@ -43,7 +43,7 @@ def choose_window(layer: Layer, seen: Patches, rule: str) -> Window:
         steps = [one]
     else:
         # Whole counts first: sums are whole, so those steps lose least.
-        small = [one * n for n in (1, 2, 3, 4, 6, 8) if one * n < whole.step]
+        small = [one * n for n in (1, 2, 3, 4, 6, 8) if n == 1 or one * n < whole.step]
         geometric = [int(whole.step * 2.0 ** (-i / 3)) for i in range(36)]
         steps = [*small, whole.step, *(s for s in geometric if s >= one)]
     best: tuple[float, Window] | None = None

@@ -148,7 +148,7 @@ def _sweep(options: argparse.Namespace) -> Sweep:
     if options.dies < 1:
         raise UserError(f"--dies must be at least 1, not {options.dies}")
     bits = _range(options.adc_bits)
-    spec = _spec(options.preset, adc_bits=bits[0])
+    spec = [_spec(options.preset, adc_bits=number) for number in bits][0]
     graph, content, inputs, seen = _read(options)
     if inputs.labels is None:
         raise UserError(f"{options.inputs} must have labels y")

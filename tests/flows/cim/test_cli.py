@@ -1,0 +1,125 @@
+"""``rowmac cim``: what it prints and writes, that it continues, and one line for what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flows.cim import accuracy
+from flows.cim.store import Store
+from flows.cli import main
+from flows.errors import UserError
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist"
+NETWORK = str(EXAMPLES / "resnet_int8.onnx")
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cim") / "x.npz"
+    with np.load(EXAMPLES / "samples.npz") as content:
+        np.savez(path, x=content["x"][:6], y=content["y"][:6].astype(np.int64))
+    return str(path)
+
+
+def _accuracy(inputs, folder, *more):
+    return main(
+        ["cim", "accuracy", NETWORK, "--preset", "relu-macro", "--inputs", inputs,
+         "--store", str(folder / "store.jsonl"), *more]
+    )  # fmt: skip
+
+
+def test_accuracy_and_its_continuation(inputs, tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(accuracy, "CHUNK", 4)
+    more = ("--adc-bits", "7..8", "--rule", "calibrated", "--dies", "2", "--json")
+    plot = ("--plot", str(tmp_path / "a.png"))
+    assert _accuracy(inputs, tmp_path, *more, *plot) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert [(e["bits"], e["rule"]) for e in first["results"]] == [(7, "calibrated")] + [
+        (8, "calibrated")
+    ]
+    assert first["results"][0]["dies"].keys() == {"0", "1"}
+    assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
+    # Cut off in the middle of a line: only what it held is done again.
+    store = tmp_path / "store.jsonl"
+    text = store.read_text()
+    store.write_text(text[: len(text) - 20])
+    calls = []
+    real = accuracy.prepare
+    monkeypatch.setattr(
+        accuracy, "prepare", lambda *a, **k: calls.append(k["die"]) or real(*a, **k)
+    )
+    assert _accuracy(inputs, tmp_path, *more) == 0
+    assert json.loads(capsys.readouterr().out) == first
+    assert calls == [1]
+
+
+def test_accuracy_prints_a_table(inputs, tmp_path, capsys) -> None:
+    assert _accuracy(inputs, tmp_path, "--adc-bits", "8", "--count", "2", "--no-noise") == 0
+    out = capsys.readouterr().out
+    assert "ADC bits" in out
+    assert "2 images; exact products:" in out
+
+
+def test_characterise(tmp_path, capsys) -> None:
+    done = main(
+        ["cim", "characterise", "cap-ram", "--die", "7", "--samples", "5000",
+         "-o", str(tmp_path / "die"), "--json"]
+    )  # fmt: skip
+    assert done == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["residual_after_lsb"] < 2 < facts["residual_before_lsb"]
+    with np.load(tmp_path / "die" / "die.npz") as arrays:
+        assert arrays["inl"].shape == (128, 127)
+        assert arrays["after"].shape == (5000,)
+    assert json.loads((tmp_path / "die" / "die.json").read_text())["title"] == "cap-ram, die 7"
+    assert (tmp_path / "die" / "die.png").exists()
+
+
+def test_layers(inputs, capsys) -> None:
+    done = main(
+        ["cim", "layers", NETWORK, "--preset", "relu-macro", "--inputs", inputs, "--count", "1"]
+    )
+    assert done == 0
+    assert "decisions" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        (["--preset", "isaac"], "preset must be one of cap-ram, "),
+        (["--adc-bits", "0..3"], "ADC bits must be 1 to 10, not 0"),
+        (["--adc-bits", "9..11"], "ADC bits must be 1 to 10, not 11"),
+        (["--adc-bits", "x"], "--adc-bits must be a number or a range such as 3..8, not 'x'"),
+        (["--rule", "best"], "--rule must be of full, unit, calibrated, not 'best'"),
+        (["--dies", "0"], "--dies must be at least 1, not 0"),
+        (["--count", "99"], "count must be at most 6"),
+    ],
+)
+def test_accuracy_refuses(inputs, tmp_path, capsys, more, text) -> None:
+    extra = ["--rule", "calibrated", "--count", "1", *more]
+    assert _accuracy(inputs, tmp_path, *extra) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith(f"rowmac: {text}")
+
+
+def test_characterise_refuses(tmp_path, capsys) -> None:
+    for more, text in (
+        (["--die", "-1"], "--die must be 0 to 2**31 - 1, not -1"),
+        (["--samples", "0"], "--samples must be at least 1, not 0"),
+        (["--adc-bits", "12"], "ADC bits must be 1 to 10, not 12"),
+    ):
+        assert main(["cim", "characterise", "cap-ram", "-o", str(tmp_path), *more]) == 2
+        assert capsys.readouterr().err.strip() == f"rowmac: {text}"
+
+
+def test_store_refuses_what_is_none(tmp_path) -> None:
+    path = tmp_path / "x"
+    path.write_text("not results\n{}\n\n")
+    with pytest.raises(UserError, match="store must hold results of rowmac, not "):
+        Store(path)
+    with pytest.raises(UserError, match="store must be a file that can be used, not "):
+        Store(tmp_path)
