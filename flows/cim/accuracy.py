@@ -23,7 +23,7 @@ from models.rescale import Integers
 CHUNK = 50
 """Images of a piece of work: what an interruption loses at most."""
 
-VERSION = 1
+VERSION = 2
 """Of what a result means; results of another one are computed again."""
 
 
@@ -35,7 +35,8 @@ class Sweep:
     ----------
     graph : IntegerGraph
     digest : str
-        Of the network's file and the images: what results are kept under.
+        Of the network's file and the calibration images: what results are kept under, with one of
+        the images.
     preset : str; spec : CimSpec
     images : int [n, *shape]; labels : int [n]
     seen : int [m, *shape]
@@ -151,7 +152,7 @@ def _one(
             "spec": digest_of(repr(spec).encode()),
             "rule": rule,
             "die": die,
-            "images": [start, len(sweep.labels[part])],
+            "images": [start, _images(sweep, part)],
             "seen": len(sweep.seen),
             "how": [
                 sweep.static,
@@ -195,6 +196,10 @@ def _network(
         keep_ends=sweep.keep_ends,
         windows=windows,
     )
+
+
+def _images(sweep: Sweep, part: slice) -> str:
+    return digest_of(sweep.images[part].astype(np.int16).tobytes(), sweep.labels[part].tobytes())
 
 
 def _right(outputs: Integers, labels: NDArray[np.int64]) -> int:

@@ -4,8 +4,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from models.cim.presets import find_preset
 from models.cim.spec import CimSpec
 from models.graph import IntegerGraph
@@ -154,7 +152,7 @@ def _sweep(options: argparse.Namespace) -> Sweep:
         raise UserError(f"{options.inputs} must have labels y")
     return Sweep(
         graph=graph,
-        digest=digest_of(content, inputs.codes.astype(np.int8).tobytes(), seen.tobytes()),
+        digest=digest_of(content, seen.tobytes()),
         preset=options.preset,
         spec=spec,
         images=inputs.codes,
