@@ -216,7 +216,7 @@ def test_golden_machine_refuses_too(good: Job, name: str) -> None:
     ("offset", "said"),
     [
         (0, "program magic must be 0x314d5752, not 0x314d5753"),
-        (4, "program version must be 0x1, not 0x0"),
+        (4, "program version must be 0x2, not 0x3"),
         (8, f"program fingerprint must be {SMALL.fingerprint:#x}, not {SMALL.fingerprint ^ 1:#x}"),
         (DESCRIPTOR_BYTES + 9, "program checksum must be 0x"),
     ],
