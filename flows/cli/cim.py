@@ -47,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     three.add_argument("--rule", default="calibrated", help="full, unit or calibrated (default)")
     for verb in (one, two, three):
         verb.add_argument(
+            "--group", type=int, metavar="N", help="elements a conversion adds (default: preset's)"
+        )
+        verb.add_argument(
+            "--dac-bits", type=int, metavar="BITS", help="of activations at a time (likewise)"
+        )
+        verb.add_argument(
             "--json",
             action="store_true",
             default=argparse.SUPPRESS,

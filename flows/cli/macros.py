@@ -38,8 +38,7 @@ def show(options: argparse.Namespace) -> tuple[Any, int]:
 def _characterise(options: argparse.Namespace) -> tuple[Any, int]:
     from ..cim.characterise import characterise, write
 
-    bits = {} if options.adc_bits is None else {"adc_bits": options.adc_bits}
-    spec = _spec(options.preset, **bits)
+    spec = _spec(options, options.adc_bits)
     _check_die(options.die)
     if options.samples < 1:
         raise UserError(f"--samples must be at least 1, not {options.samples}")
@@ -84,8 +83,7 @@ def _accuracy(options: argparse.Namespace) -> tuple[Any, int]:
 def _layers(options: argparse.Namespace) -> tuple[Any, int]:
     from ..cim.layer_report import layer_report
 
-    changes = {} if options.adc_bits is None else {"adc_bits": options.adc_bits}
-    spec = _spec(options.preset, **changes)
+    spec = _spec(options, options.adc_bits)
     if options.rule not in RULES:
         raise UserError(f"--rule must be of {', '.join(RULES)}, not {options.rule!r}")
     _check_die(options.die)
@@ -146,7 +144,7 @@ def _sweep(options: argparse.Namespace) -> Sweep:
     if options.dies < 1:
         raise UserError(f"--dies must be at least 1, not {options.dies}")
     bits = _range(options.adc_bits)
-    spec = [_spec(options.preset, adc_bits=number) for number in bits][0]
+    spec = [_spec(options, number) for number in bits][0]
     graph, content, inputs, seen = _read(options)
     if inputs.labels is None:
         raise UserError(f"{options.inputs} must have labels y")
@@ -169,9 +167,12 @@ def _sweep(options: argparse.Namespace) -> Sweep:
     )
 
 
-def _spec(name: str, **changes: Any) -> CimSpec:
+def _spec(options: argparse.Namespace, adc_bits: int | None) -> CimSpec:
+    """The preset, with what the command line changes."""
+    given = {"adc_bits": adc_bits, "group": options.group, "dac_bits": options.dac_bits}
+    changes: dict[str, Any] = {name: v for name, v in given.items() if v is not None}
     try:
-        return find_preset(name, **changes)
+        return find_preset(options.preset, **changes)
     except ValueError as error:
         raise UserError(str(error)) from None
 

@@ -94,6 +94,8 @@ def test_layers(inputs, capsys) -> None:
         (["--adc-bits", "0..3"], "ADC bits must be 1 to 10, not 0"),
         (["--adc-bits", "9..11"], "ADC bits must be 1 to 10, not 11"),
         (["--adc-bits", "x"], "--adc-bits must be a number or a range such as 3..8, not 'x'"),
+        (["--group", "577"], "group must be at most the array's 576 units deep, not 577"),
+        (["--dac-bits", "9"], "DAC bits must be 1 to 8, not 9"),
         (["--rule", "best"], "--rule must be of full, unit, calibrated, not 'best'"),
         (["--dies", "0"], "--dies must be at least 1, not 0"),
         (["--count", "99"], "count must be at most 6"),

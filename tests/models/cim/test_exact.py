@@ -67,6 +67,31 @@ def test_results_do_not_depend_on_tiling(decomposition: Decomposition) -> None:
         assert alone.conversions == whole.conversions
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_relu_macro_is_exact_relu(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    spec = CimSpec(
+        rows=8,
+        columns=12,
+        decomposition=Decomposition.NATIVE,
+        weight_bits=4,
+        cell_bits=4,
+        act_bits=3,
+        dac_bits=3,
+        adc_bits=10,
+        relu=True,
+    )
+    die = make_die(spec, 0, static=False, dynamic=False)
+    k = int(random.integers(1, 9))
+    weights = random.integers(-8, 8, (30, k))
+    acts = random.integers(0, 8, (5, k))
+    bias = random.integers(-50, 50, 30)
+    got = dot_product(acts, weights, die=die, window=unit_step(spec), bias=bias)
+    np.testing.assert_array_equal(got.values, np.maximum(acts @ weights.T + bias, 0))
+    assert got.conversions == -(-30 // 12) * 5
+
+
 def test_static_and_dynamic_errors_are_separate() -> None:
     spec = CimSpec(rows=64, columns=64, adc_bits=6)
     both = make_die(spec, 3)
