@@ -1,0 +1,103 @@
+"""Groups of tokens, which the machine brings beat by beat, as vectors one after the other."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, stream
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Component, In, Out
+
+from hdl.cim.shape import MacroShape
+from hdl.engine.contract import acts_layout
+from models.machine_spec import MachineSpec
+
+
+class Tokens(Component):
+    """Two K loops of all tokens: one comes in while the other one goes out, token by token.
+
+    Latency: a vector begins two cycles after the group's last beat. Throughput one beat a cycle on
+    either side, so a group takes ``tokens`` times its beats to leave.
+
+    Attributes
+    ----------
+    i : stream of :func:`~hdl.engine.contract.acts_layout`
+    offset : in
+        Joins every activation, which makes it unsigned.
+    open, leaves : in, out
+        Whether another vector may leave; the last beat of one does.
+    o : stream of :meth:`~hdl.cim.shape.MacroShape.acts`
+    """
+
+    def __init__(self, spec: MachineSpec, shape: MacroShape) -> None:
+        self.spec, self.shape = spec, shape
+        super().__init__(
+            {
+                "i": In(stream.Signature(acts_layout(spec))),
+                "offset": In(signed(spec.act_width + 1)),
+                "open": In(1),
+                "leaves": Out(1),
+                "o": Out(stream.Signature(shape.acts())),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        spec = self.spec
+        bits = max(1, (spec.depth_entries - 1).bit_length())
+        group = data.StructLayout({"end": bits, "release": 1})
+        groups = [Signal(group, name=f"group{i}") for i in range(2)]
+        full, fill, use = Signal(2), Signal(), Signal()
+        k, e = Signal(bits), Signal(bits)
+        token = Signal(range(max(2, spec.tokens)))
+        beat = self.i.payload
+        words = beat["values"].as_value()
+        m.submodules.words = memory = Memory(shape=len(words), depth=2 << bits, init=[])
+        writer, reader = memory.write_port(), memory.read_port()
+        taken, stored, move, walk = Signal(), Signal(), Signal(), Signal()
+        end, end_group = Signal(), Signal()
+        now = Signal(group)
+        m.d.comb += [
+            self.i.ready.eq(~full.bit_select(fill, 1)),
+            taken.eq(self.i.valid & self.i.ready),
+            stored.eq(taken & beat.last),
+            writer.addr.eq(Cat(k, fill)),
+            writer.data.eq(words),
+            writer.en.eq(taken),
+            now.eq(Mux(use, groups[1], groups[0])),
+            move.eq(~self.o.valid | self.o.ready),
+            walk.eq(move & self.open & full.bit_select(use, 1)),
+            end.eq(e == now.end),
+            self.leaves.eq(walk & end),
+            end_group.eq(walk & end & (token == spec.tokens - 1)),
+            reader.addr.eq(Cat(e, use)),
+            reader.en.eq(move),
+        ]
+        with m.If(taken):
+            m.d.sync += [k.eq(Mux(beat.last, 0, k + 1)), fill.eq(fill ^ beat.last)]
+        for bank in range(2):
+            with m.If(stored & (fill == bank)):
+                m.d.sync += [
+                    full[bank].eq(1),
+                    groups[bank].end.eq(k),
+                    groups[bank].release.eq(beat.release),
+                ]
+            with m.Elif(end_group & (use == bank)):
+                m.d.sync += full[bank].eq(0)
+        with m.If(walk):
+            m.d.sync += e.eq(Mux(end, 0, e + 1))
+            with m.If(end):
+                m.d.sync += token.eq(Mux(end_group, 0, token + 1))
+            m.d.sync += use.eq(use ^ end_group)
+        which = Signal.like(token)
+        with m.If(move):
+            m.d.sync += [
+                which.eq(token),
+                self.o.valid.eq(walk),
+                self.o.payload.last.eq(end),
+                self.o.payload.release.eq(end_group & now.release),
+            ]
+        vector = reader.data.word_select(which, spec.act_width * spec.lanes)
+        for lane in range(spec.lanes):
+            act = vector.word_select(lane, spec.act_width).as_signed()
+            m.d.comb += self.o.payload["values"][lane].eq(act + self.offset)
+        return m
