@@ -159,14 +159,3 @@ def convert(
         # Without the first decision's bit the sum was negative: the conversion ended there.
         code = np.maximum(code, 1 << spec.adc_bits - 1)
     return code
-
-
-def decisions(codes: Codes, spec: CimSpec) -> Integers:
-    """Cycles each conversion took: ``adc_bits``, but 1 where ``relu`` ended it.
-
-    A code in the middle may be a zero or an ended conversion: with ``relu`` both are counted as
-    ended, so the figure is a lower bound that is exact unless a sum fell on zero itself.
-    """
-    if not spec.relu:
-        return np.full(codes.shape, spec.adc_bits, dtype=np.int64)
-    return np.where(codes == 1 << spec.adc_bits - 1, 1, spec.adc_bits).astype(np.int64)
