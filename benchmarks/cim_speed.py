@@ -1,7 +1,7 @@
 """Golden of the CiM macro: CPU time of an 8-bit multiply-accumulate, one thread.
 
-Weights int8, one bit a cell, activations uint8, bit-serial, 7-bit converters with a full-range step,
-256 rows. A: 256 x 64 outputs, batch 1024. B: 1024 x 1024, four tiles of rows, batch 256.
+Weights int8, one bit a cell, activations uint8, bit-serial, 7-bit converters with a full-range
+step, 256 rows. A: 256 x 64 outputs, batch 1024. B: 1024 x 1024, four tiles of rows, batch 256.
 ``ideal`` has no errors, ``static`` those of a die, ``noisy`` these and noise for each decision.
 """
 
@@ -11,16 +11,16 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import time  # noqa: E402
-from typing import Any  # noqa: E402
+import time
+from typing import Any
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from benchmarks.report import arguments, show  # noqa: E402
-from models.cim.adc import full_range  # noqa: E402
-from models.cim.die import make_die  # noqa: E402
-from models.cim.fast import fast_product  # noqa: E402
-from models.cim.spec import CimSpec  # noqa: E402
+from benchmarks.report import arguments, show
+from models.cim.adc import full_range
+from models.cim.die import make_die
+from models.cim.fast import fast_product
+from models.cim.spec import CimSpec
 
 CASES = {"A": (256, 64, 1024), "B": (1024, 1024, 256)}
 KINDS = {"ideal": (False, False), "static": (True, False), "noisy": (True, True)}
