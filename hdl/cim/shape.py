@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from amaranth.hdl import signed
@@ -108,8 +109,12 @@ class MacroShape:
 
     @property
     def register_bits(self) -> int:
-        """Bits of a converter's registers: thresholds up to twice the largest sum."""
-        return self.sum_bits + 1
+        """Bits of a converter's registers: four times the largest of sum, offset, unit steps."""
+        spec = self.spec
+        largest = spec.units * spec.largest_digit * ((1 << spec.dac_bits) - 1)
+        count = spec.physics.count_mv(spec.units, largest) / (1 << spec.fraction)
+        offset = math.ceil(8 * spec.physics.comparator_offset_mv / count)
+        return max(self.sum_bits, width_of(offset, 1 << spec.adc_bits + spec.fraction)) + 2
 
     @property
     def noise_bits(self) -> int:

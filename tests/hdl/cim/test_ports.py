@@ -103,10 +103,10 @@ def test_errors() -> None:
     with pytest.raises(ValueError, match="die must be of the macro's spec"):
         Macro(shape, make_die(find_preset("forms"), 1))
     records = Records(shape)
-    with pytest.raises(ValueError, match="ADC step must be 0 to 16383, not 20000"):
-        records.layer(Window(step=20000), When(tokens=1), vectors=1, slices=1, outputs=1)
+    with pytest.raises(ValueError, match="ADC step must be 0 to 32767, not 40000"):
+        records.layer(Window(step=40000), When(tokens=1), vectors=1, slices=1, outputs=1)
     wide = registers(make_die(SMALL, 1), Window(step=1 << 20))
-    with pytest.raises(ValueError, match="threshold register must be -16384 to 16383, not"):
+    with pytest.raises(ValueError, match="threshold register must be -32768 to 32767, not"):
         records.window(wide)
     rough = CimSpec(
         rows=8,
