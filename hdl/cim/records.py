@@ -65,6 +65,8 @@ class Records:
             table = register_table(self.shape, registers, column, int(shift[column]))
             for index, value in enumerate(table):
                 items.append(self._config(Write.REGISTER, value, index, column))
+        if registers.bow.any() and not self.shape.bow:
+            raise ValueError("macro must be trimmed for registers with a bow, not plain")
         if self.shape.bow:
             for code, value in enumerate(registers.bow.tolist()):
                 fits(value, self.shape.register_bits, "bow")

@@ -60,6 +60,8 @@ class MacroShape:
         Sets of ``tiles`` tiles of weights; with 2, one is filled while the other computes.
     calibrated : bool
         Codes are decoded by a table of every column instead of ``code * 2**8``.
+    trimmed : bool
+        References may have a trim whose bow is not 0, although the physics has none.
     """
 
     spec: CimSpec
@@ -67,6 +69,7 @@ class MacroShape:
     tiles: int = 0
     banks: int = 1
     calibrated: bool = False
+    trimmed: bool = False
 
     def __post_init__(self) -> None:
         if self.lanes < 1 or self.spec.depth % self.lanes:
@@ -124,9 +127,9 @@ class MacroShape:
 
     @property
     def bow(self) -> bool:
-        """Whether converters share a non-linearity."""
+        """Whether converters share a non-linearity, of their own or by a trim."""
         physics = self.spec.physics
-        return physics.bow_lsb != 0 or any(physics.curve_lsb)
+        return physics.bow_lsb != 0 or any(physics.curve_lsb) or self.trimmed
 
     @property
     def decode_bits(self) -> int:

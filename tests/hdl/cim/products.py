@@ -10,7 +10,7 @@ import numpy as np
 from hdl.cim.macro import result_layout
 from hdl.cim.records import Records, pack
 from hdl.cim.shape import MacroShape
-from models.cim.adc import Window, full_range, registers, unit_step
+from models.cim.adc import Trim, Window, full_range, registers, unit_step
 from models.cim.decompose import polarise, weight_slices
 from models.cim.die import Die, make_die
 from models.cim.layout import DECODE_BITS, When
@@ -30,6 +30,7 @@ class Job:
     when: When
     decode: np.ndarray | None = None
     bias: np.ndarray | None = None
+    trim: Trim | None = None
 
     @property
     def slices(self) -> Any:
@@ -51,6 +52,7 @@ class Job:
             when=self.when,
             decode=self.decode,
             bias=self.bias,
+            trim=self.trim,
         ).values
 
     def conversions(self) -> int:
@@ -69,10 +71,10 @@ class Job:
 
 
 def job_round(shape: MacroShape, job: Job, *, load_die: bool) -> tuple[Round, list[tuple]]:
-    """Items of a job, and of each result ``(vector, output, value)``."""
+    """Items of a job, and of each result ``(vector, output, value, last)``."""
     records = Records(shape)
     spec, slices = shape.spec, job.slices
-    table = registers(job.die, job.window)
+    table = registers(job.die, job.window, job.trim)
     config = records.die(job.die) if load_die else []
     if job.decode is not None:
         config += records.decode(job.decode)
@@ -101,7 +103,7 @@ def job_round(shape: MacroShape, job: Job, *, load_die: bool) -> tuple[Round, li
         weights += records.weights(slices, start, stop)
         acts += records.acts(job.acts)
         for n in range(len(job.acts)):
-            want += [(n, o, int(golden[n, o])) for o in range(start, stop)]
+            want += [(n, o, int(golden[n, o]), o == stop - 1) for o in range(start, stop)]
     one = Round(
         inputs={"i_config": config, "i_weights": weights, "i_acts": acts},
         outputs={"o": len(want)},
@@ -114,7 +116,7 @@ def compare(shape: MacroShape, job: Job, got: list[Any], want: list[tuple], what
     layout = result_layout(shape)
     value, last = layout["value"], layout["last"]
     assert len(got) == len(want), f"{what}: {len(got)} results, want {len(want)}"
-    for index, (word, (n, o, y)) in enumerate(zip(got, want, strict=True)):
+    for index, (word, (n, o, y, end)) in enumerate(zip(got, want, strict=True)):
         item = pack(layout, **word) if isinstance(word, dict) else word
         seen = item >> value.offset & (1 << value.width) - 1
         seen -= (seen >> value.width - 1) << value.width
@@ -122,9 +124,8 @@ def compare(shape: MacroShape, job: Job, got: list[Any], want: list[tuple], what
             f"{what}, die {job.die.seed}: vector {n}, output {o} (result {index}): "
             f"got {seen}, want {y}"
         )
-        following = want[index + 1][0] if index + 1 < len(want) else -1
         ends = item >> last.offset & 1
-        assert ends == (following != n), f"{what}: result {index} has last = {ends}"
+        assert ends == end, f"{what}: result {index} has last = {ends}"
 
 
 def random_job(
@@ -163,8 +164,21 @@ def random_job(
     if shape.calibrated:
         codes = np.arange(1 << spec.adc_bits) << DECODE_BITS
         decode = codes + rng.integers(-300, 300, (spec.columns, 1 << spec.adc_bits))
-    bias = rng.integers(-20, 20, outs) if spec.single_conversion and spec.signed else None
-    return Job(die=die, acts=x, weights=w, window=window, when=when, decode=decode, bias=bias)
+    whole = spec.single_conversion and spec.signed and k <= spec.depth
+    bias = rng.integers(-20, 20, outs) if whole else None
+    trim = random_trim(rng, spec) if shape.trimmed else None
+    return Job(
+        die=die, acts=x, weights=w, window=window, when=when, decode=decode, bias=bias, trim=trim
+    )
+
+
+def random_trim(rng: np.random.Generator, spec: CimSpec) -> Trim:
+    """What a calibration might leave."""
+    return Trim(
+        offset=rng.integers(-(1 << spec.fraction), (1 << spec.fraction) + 1, spec.columns),
+        gain=rng.integers(64_000, 67_000, spec.columns),
+        bow=rng.integers(-40_000, 40_000, 1 << spec.adc_bits),
+    )
 
 
 def random_window(rng: np.random.Generator, spec: CimSpec) -> Window:

@@ -45,7 +45,9 @@ CASES = {
         conversions=20_000,
     ),
     "forms": Case(
-        shape=MacroShape(spec=find_preset("forms", columns=14), lanes=4, tiles=5, banks=2),
+        shape=MacroShape(
+            spec=find_preset("forms", columns=14), lanes=4, tiles=5, banks=2, trimmed=True
+        ),
         dies=10,
         vectors=30,
         conversions=40_000,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,9 @@ def test_errors() -> None:
     wide = registers(make_die(SMALL, 1), Window(step=1 << 20))
     with pytest.raises(ValueError, match="threshold register must be -32768 to 32767, not"):
         records.window(wide)
+    bent = replace(registers(make_die(SMALL, 1), full_range(SMALL)), bow=np.ones(16, np.int64))
+    with pytest.raises(ValueError, match="macro must be trimmed for registers with a bow"):
+        records.window(bent)
     rough = CimSpec(
         rows=8,
         columns=6,

@@ -48,6 +48,7 @@ def random_shape(rng: np.random.Generator) -> MacroShape:
         tiles=draw(1, 3),
         banks=draw(1, 2),
         calibrated=bool(rng.random() < 0.4),
+        trimmed=bool(rng.random() < 0.4),
     )
 
 
