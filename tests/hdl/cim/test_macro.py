@@ -31,18 +31,18 @@ class Case:
 
 CASES = {
     "pim-qat": Case(
-        shape=MacroShape(spec=find_preset("pim-qat", columns=24), tiles=3),
+        shape=MacroShape(spec=find_preset("pim-qat", columns=16), tiles=3),
         dies=20,
         vectors=18,
-        conversions=110_000,
+        conversions=90_000,
     ),
     "pim-qat-differential": Case(
         shape=MacroShape(
-            spec=find_preset("pim-qat:differential", columns=16), lanes=12, tiles=2, calibrated=True
+            spec=find_preset("pim-qat:differential", columns=8), lanes=12, tiles=2, calibrated=True
         ),
         dies=10,
         vectors=20,
-        conversions=20_000,
+        conversions=8_000,
     ),
     "forms": Case(
         shape=MacroShape(
@@ -53,10 +53,10 @@ CASES = {
         conversions=40_000,
     ),
     "cap-ram": Case(
-        shape=MacroShape(spec=find_preset("cap-ram", columns=16), banks=2),
+        shape=MacroShape(spec=find_preset("cap-ram", columns=9), banks=2),
         dies=10,
         vectors=12,
-        conversions=30_000,
+        conversions=10_000,
     ),
     "relu-macro": Case(
         shape=MacroShape(spec=find_preset("relu-macro", columns=6)),
