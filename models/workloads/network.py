@@ -116,14 +116,21 @@ class Shapes:
     def attention(self, name: str, heads: int, key: int, value: int) -> None:
         """Scores, softmax and context of ``heads`` heads, keys and values of so many channels."""
         tokens = self.size[0] * self.size[1]
-        shared = {"rows": 1, "width": tokens, "groups": heads}
         for part, kind, depth, outputs in (
             ("scores", Kind.SCORES, key, tokens),
             ("softmax", Kind.SOFTMAX, tokens, tokens),
             ("context", Kind.CONTEXT, tokens, heads * value),
         ):
             self.layers.append(
-                LayerShape(name=f"{name}.{part}", kind=kind, depth=depth, outputs=outputs, **shared)
+                LayerShape(
+                    name=f"{name}.{part}",
+                    kind=kind,
+                    rows=1,
+                    width=tokens,
+                    depth=depth,
+                    outputs=outputs,
+                    groups=heads,
+                )
             )
         self.channels = heads * value
 
