@@ -50,9 +50,9 @@ class Macro(Component):
 
     Throughput: a slice of a tile of ``n`` beats takes ``max(n, adc_bits + 1)`` cycles, one where it
     is skipped; results leave one column a cycle (``slices * outputs`` cycles a vector), while the
-    next vector is computed. Latency from the last beat of a vector to its first result, once its
-    slices are done, is ``adc_bits + slices + 11`` cycles. :func:`hdl.cim.timing.cycles` counts
-    exactly.
+    next vector is computed. Latency from the last entry of a vector's last slice to its first
+    result is ``adc_bits + slices + 10`` cycles, one more with decode tables.
+    :func:`hdl.cim.timing.cycles` counts exactly.
 
     Parameters
     ----------
