@@ -97,6 +97,10 @@ class Layout:
                 f"not {die.spec.columns}"
             )
         _check_whole(die.spec, window, x.shape[1], bias)
+        if bias is not None and len(slices.factors) > 1:
+            raise ValueError(
+                f"product with a bias must have one column an output, not {len(slices.factors)}"
+            )
         digits, factors = act_slices(x, die.spec)
         runs = at.run + np.arange(len(x)) // at.tokens
         return cls(

@@ -98,3 +98,14 @@ def test_whole_products() -> None:
     ones = np.ones((1, 8), dtype=int)
     with pytest.raises(ValueError, match="must be a multiple of the step 256, not 100"):
         _product(ones, ones, skip, window=Window(step=256, offset=100))
+
+
+def test_a_bias_joins_one_sum_an_output() -> None:
+    """Two columns of an output would each convert the bias."""
+    spec = CimSpec(
+        rows=8, decomposition=Decomposition.DIFFERENTIAL, cell_bits=8, dac_bits=8, fraction=4
+    )
+    ones = np.ones((1, 8), dtype=int)
+    text = "product with a bias must have one column an output, not 2"
+    with pytest.raises(ValueError, match=f"^{text}$"):
+        _product(ones, ones, spec, bias=np.array([3]))
