@@ -143,7 +143,9 @@ def test_foreign_output_folder(tmp_path: Path, capsys: Capture) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_build_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
-    program = "import sys; from flows.cli import main; sys.exit(main())"
+    # As at a terminal: what runs in the background begins with SIGINT ignored.
+    program = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    program += "from flows.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", program, "build", str(NETWORK)]
     command += ["--board", BOARD.name, "-o", str(tmp_path / "new" / "out")]
     with subprocess.Popen(

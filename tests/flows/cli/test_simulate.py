@@ -258,7 +258,9 @@ def test_report_cannot_be_written(
 def test_interrupted_simulation_leaves_nothing(
     folder: Path, cache_home: Path, tmp_path: Path
 ) -> None:
-    program = "import sys; from flows.cli import main; sys.exit(main())"
+    # As at a terminal: what runs in the background begins with SIGINT ignored.
+    program = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    program += "from flows.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", program, "simulate", str(folder), "--count", "64"]
     (folder / "report.html").unlink(missing_ok=True)
     with subprocess.Popen(
