@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from flows.mapper import matrix_ops, vector_ops
 from flows.mapper.emitter import Emitter, reads, writes
+from flows.mapper.mapped import MappedLayer, MappedNetwork
 from flows.mapper.operands import check_codes, check_product
 from flows.mapper.order import mapping_order
 from flows.mapper.place import Allocator, MappingError, Place, words_of
@@ -35,62 +34,6 @@ from models.program.layout import LoadTarget, Unit
 from models.quantized import TensorType
 
 INPUT_WINDOW, OUTPUT_WINDOW, TRACE_WINDOW = 1, 2, 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class MappedLayer:
-    """What a report says of an operator; ``tag`` marks its descriptors.
-
-    ``macs`` are the network's multiply-accumulates, ``beats`` the cycles the array needs for them
-    at one beat a cycle, ``rows`` the share of each class' rows that its tiles use.
-    """
-
-    tag: int
-    name: str
-    kind: str
-    output: str
-    shape: tuple[int, ...]
-    macs: int = 0
-    beats: int = 0
-    rows: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class MappedNetwork:
-    """A network ready to run on a machine.
-
-    Attributes
-    ----------
-    image : uint8 array
-        Window 0: program and constants.
-    input, output : TensorFormat
-        Layout of windows 1 and 2.
-    trace : dict of tensor name to (offset in window 3, TensorFormat)
-        Every intermediate tensor, where mapped with ``trace``.
-    peak_words : int
-        Scratchpad words used at most.
-    """
-
-    spec: MachineSpec
-    image: NDArray[np.uint8] = field(repr=False)
-    input: TensorFormat
-    output: TensorFormat
-    layers: tuple[MappedLayer, ...]
-    descriptors: int
-    peak_words: int
-    trace: Mapping[str, tuple[int, TensorFormat]] = field(default_factory=dict)
-    trace_bytes: int = 0
-
-    @property
-    def row_use(self) -> dict[str, float]:
-        """Share of each row class' time that its rows compute channels, over all products."""
-        busy = [layer for layer in self.layers if layer.rows]
-        beats = sum(layer.beats for layer in busy)
-        return {
-            kind.format: sum(layer.beats * layer.rows[kind.format] for layer in busy) / beats
-            for kind in self.spec.classes
-            if beats
-        }
 
 
 def map_network(graph: IntegerGraph, spec: MachineSpec, *, trace: bool = False) -> MappedNetwork:
@@ -324,6 +267,7 @@ class _Mapper:
         if self.patches is not None and node is self.patches[1]:
             patched = Convolution(
                 weights=op.weights.reshape(len(op.weights), 1, 1, -1),
+                formats=op.formats,
                 requantize=op.requantize,
                 input_zero=op.input_zero,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -62,8 +62,7 @@ def convolution(
     params = _channel_params(requantize, channels.reshape(-1)[:count])
     entry = out.load_params(params, norm=False)
     tables = table_fields(out, requantize.table)
-    drain = Drain(plan=plan, channels=count, rows=0, entry=entry, params=len(params),
-                  order=out.load_order(plan.order))  # fmt: skip
+    order = out.load_order(plan.order)
     data = pitched(spec, weight_stream(spec, weight_codes(spec, weights, channels)))
     out.load_constant(LoadTarget.WEIGHTS, 0, data, ())
     fields = {"source": WeightSource.STREAM, "tiles": tiles, "entries": entries}
@@ -98,7 +97,9 @@ def convolution(
     # Padding moves the first token's address off the image; the hardware adds it back.
     offset = -op.padding[0] * line - op.padding[1] * pitch
     _matrix(out, walk, source.place, offset)
-    _drain(out, spec, requantize, target, replace(drain, rows=tall * wide), tables)
+    drain = Drain(plan=plan, channels=count, rows=tall * wide, entry=entry, params=len(params),
+                  order=order)  # fmt: skip
+    _drain(out, spec, requantize, target, drain, tables)
     return Work(
         beats=int(tiles * -(-tall * wide // spec.tokens) * entries), rows=row_use(spec, plan)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ from onnx.reference import ReferenceEvaluator
 
 from flows.onnx_import.errors import NetworkError
 from flows.onnx_import.reader import OnnxNode
-from flows.onnx_import.values import Const
+from flows.onnx_import.row_formats import format_indices
+from flows.onnx_import.values import Const, Indices
 
-__all__ = ["along", "folded", "joined"]
+__all__ = ["along", "folded", "formats_along", "joined"]
 
 
 def folded(node: OnnxNode, arguments: list[Const | None], opset_version: int) -> list[Const]:
@@ -77,3 +79,19 @@ def along(numbers: NDArray[Any], axis: int, shape: tuple[int, ...]) -> NDArray[n
 def _any_tensor(name: str, array: NDArray[Any]) -> onnx.ValueInfoProto:
     kind = onnx.helper.np_dtype_to_tensor_dtype(np.asarray(array).dtype)
     return onnx.helper.make_tensor_value_info(name, kind, list(np.shape(array)))
+
+
+def formats_along(kinds: Sequence[str], name: str, shape: tuple[int, ...], axis: int) -> Indices:
+    """Numbers of the row formats of initializer ``name``, at its full shape.
+
+    Raises
+    ------
+    NetworkError
+        If they are not one for every position of the axis.
+    """
+    if not -len(shape) <= axis < len(shape) or len(kinds) != shape[axis]:
+        raise NetworkError(
+            f"row formats of {name!r} must be one for every position of axis {axis} of the "
+            f"shape {list(shape)}, not {len(kinds)}"
+        )
+    return along(format_indices(kinds), axis, shape).astype(np.int64)

@@ -7,21 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from flows.onnx_import import elementwise, operators, products
-from flows.onnx_import.constants import along, folded, joined
+from flows.onnx_import.constants import along, folded, formats_along, joined
 from flows.onnx_import.errors import NetworkError
 from flows.onnx_import.grids import Grids
 from flows.onnx_import.layout import LAYOUT_KINDS, moves
 from flows.onnx_import.ranges import close
 from flows.onnx_import.reader import OnnxNetwork, OnnxNode
-from flows.onnx_import.row_formats import format_indices
 from flows.onnx_import.values import (
     Codes,
     Const,
-    Indices,
     NetworkInput,
     Value,
     channel_last,
@@ -181,7 +178,7 @@ class _Walk:
             case "Pad":
                 return operators.pad(node, value, self._numbers(node, arguments[1:]))
             case "Cast":
-                return _cast(node, value)
+                return operators.cast(node, value)
         raise AssertionError(node.kind)
 
     def _numbers(
@@ -265,20 +262,11 @@ class _Walk:
         axis = node.attributes.get("axis", 1)
         wide = along(scale, axis, value.shape)
         codes = value.real.astype(np.int64) - along(zero, axis, value.shape).astype(np.int64)
-        formats = self._formats_of(node.inputs[0], codes.shape, axis)
+        kinds = self._formats.get(node.inputs[0])
+        formats = None
+        if kinds is not None:
+            formats = formats_along(kinds, node.inputs[0], codes.shape, axis)
         return Const(real=codes * wide, codes=codes, scale=wide, formats=formats)
-
-    def _formats_of(self, name: str, shape: tuple[int, ...], axis: int) -> Indices | None:
-        """Numbers of the row formats of an initializer, at its full shape."""
-        kinds = self._formats.get(name)
-        if kinds is None:
-            return None
-        if not -len(shape) <= axis < len(shape) or len(kinds) != shape[axis]:
-            raise NetworkError(
-                f"row formats of {name!r} must be one for every position of axis {axis} of the "
-                f"shape {list(shape)}, not {len(kinds)}"
-            )
-        return along(format_indices(kinds), axis, shape).astype(np.int64)
 
     def _grid(
         self, node: OnnxNode, arguments: list[Value | Const | None]
@@ -356,12 +344,3 @@ def _constants(
             )
         found.append(argument)
     return found
-
-
-def _cast(node: OnnxNode, value: Value) -> Value:
-    floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
-    target = node.attributes["to"]
-    if target not in floats:
-        name = onnx.TensorProto.DataType.Name(target)
-        raise NetworkError(f"target of {node.label} must be a float type, not {name}")
-    return value

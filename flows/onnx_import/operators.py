@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from flows.onnx_import.elementwise import affine
@@ -266,3 +267,13 @@ def pad(node: OnnxNode, value: Value, numbers: list[NDArray[Any] | None]) -> Val
     top, left = value.padding[0] + around[2], value.padding[1] + around[3]
     bottom, right = value.padding[2] + around[6], value.padding[3] + around[7]
     return replace(value, padding=(top, left, bottom, right))
+
+
+def cast(node: OnnxNode, value: Value) -> Value:
+    """A cast between float types changes nothing."""
+    floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
+    target = node.attributes["to"]
+    if target not in floats:
+        name = onnx.TensorProto.DataType.Name(target)
+        raise NetworkError(f"target of {node.label} must be a float type, not {name}")
+    return value

@@ -117,14 +117,14 @@ def matrix(state: MachineState, fields: Mapping[str, int]) -> None:
     """
     x, _ = walk(state, fields)
     blocks = []
+    order = list(state.spec.drain_order)
     for _ in range(fields["tiles"]):
         tile = state.tiles.popleft()
         if tile.shape[1] != x.shape[1]:
             raise ProgramError(f"weight tile must be {x.shape[1]} deep, not {tile.shape[1]}")
         block = matmul_exact(x, tile.T)
         # A short tile's rows leave in order.
-        full = len(tile) == state.spec.rows
-        blocks.append(block[:, state.spec.drain_order] if full else block)
+        blocks.append(block[:, order] if len(tile) == len(order) else block)
     state.accumulators.append(np.concatenate(blocks, axis=1))
 
 
