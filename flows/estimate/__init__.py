@@ -1,0 +1,1 @@
+"""Estimates of a machine's resources and cycles, each with its measured error."""
