@@ -1,0 +1,206 @@
+"""When the five units of many machines work: a recurrence over descriptors, vectorised.
+
+As in the hardware, descriptors are fetched in order into a queue for each unit, a unit takes its
+queue in order, and starts when what it waits for is done. The units that share a product (load,
+weight, matrix, vector) are solved together, tile by tile in closed form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flows.estimate.geometry import Column, ProductShape, ceil
+from flows.estimate.points import Points
+
+__all__ = ["Timeline"]
+
+LOAD, WEIGHT, MATRIX, VECTOR, STORE = range(5)
+DESCRIPTOR_BITS = 1024
+
+# Cycles, read off the schedules of the simulated machine.
+FETCH = 34  # of a descriptor, beyond its beats: the round trip to memory
+LOAD_LATENCY = 36  # of a load beyond its beats
+BUFFER = 64  # bus beats the load unit asks for ahead
+FIRST_WORD = 22  # from the start of a load to its first word
+PIPELINE = 13  # of the vector unit
+VECTOR_LATENCY = 18  # of a vector descriptor beyond its beats
+SCALAR = 9  # cycles a row of row scalars
+SCALAR_LATENCY = 32  # from a row's last beat to its scalars
+STORE_LATENCY = 18
+
+
+def latest(*times: Column) -> Column:
+    """The latest of some times."""
+    result = times[0]
+    for time in times[1:]:
+        result = np.maximum(result, time)
+    return result
+
+
+class Timeline:
+    """The state of ``n`` machines in the course of a program; times are cycles ``[n]``.
+
+    Parameters
+    ----------
+    points : Points
+    slowdown : float array [n]
+        Cycles a bus beat takes at least: 1, or more if memory is slower than the bus.
+    """
+
+    def __init__(self, points: Points, slowdown: NDArray[np.float64]) -> None:
+        self.points = points
+        self.slowdown = slowdown
+        zero = np.zeros(len(points), dtype=np.int64)
+        self.zero = zero
+        self.fetch = DESCRIPTOR_BITS // points.axi_width
+        self.fetched = self.fetch + FETCH - 5  # the program's header
+        self.dispatched = zero
+        self.free = [zero] * 5
+        self.starts: list[list[Column]] = [[] for _ in range(5)]
+        self.released = (zero, zero)  # when the last two tiles of weights were given back
+        self.levels = np.ceil(np.log(points.lanes) / np.log(4) - 1e-9).astype(np.int64)
+
+    @property
+    def end(self) -> Column:
+        """When all that was begun is done."""
+        return latest(*self.free)
+
+    # Descriptors
+
+    def begin(self, unit: int, *waits: Column) -> Column:
+        """Start of the next descriptor of a unit."""
+        self.fetched = np.maximum(self.fetched, self.dispatched) + self.fetch + FETCH
+        history = self.starts[unit]
+        room = self.zero
+        for depth in np.unique(self.points.queue_depth):
+            if len(history) >= depth:
+                mine = self.points.queue_depth == depth
+                room = np.where(mine, history[-depth], room)
+        self.dispatched = latest(self.fetched, self.dispatched + 1, room + 1)
+        start = latest(self.dispatched + 1, self.free[unit] + 1, *(w + 1 for w in waits))
+        history.append(start)
+        return start
+
+    def finish(self, unit: int, end: Column) -> Column:
+        """Mark a unit free from a time on."""
+        self.free[unit] = end
+        return end
+
+    def load(self, beats: Column, *waits: Column, entries: int = 0) -> Column:
+        """Load bus beats (or a table of so many 16-bit entries); gives its end.
+
+        A load that starts makes room for a descriptor, which comes on the same bus; beside the
+        first one all queues are filled.
+        """
+        most = 12 if not self.starts[LOAD] else 1
+        start = self.begin(LOAD, *waits)
+        cycles = np.ceil(beats * self.slowdown).astype(np.int64)
+        fetches = np.clip((cycles + 4) // self.fetch, 0, 1)
+        if most > 1:
+            fetches = np.minimum(most, cycles // (self.fetch + FETCH // 2))
+        cycles = np.maximum(cycles + fetches * self.fetch, entries)
+        return self.finish(LOAD, start + cycles + LOAD_LATENCY)
+
+    def vector(self, beats: Column, *waits: Column) -> Column:
+        """One vector descriptor of so many beats."""
+        start = self.begin(VECTOR, *waits)
+        return self.finish(VECTOR, start + beats + VECTOR_LATENCY)
+
+    def passes(self, rows: int, beats: Column, turns: int, *waits: Column) -> Column:
+        """Layer norm (two passes) or softmax (three) over groups of rows."""
+        start = self.begin(VECTOR, *waits)
+        group = self.points.row_group
+        whole, rest = rows // group, rows % group
+        cycles = whole * self._group(group, beats, turns) + self._group(rest, beats, turns)
+        return self.finish(VECTOR, start + cycles + VECTOR_LATENCY)
+
+    def _group(self, rows: Column, beats: Column, turns: int) -> Column:
+        """Passes over ``rows`` rows; a pass waits for the scalars of the one before."""
+        scalar = SCALAR if turns == 2 else SCALAR - 1
+        before = self.zero
+        ready = self.zero
+        if turns == 3:
+            before = rows * beats
+            ready = np.maximum(before, beats + 14)  # the maximum of the first row
+        step = np.maximum(beats, scalar)
+        first = ready + beats + SCALAR_LATENCY - (9 if turns == 3 else 0)
+        after = np.maximum(ready + rows * beats, first)
+        last = np.maximum(after + rows * beats, first + (rows - 1) * step + beats)
+        return np.where(rows > 0, last, 0)
+
+    def store(self, words: Column, *waits: Column) -> Column:
+        """Store scratchpad words."""
+        start = self.begin(STORE, *waits)
+        beats = words * self.points.beats_per_word
+        cycles = np.ceil(beats * self.slowdown).astype(np.int64) + 2 * ceil(beats, 16)
+        return self.finish(STORE, start + cycles + STORE_LATENCY)
+
+    # Products
+
+    def product(
+        self,
+        shape: ProductShape,
+        *,
+        streamed: bool,
+        weights: Sequence[Column],
+        acts: Sequence[Column],
+        drain: Sequence[Column],
+    ) -> Column:
+        """Weights, walk and drain of one product (of one head); gives the end of the drain.
+
+        Parameters
+        ----------
+        weights, acts, drain : what the weight, matrix and vector unit wait for
+        """
+        points = self.points
+        loaded = self.begin(LOAD) if streamed else None
+        weight = self.begin(WEIGHT, *weights)
+        matrix = self.begin(MATRIX, *acts)
+        vector = self.begin(VECTOR, *drain)
+
+        results = shape.drain + points.with_classes
+        loop = np.maximum(shape.fetch, results)
+        compute = shape.groups * loop
+        fill = shape.fill
+        bus = self.zero
+        first = weight + 3
+        if loaded is not None:
+            beats = shape.stream * points.beats_per_word
+            bus = np.ceil(beats * self.slowdown).astype(np.int64)
+            first = np.maximum(first, loaded + FIRST_WORD)
+        period_fill = np.maximum(fill, bus)
+        older, newer = self.released
+        walk = matrix + points.tokens + 4
+        # The first two tiles one by one, the others follow with the slower one's period.
+        full0 = np.maximum(np.maximum(first, older) + fill, first + period_fill)
+        start0 = latest(walk, full0, newer)
+        release0 = start0 + compute
+        full1 = np.maximum(np.maximum(full0, newer) + fill, first + 2 * period_fill)
+        release1 = np.maximum(release0, full1) + compute
+        period = np.maximum(compute, period_fill)
+        many = shape.tiles > 1
+        later = np.maximum(shape.tiles - 2, 0) * period
+        released = np.where(many, release1 + later, release0)
+        before = np.where(shape.tiles > 2, released - period, np.where(many, release0, newer))
+
+        latency = 3 + self.levels + 2 * points.with_classes
+        total = shape.tiles * shape.groups * results
+        tail = latency + shape.drain + PIPELINE - 1
+        done = latest(
+            released + tail,
+            start0 + shape.fetch + latency + total + PIPELINE - 1,
+            vector + total + PIPELINE + 2,
+        )
+        shift = np.maximum(done - tail - released, 0)
+        released, before = released + shift, np.where(many, before + shift, before)
+        slack = np.maximum(compute - period_fill, 0)
+        filled = np.where(shape.tiles > 2, released - compute - slack, np.where(many, full1, full0))
+        if loaded is not None:
+            self.finish(LOAD, np.maximum(filled - 2, loaded + LOAD_LATENCY))
+        self.finish(WEIGHT, filled)
+        self.finish(MATRIX, released)
+        self.released = (before, released)
+        return self.finish(VECTOR, done)
