@@ -42,8 +42,11 @@ class CycleEstimate:
         Of memory, descriptors included. Weights are read once an image.
     bound : int array [n, k]
         Indices of :data:`BOUNDS`.
+    depth, words : int array [n]
+        Elements of K a weight row must hold, and words the scratchpad must have at least (what
+        the largest layer reads and writes; the mapper may need more).
     fits : bool array [n]
-        Whether every K fits a weight row, and every layer's tensors the scratchpad.
+        Whether the machine has them.
     """
 
     names: tuple[str, ...]
@@ -52,6 +55,8 @@ class CycleEstimate:
     read_bytes: NDArray[np.int64]
     written_bytes: NDArray[np.int64]
     bound: NDArray[np.int8]
+    depth: NDArray[np.int64]
+    words: NDArray[np.int64]
     fits: NDArray[np.bool_]
 
     @property
@@ -77,7 +82,9 @@ def estimate_cycles(
     ]
     if len(parts) == 1:
         return parts[0]
-    columns = ("cycles", "busy", "read_bytes", "written_bytes", "bound", "fits")
+    columns = (
+        "cycles", "busy", "read_bytes", "written_bytes", "bound", "depth", "words", "fits",
+    )  # fmt: skip
     joined = {c: np.concatenate([getattr(part, c) for part in parts]) for c in columns}
     return CycleEstimate(names=parts[0].names, **joined)
 
@@ -97,7 +104,7 @@ class _Walk:
         self.ends: dict[int, Column] = {}
         self.tables: set[tuple[object, bool]] = set()
         self.shapes: dict[object, ProductShape] = {}
-        self.fits = np.ones(len(points), dtype=np.bool_)
+        self.depth, self.words = self.zero, self.zero
         self.read, self.written, self.busy = self.zero, self.zero, self.zero
         self.bound = self.zero
 
@@ -121,6 +128,7 @@ class _Walk:
         self._output()
         close()
         table = np.stack([np.stack(row) for row in rows], axis=2)
+        held = self.points.banks * self.points.bank_words
         return CycleEstimate(
             names=("input", *(layer.name for layer in self.layers), "output"),
             cycles=table[0],
@@ -128,7 +136,9 @@ class _Walk:
             read_bytes=table[2],
             written_bytes=table[3],
             bound=table[4].astype(np.int8),
-            fits=self.fits,
+            depth=self.depth,
+            words=self.words,
+            fits=(self.depth <= self.points.depth) & (self.words <= held),
         )
 
     # Memory
@@ -203,10 +213,9 @@ class _Walk:
     def _check(self, layer: Layer) -> None:
         read = words_of(self.points, layer.channels, layer.bits_in, layer.in_heads)
         made = words_of(self.points, layer.outputs, layer.bits_out, layer.out_heads)
-        if layer.work is not Work.PRODUCT or layer.taps > 1:
+        if layer.work is Work.VIEW or layer.taps > 1:
             read = self.zero
-        need = (read + made) * layer.positions
-        self.fits = self.fits & (need <= self.points.banks * self.points.bank_words)
+        self.words = np.maximum(self.words, (read + made) * layer.positions)
 
     def _shape(self, layer: Layer) -> ProductShape:
         """Identical layers are worked out once."""
@@ -269,7 +278,7 @@ class _Walk:
         self.busy = every.max(axis=0)
         kinds = np.array([ARRAY, DRAIN, STREAM, WRITES])[every.argmax(axis=0)]
         self.bound = np.where((kinds == ARRAY) & (parts > 1.25 * ideal), PARTS, kinds)
-        self.fits = self.fits & (shape.entries <= points.depth_entries)
+        self.depth = np.maximum(self.depth, shape.entries * points.lanes)
 
     def _vector(self, layer: Layer, sources: list[Column]) -> Column:
         points, line = self.points, self.line

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import groupby
 
 import numpy as np
 
+from flows.estimate.geometry import product_shape
 from flows.estimate.layers import INPUT, Layer, Table, Work
+from flows.estimate.points import Points
+from flows.estimate.pooling import pool_windows
+from flows.mapper.mapped import MappedNetwork
 from flows.mapper.order import mapping_order
 from flows.mapper.plan import concat_parts
 from models.graph import (
@@ -23,17 +26,35 @@ from models.ops.add import Add
 from models.ops.attention import AttentionContext, AttentionScores
 from models.ops.convolution import Convolution
 from models.ops.layer_norm import LayerNorm
-from models.ops.pool import AveragePool, MaxPool, Window
+from models.ops.pool import AveragePool, MaxPool
 from models.ops.requantize import Requantize
 from models.ops.softmax import Softmax
 
-__all__ = ["graph_layers", "pool_windows"]
+__all__ = ["graph_layers", "mapped_layers"]
 
 
 def graph_layers(graph: IntegerGraph) -> list[Layer]:
     """Layers of a network; concatenations of made tensors cost nothing, others a copy each."""
     nodes = mapping_order(graph.nodes, graph.output)
     return _Reader(graph, nodes).layers()
+
+
+def mapped_layers(graph: IntegerGraph, network: MappedNetwork) -> list[Layer]:
+    """The same, with as many tiles as the mapping to the machine's row classes has taken."""
+    spec = network.spec
+    layers = graph_layers(graph)
+    if not spec.scatter:
+        return layers
+    beats = {layer.output: layer.beats for layer in network.layers}
+    shape = Points.of([spec], "xcup")
+    found = []
+    for layer in layers:
+        if layer.work is Work.PRODUCT:
+            one = product_shape(shape, layer)
+            tiles = beats[layer.output] // int(one.groups[0] * one.entries[0])
+            layer = replace(layer, tiles=tiles)
+        found.append(layer)
+    return found
 
 
 class _Reader:
@@ -80,6 +101,7 @@ class _Reader:
         source = graph.tensors[node.inputs[0]] if node.inputs else kind
         plain = Layer(
             name=node.name,
+            output=node.output,
             work=Work.VIEW,
             sources=sources,
             positions=int(np.prod(shape[:-1])),
@@ -159,27 +181,3 @@ def _heads(graph: IntegerGraph, nodes: Sequence[Node]) -> dict[str, int]:
         if isinstance(node.operator, Reshape | SelectTokens) and node.output in heads:
             heads.setdefault(node.inputs[0], heads[node.output])
     return heads
-
-
-def pool_windows(window: Window, height: int, width: int) -> tuple[tuple[int, int], ...]:
-    """(output positions, taps) of each descriptor of a pooling, as the mapper cuts it."""
-    found = []
-    _, wide = window.output_shape(height, width)
-    for _, size_y, count_y in _runs(window, 0, height):
-        for _, size_x, count_x in _runs(window, 1, width):
-            lines = 1 if count_x == wide else count_y
-            found += [(count_y * count_x // lines, size_y * size_x)] * lines
-    return tuple(found)
-
-
-def _runs(window: Window, axis: int, size: int) -> list[tuple[int, int, int]]:
-    """Successive output positions along an axis with windows of one size."""
-    kernel, stride = window.kernel[axis], window.stride[axis]
-    before, after = window.padding[axis], window.padding[axis + 2]
-    count = (size + before + after - kernel) // stride + 1
-    spans = []
-    for index in range(count):
-        start = index * stride - before
-        clipped = max(start, 0)
-        spans.append((min(start + kernel, size) - clipped, clipped if clipped > start else -1))
-    return [(key[1], key[0], len(list(run))) for key, run in groupby(spans)]

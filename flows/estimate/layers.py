@@ -66,6 +66,8 @@ class Layer:
         Multiply-accumulates, for figures of merit.
     tiles : int, optional
         Tiles that a mapping to row classes has really taken.
+    output : str
+        Name of the tensor it makes.
     """
 
     name: str
@@ -85,3 +87,4 @@ class Layer:
     macs: int = 0
     tables: tuple[Table, ...] = ()
     tiles: int | None = None
+    output: str = ""

@@ -56,6 +56,9 @@ class Timeline:
         zero = np.zeros(len(points), dtype=np.int64)
         self.zero = zero
         self.fetch = DESCRIPTOR_BITS // points.axi_width
+        depths = np.unique(points.queue_depth).tolist()
+        # Depth of the queues, and which machines have it (None: all).
+        self.depths = [(d, None if len(depths) == 1 else points.queue_depth == d) for d in depths]
         self.fetched = self.fetch + FETCH - 5  # the program's header
         self.dispatched = zero
         self.free = [zero] * 5
@@ -75,10 +78,9 @@ class Timeline:
         self.fetched = np.maximum(self.fetched, self.dispatched) + self.fetch + FETCH
         history = self.starts[unit]
         room = self.zero
-        for depth in np.unique(self.points.queue_depth):
+        for depth, mine in self.depths:
             if len(history) >= depth:
-                mine = self.points.queue_depth == depth
-                room = np.where(mine, history[-depth], room)
+                room = history[-depth] if mine is None else np.where(mine, history[-depth], room)
         self.dispatched = latest(self.fetched, self.dispatched + 1, room + 1)
         start = latest(self.dispatched + 1, self.free[unit] + 1, *(w + 1 for w in waits))
         history.append(start)

@@ -1,0 +1,153 @@
+"""Measures cycles of layers on simulated machines: what the cycle model's error is stated from.
+
+Appends to ``flows/estimate/cycle_points.jsonl``; what is there already is not measured again, so
+that a run can be interrupted and continued.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.mixed_rows import MACHINES as POLICY_ROWS
+from benchmarks.report import arguments, show
+from flows.activity import intervals
+from flows.estimate.cycle_points import POINTS, Point, layer_fields, layer_front
+from flows.estimate.graph_layers import mapped_layers
+from flows.estimate.layer_graphs import layer_graph
+from flows.execute import build_simulator, memory_layout, run_images
+from flows.inputs import read_inputs
+from flows.mapper import map_network
+from flows.onnx_import import load_network
+from flows.simulate import simulator_cache
+from models.graph import IntegerGraph
+from models.machine_spec import MachineSpec
+from models.row_classes import parse_row_classes
+from models.workloads import LayerShape, find_workload
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples" / "fashion_mnist"
+# Deep weight rows and large scratchpads: whole layers of large networks fit.
+LARGE = {"depth": 4608, "bank_words": 16384}
+MACHINES = {
+    "default": MachineSpec(**LARGE),
+    "zcu102": MachineSpec(tokens=4, rows=16, vector_lanes=16, axi_width=128, **LARGE),
+    "classes": MachineSpec(
+        tokens=4, rows=32, vector_lanes=16, axi_width=128,
+        classes=parse_row_classes("fixed8:16,pot4:16"), **LARGE,
+    ),
+    **{
+        f"arty {rows}": MachineSpec().with_classes(parse_row_classes(rows))
+        for rows in dict.fromkeys(POLICY_ROWS.values())
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Work:
+    """A network to measure on a machine; ``graph`` makes it."""
+
+    machine: str
+    network: str
+    layer: LayerShape | None = None
+    file: Path | None = None
+    note: str = ""
+
+    def graph(self) -> IntegerGraph:
+        """The network."""
+        if self.file is not None:
+            return load_network(self.file)
+        assert self.layer is not None
+        return layer_graph(self.layer, MACHINES[self.machine].classes)
+
+
+def works() -> Iterator[Work]:
+    """Everything that is measured."""
+    for machine in ("default", "zcu102"):
+        for name in ("vit", "resnet"):
+            yield Work(machine, f"{name}_int8", file=EXAMPLES / f"{name}_int8.onnx")
+    for machine in ("default", "zcu102", "classes"):
+        for workload in ("deit-tiny", "resnet-18"):
+            for layer, note in _distinct(workload):
+                yield Work(machine, f"{workload}/{layer.name}", layer=layer, note=note)
+    for policy, rows in POLICY_ROWS.items():
+        for name in ("vit", "resnet"):
+            file = EXAMPLES / "quantised" / f"{name}_{policy}.onnx"
+            yield Work(f"arty {rows}", f"{name}_{policy}", file=file)
+
+
+def _distinct(workload: str) -> Iterator[tuple[LayerShape, str]]:
+    """Each shape once; what the largest machine's memory cannot hold, with fewer positions."""
+    seen = set()
+    for layer in find_workload(workload).layers:
+        shape = replace(layer, name="")
+        if shape in seen:
+            continue
+        seen.add(shape)
+        note = ""
+        while layer.rows > 1 and layer.positions * max(layer.outputs, 4 * layer.depth) > 400_000:
+            layer = replace(layer, rows=layer.rows // 2)
+            note = f"{layer.rows} of its lines"
+        yield layer, note
+
+
+def measure(work: Work) -> Point:
+    """Simulate one image on the machine's Verilog."""
+    spec = MACHINES[work.machine]
+    graph = work.graph()
+    network = map_network(graph, spec)
+    kind = graph.tensors[graph.input]
+    if work.file is not None:
+        codes = read_inputs(EXAMPLES / "samples.npz", kind, 1).codes
+    else:
+        codes = np.random.default_rng(1).integers(-127, 128, (1, *kind.shape))
+    memory = max(memory_layout(network).end, 1 << 23)
+    system = build_simulator(spec, memory, simulator_cache())
+    with tempfile.TemporaryDirectory() as folder:
+        (result,) = run_images(system, network, codes, Path(folder))
+    ends = [0] * (len(network.layers) + 2)
+    for one in intervals(result.events):
+        ends[one.tag] = max(ends[one.tag], one.stop)
+    layers = mapped_layers(graph, network)
+    return Point(
+        machine=work.machine,
+        spec={k: v for k, v in asdict(spec).items() if v != getattr(MachineSpec(), k)},
+        network=work.network,
+        note=work.note,
+        layers=[layer_fields(layer) for layer in layers],
+        cycles=layer_front(ends, result.cycles),
+        date=datetime.date.today().isoformat(),
+    )
+
+
+def main() -> None:
+    """Command line."""
+    options = arguments(
+        __doc__ or "", machine={"help": "only this one", "choices": tuple(MACHINES)},
+        out={"type": Path, "default": POINTS},
+    )  # fmt: skip
+    done: list[dict[str, Any]] = []
+    if options.out.exists():
+        done = [json.loads(line) for line in options.out.read_text().splitlines()]
+    known = {(one["machine"], one["network"]) for one in done}
+    wanted = [w for w in works() if options.machine in (None, w.machine)]
+    wanted = [w for w in wanted if (w.machine, w.network) not in known]
+    # One machine after the other: each needs a simulator.
+    wanted.sort(key=lambda w: list(MACHINES).index(w.machine))
+    for index, work in enumerate(wanted):
+        print(f"{index + 1} of {len(wanted)}: {work.network} on {work.machine}", file=sys.stderr)
+        point = measure(work)
+        with options.out.open("a") as file:
+            file.write(json.dumps(asdict(point), separators=(",", ":")) + "\n")
+    show({"measured": len(wanted), "before": len(known)}, as_json=options.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Measured cycles of layers, and the cycle model's error on them.
+
+The points are measured on simulated Verilog by ``python -m benchmarks.cycle_points``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flows.estimate.cycles import estimate_cycles
+from flows.estimate.layers import Layer, Table, Work
+from flows.estimate.points import Points
+from models.machine_spec import MachineSpec
+
+__all__ = [
+    "POINTS", "Point", "cycle_errors", "layer_fields", "layer_front", "point_cycles", "read_points",
+]  # fmt: skip
+
+POINTS = Path(__file__).with_name("cycle_points.jsonl")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One simulated image.
+
+    Attributes
+    ----------
+    machine, spec : its name here; fields of its spec that are not the default's
+    network, note : what ran; what was left out of it
+    layers : fields of the model's layers that are not the default's
+    cycles : by how much input, each layer, and output delayed the end
+    date : of the measurement
+    """
+
+    machine: str
+    spec: dict[str, Any]
+    network: str
+    note: str
+    layers: list[dict[str, Any]]
+    cycles: list[int]
+    date: str
+
+
+def read_points(path: Path = POINTS) -> list[Point]:
+    """All measured points."""
+    return [Point(**json.loads(line)) for line in path.read_text().splitlines()]
+
+
+def layer_front(ends: Sequence[int], total: int) -> list[int]:
+    """By how much each layer delays the end, from the cycle its last unit is done."""
+    front = np.maximum.accumulate([0, *ends])
+    front[-1] = total
+    return [int(n) for n in np.diff(front)]
+
+
+def layer_fields(layer: Layer) -> dict[str, Any]:
+    """A layer's fields that are not the default's, as plain data."""
+    plain = Layer(name="", work=Work.VIEW)
+    found: dict[str, Any] = {}
+    for field in fields(Layer):
+        value = getattr(layer, field.name)
+        if field.name == "work":
+            value = value.value
+        elif field.name == "tables":
+            # Keys only have to differ where tables do.
+            value = [[hash(t.key) % (1 << 31), t.entries, int(t.row)] for t in value]
+            if not value:
+                continue
+        elif value == getattr(plain, field.name):
+            continue
+        found[field.name] = value
+    return found
+
+
+def _layer(data: dict[str, Any]) -> Layer:
+    tables = tuple(
+        Table(key=key, entries=entries, row=bool(row)) for key, entries, row in
+        data.get("tables", ())
+    )  # fmt: skip
+    windows = tuple((int(rows), int(taps)) for rows, taps in data.get("windows", ()))
+    sources = tuple(data.get("sources", Layer.sources))
+    return Layer(**{
+        **data, "work": Work(data["work"]), "tables": tables, "windows": windows,
+        "sources": sources,
+    })  # fmt: skip
+
+
+def point_cycles(point: Point) -> NDArray[np.int64]:
+    """The model's cycles of input, layers and output."""
+    spec = MachineSpec(**point.spec)
+    layers = [_layer(data) for data in point.layers]
+    cycles: NDArray[np.int64] = estimate_cycles(Points.of([spec], "xcup"), layers).cycles[0]
+    return cycles
+
+
+def cycle_errors(points: Sequence[Point] | None = None) -> NDArray[np.float64]:
+    """Relative errors, estimate against simulation, of every layer of every point.
+
+    Input and output count as layers. Layers that delay nothing are left out.
+    """
+    errors = []
+    for point in read_points() if points is None else points:
+        measured = np.array(point.cycles, dtype=np.float64)
+        seen = measured > 0
+        errors.append(point_cycles(point)[seen] / measured[seen] - 1)
+    return np.concatenate(errors)
