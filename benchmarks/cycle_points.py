@@ -7,6 +7,7 @@ that a run can be interrupted and continued.
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import sys
 import tempfile
@@ -20,7 +21,15 @@ import numpy as np
 from benchmarks.mixed_rows import MACHINES as POLICY_ROWS
 from benchmarks.report import arguments, show
 from flows.activity import intervals
-from flows.estimate.cycle_points import POINTS, Point, layer_fields, layer_front
+from flows.estimate.cycle_points import (
+    POINTS,
+    SUMMARY,
+    Point,
+    error_summary,
+    layer_fields,
+    layer_front,
+    read_points,
+)
 from flows.estimate.graph_layers import mapped_layers
 from flows.estimate.layer_graphs import layer_graph
 from flows.execute import build_simulator, memory_layout, run_images
@@ -32,7 +41,9 @@ from models.graph import IntegerGraph
 from models.machine_spec import MachineSpec
 from models.row_classes import parse_row_classes
 from models.workloads import LayerShape, find_workload
+from sim.system import System
 
+MEMORY_BYTES = 1 << 23
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples" / "fashion_mnist"
 # Deep weight rows and large scratchpads: whole layers of large networks fit.
 LARGE = {"depth": 4608, "bank_words": 16384}
@@ -98,6 +109,11 @@ def _distinct(workload: str) -> Iterator[tuple[LayerShape, str]]:
         yield layer, note
 
 
+@functools.cache
+def _simulator(spec: MachineSpec) -> System:
+    return build_simulator(spec, MEMORY_BYTES, simulator_cache())
+
+
 def measure(work: Work) -> Point:
     """Simulate one image on the machine's Verilog."""
     spec = MACHINES[work.machine]
@@ -108,8 +124,9 @@ def measure(work: Work) -> Point:
         codes = read_inputs(EXAMPLES / "samples.npz", kind, 1).codes
     else:
         codes = np.random.default_rng(1).integers(-127, 128, (1, *kind.shape))
-    memory = max(memory_layout(network).end, 1 << 23)
-    system = build_simulator(spec, memory, simulator_cache())
+    if memory_layout(network).end > MEMORY_BYTES:
+        raise SystemExit(f"{work.network} must fit {MEMORY_BYTES} bytes of simulated memory")
+    system = _simulator(spec)
     with tempfile.TemporaryDirectory() as folder:
         (result,) = run_images(system, network, codes, Path(folder))
     ends = [0] * (len(network.layers) + 2)
@@ -146,7 +163,10 @@ def main() -> None:
         point = measure(work)
         with options.out.open("a") as file:
             file.write(json.dumps(asdict(point), separators=(",", ":")) + "\n")
-    show({"measured": len(wanted), "before": len(known)}, as_json=options.json)
+    summary = error_summary(read_points(options.out))
+    if options.out == POINTS:
+        SUMMARY.write_text(json.dumps(summary, indent=2) + "\n")
+    show({"measured": len(wanted), "before": len(known), **summary}, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -20,10 +20,12 @@ from flows.estimate.points import Points
 from models.machine_spec import MachineSpec
 
 __all__ = [
-    "POINTS", "Point", "cycle_errors", "layer_fields", "layer_front", "point_cycles", "read_points",
+    "POINTS", "SUMMARY", "Point", "cycle_errors", "error_summary", "layer_fields", "layer_front",
+    "network_errors", "point_cycles", "read_points", "stated_error",
 ]  # fmt: skip
 
 POINTS = Path(__file__).with_name("cycle_points.jsonl")
+SUMMARY = Path(__file__).with_name("cycle_error.json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,3 +113,31 @@ def cycle_errors(points: Sequence[Point] | None = None) -> NDArray[np.float64]:
         seen = measured > 0
         errors.append(point_cycles(point)[seen] / measured[seen] - 1)
     return np.concatenate(errors)
+
+
+def network_errors(points: Sequence[Point]) -> NDArray[np.float64]:
+    """Relative errors of whole images, one a point."""
+    return np.array([point_cycles(one).sum() / sum(one.cycles) - 1 for one in points])
+
+
+def error_summary(points: Sequence[Point]) -> dict[str, Any]:
+    """What is stated of the model: errors as fractions, and what they are measured on."""
+    layers, networks = np.abs(cycle_errors(points)), np.abs(network_errors(points))
+    return {
+        "layers": len(layers),
+        "networks": len(points),
+        "machines": len({one.machine for one in points}),
+        "layer_median": round(float(np.median(layers)), 5),
+        "layer_p95": round(float(np.quantile(layers, 0.95)), 5),
+        "layer_max": round(float(layers.max()), 5),
+        "network_median": round(float(np.median(networks)), 5),
+        "network_p95": round(float(np.quantile(networks, 0.95)), 5),
+        "network_max": round(float(networks.max()), 5),
+        "date": max(one.date for one in points),
+    }
+
+
+def stated_error() -> dict[str, Any]:
+    """The summary as stored beside the points."""
+    found: dict[str, Any] = json.loads(SUMMARY.read_text())
+    return found

@@ -87,7 +87,7 @@ def product_shape(points: Points, layer: Layer) -> ProductShape:
     rows = np.maximum(rows, 1)
     channels = np.full(len(points), layer.channels, dtype=np.int64)
     taps = np.full(len(points), layer.taps, dtype=np.int64)
-    if layer.patches:
+    if layer.stem:
         packed = ceil(layer.taps * layer.channels, lanes) < layer.taps * ceil(layer.channels, lanes)
         channels = np.where(packed, layer.taps * layer.channels, channels)
         taps = np.where(packed, 1, taps)

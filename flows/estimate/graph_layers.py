@@ -109,6 +109,7 @@ class _Reader:
             outputs=shape[-1],
             bits_in=source.bits,
             bits_out=kind.bits,
+            rows_in=int(np.prod(source.shape[:-1])),
             in_heads=self.heads.get(node.inputs[0], 1) if node.inputs else 1,
             out_heads=self.heads.get(node.output, 1),
         )
@@ -124,7 +125,7 @@ class _Reader:
                 alone = sum(graph.input in n.inputs for n in self.nodes) == 1
                 return replace(
                     plain, work=Work.PRODUCT, taps=taps, macs=macs,
-                    patches=int(np.prod(source.shape[:-1])) if stem and alone else 0,
+                    stem=stem and alone,
                     tables=_function(op.requantize),
                 )  # fmt: skip
             case AttentionScores():

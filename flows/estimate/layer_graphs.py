@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from flows.estimate.workload_layers import image_size
 from models.graph import Constant, IntegerGraph, Node, Operator
 from models.ops.add import Add
 from models.ops.attention import AttentionContext, AttentionScores
@@ -47,7 +48,7 @@ def layer_graph(layer: LayerShape, classes: Sequence[RowClass] = (), seed: int =
                          pads[1] - pads[1] // 2),
             )  # fmt: skip
             if layer.kind is Kind.CONVOLUTION:
-                source = (*_image(layer), depth)
+                source = (*image_size(layer), depth)
                 result = (layer.rows, layer.width, layer.outputs)
         case Kind.SCORES:
             source = (tokens, layer.groups * depth)
@@ -103,7 +104,7 @@ def _pool(layer: LayerShape) -> tuple[Operator, tuple[int, ...], tuple[int, ...]
         size = (7, 7)
         window = Window(kernel=size, stride=(1, 1))
         return average_pool_spec(window, *size), (*size, layer.depth), result
-    high, wide = _image(layer)
+    high, wide = image_size(layer)
     pads = [max(k - s, 0) for k, s in zip(layer.kernel, layer.stride, strict=True)]
     top, left = (-(-p // 2) for p in pads)
     window = Window(
@@ -111,15 +112,6 @@ def _pool(layer: LayerShape) -> tuple[Operator, tuple[int, ...], tuple[int, ...]
         padding=(top, left, pads[0] - top, pads[1] - left),
     )  # fmt: skip
     return MaxPool(window=window), (high, wide, layer.depth), result
-
-
-def _image(layer: LayerShape) -> tuple[int, int]:
-    """Lines and columns of the image a convolution or pooling reads."""
-    high, wide = (
-        n * s if k >= s else (n - 1) * s + k
-        for n, k, s in zip((layer.rows, layer.width), layer.kernel, layer.stride, strict=True)
-    )
-    return high, wide
 
 
 def _requantize(channels: int) -> Requantize:

@@ -60,8 +60,10 @@ class Layer:
         Pooling: one descriptor each.
     bits_in, bits_out : int
         Of a code: 8 or 16.
-    patches : int
-        Channels of the network's input where this layer is a stem that may be fed with patches.
+    rows_in : int
+        Rows of the tensor that is read first (positions of an image); 0: as many as positions.
+    stem : bool
+        Alone reads the network's input, by a kernel: it may be fed with patches.
     macs : int
         Multiply-accumulates, for figures of merit.
     tiles : int, optional
@@ -83,7 +85,8 @@ class Layer:
     windows: tuple[tuple[int, int], ...] = ()
     bits_in: int = 8
     bits_out: int = 8
-    patches: int = 0
+    rows_in: int = 0
+    stem: bool = False
     macs: int = 0
     tables: tuple[Table, ...] = ()
     tiles: int | None = None

@@ -29,7 +29,8 @@ PIPELINE = 13  # of the vector unit
 VECTOR_LATENCY = 18  # of a vector descriptor beyond its beats
 SCALAR = 9  # cycles a row of row scalars
 SCALAR_LATENCY = 32  # from a row's last beat to its scalars
-STORE_LATENCY = 18
+STORE_LATENCY = 16
+BURST = 16  # beats
 
 
 def latest(*times: Column) -> Column:
@@ -61,6 +62,7 @@ class Timeline:
         self.depths = [(d, None if len(depths) == 1 else points.queue_depth == d) for d in depths]
         self.fetched = self.fetch + FETCH - 5  # the program's header
         self.dispatched = zero
+        self.ahead = 0  # descriptors that are fetched beside the first load
         self.free = [zero] * 5
         self.starts: list[list[Column]] = [[] for _ in range(5)]
         self.released = (zero, zero)  # when the last two tiles of weights were given back
@@ -97,12 +99,13 @@ class Timeline:
         A load that starts makes room for a descriptor, which comes on the same bus; beside the
         first one all queues are filled.
         """
-        most = 12 if not self.starts[LOAD] else 1
+        first = not self.starts[LOAD]
         start = self.begin(LOAD, *waits)
         cycles = np.ceil(beats * self.slowdown).astype(np.int64)
-        fetches = np.clip((cycles + 4) // self.fetch, 0, 1)
-        if most > 1:
-            fetches = np.minimum(most, cycles // (self.fetch + FETCH // 2))
+        fetches = (cycles >= 2 * self.fetch).astype(np.int64)
+        if first:
+            rest = (cycles + LOAD_LATENCY) // (self.fetch + FETCH)
+            fetches = np.minimum(self.ahead, rest)
         cycles = np.maximum(cycles + fetches * self.fetch, entries)
         return self.finish(LOAD, start + cycles + LOAD_LATENCY)
 
@@ -137,8 +140,9 @@ class Timeline:
         """Store scratchpad words."""
         start = self.begin(STORE, *waits)
         beats = words * self.points.beats_per_word
-        cycles = np.ceil(beats * self.slowdown).astype(np.int64) + 2 * ceil(beats, 16)
-        return self.finish(STORE, start + cycles + STORE_LATENCY)
+        cycles = np.ceil(beats * self.slowdown).astype(np.int64) + 2 * ceil(beats, BURST)
+        # A burst is sent once all of it is at hand.
+        return self.finish(STORE, start + cycles + np.minimum(beats, BURST) + STORE_LATENCY)
 
     # Products
 

@@ -10,7 +10,7 @@ from flows.estimate.pooling import pool_windows
 from models.ops.pool import Window
 from models.workloads import Kind, LayerShape
 
-__all__ = ["workload_layers"]
+__all__ = ["image_size", "workload_layers"]
 
 _EXP_ENTRIES, _ROW_ENTRIES = 256, 1024
 
@@ -88,10 +88,10 @@ class _Walk:
         match shape.kind:
             case Kind.CONVOLUTION | Kind.LINEAR:
                 taps = shape.kernel[0] * shape.kernel[1]
-                tall, wide = _image(shape)
+                tall, wide = image_size(shape)
                 stem = self.last == INPUT and taps > 1
                 # Grouped convolutions run as dense ones.
-                return replace(plain, taps=taps, patches=tall * wide if stem else 0)
+                return replace(plain, taps=taps, rows_in=tall * wide, stem=stem)
             case Kind.SCORES:
                 return replace(plain, work=Work.SCORES, heads=heads, positions=heads * positions)
             case Kind.CONTEXT:
@@ -112,13 +112,14 @@ class _Walk:
             case Kind.ADD:
                 return replace(plain, work=Work.ADD)
             case Kind.POOL:
-                windows = _windows(shape)
                 if shape.kernel == (1, 1):
-                    windows = ((1, self._before().positions),)
-                return replace(plain, work=Work.POOL, windows=windows)
+                    rows = self._before().positions
+                    return replace(plain, work=Work.POOL, windows=((1, rows),), rows_in=rows)
+                tall, wide = image_size(shape)
+                return replace(plain, work=Work.POOL, windows=_windows(shape), rows_in=tall * wide)
 
 
-def _image(shape: LayerShape) -> tuple[int, int]:
+def image_size(shape: LayerShape) -> tuple[int, int]:
     """Lines and columns that a kernel reads: padded, unless it is no larger than its stride."""
     tall, wide = (
         n * s if k > s or k == 1 else (n - 1) * s + k
@@ -129,7 +130,7 @@ def _image(shape: LayerShape) -> tuple[int, int]:
 
 def _windows(shape: LayerShape) -> tuple[tuple[int, int], ...]:
     """Descriptors of a padded pooling."""
-    tall, wide = _image(shape)
+    tall, wide = image_size(shape)
     pads = [max(k - s, 0) for k, s in zip(shape.kernel, shape.stride, strict=True)]
     top, left = (-(-p // 2) for p in pads)
     window = Window(

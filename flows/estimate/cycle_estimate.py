@@ -1,0 +1,63 @@
+"""What an estimate of cycles says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["BOUNDS", "NEEDS", "CycleEstimate"]
+
+BOUNDS = (
+    "array", "array (part-filled tiles or words)", "vector (drain)", "weights (bandwidth)",
+    "weights (tile writes)", "vector", "memory (bandwidth)", "nothing",
+)  # fmt: skip
+"""What a layer's time is bound by; :attr:`CycleEstimate.bound` are indices of these."""
+NEEDS = ("depth", "banks * bank_words", "param_entries", "rows for activations")
+"""What a machine must have enough of: three parameters, and :attr:`MachineSpec.dynamic_rows`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CycleEstimate:
+    """Estimates for ``n`` machines and ``k`` layers, network input first and output last.
+
+    Attributes
+    ----------
+    names : k names
+    cycles : int array [n, k]
+        By how much a layer delays the end: a layer that hides behind others has fewer cycles
+        than its own work. They add up to the network's total.
+    busy : int array [n, k]
+        Cycles of its own work on the unit that bounds it.
+    read_bytes, written_bytes : int array [n, k]
+        Of memory, descriptors included. Weights are read once an image.
+    bound : int array [n, k]
+        Indices of :data:`BOUNDS`.
+    needs, has : int arrays [n] by the names of :data:`NEEDS`
+        What the network needs of a parameter at least, and what the machine has. Of the
+        scratchpad it is what the largest layer reads and writes; the mapper may need more.
+    """
+
+    names: tuple[str, ...]
+    cycles: NDArray[np.int64]
+    busy: NDArray[np.int64]
+    read_bytes: NDArray[np.int64]
+    written_bytes: NDArray[np.int64]
+    bound: NDArray[np.int8]
+    needs: Mapping[str, NDArray[np.int64]]
+    has: Mapping[str, NDArray[np.int64]]
+
+    @property
+    def fits(self) -> NDArray[np.bool_]:
+        """``[n]`` whether the machine has what the network needs."""
+        good = [self.needs[name] <= self.has[name] for name in NEEDS]
+        every: NDArray[np.bool_] = np.logical_and.reduce(good)
+        return every
+
+    @property
+    def total(self) -> NDArray[np.int64]:
+        """``[n]`` cycles an image."""
+        total: NDArray[np.int64] = self.cycles.sum(axis=1)
+        return total

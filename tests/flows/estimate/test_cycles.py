@@ -1,0 +1,124 @@
+"""The cycle model: columns, shapes, and its error on measured layers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flows.activity import intervals
+from flows.estimate.cycle_points import (
+    cycle_errors,
+    error_summary,
+    layer_front,
+    network_errors,
+    read_points,
+    stated_error,
+)
+from flows.estimate.cycles import CHUNK, NEEDS, estimate_cycles
+from flows.estimate.graph_layers import graph_layers
+from flows.estimate.layer_graphs import layer_graph
+from flows.estimate.layers import INPUT, Table
+from flows.estimate.network import find_network
+from flows.estimate.points import Points
+from flows.estimate.workload_layers import workload_layers
+from flows.execute import run_images
+from flows.inputs import read_inputs
+from flows.mapper import map_network
+from flows.onnx_import import load_network
+from models.machine_spec import MachineSpec
+from models.workloads import WORKLOADS, Kind, find_workload
+from tests.flows.estimate.machines import machines
+from tests.flows.machines import DEFAULT, simulator
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist"
+COLUMNS = ("cycles", "busy", "read_bytes", "written_bytes", "bound", "fits", "total")
+workloads = st.sampled_from(("deit-tiny", "resnet-8", "ds-cnn"))
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(machines(), min_size=1, max_size=5), workloads)
+def test_many_machines_are_as_one_by_one(specs: list[MachineSpec], name: str) -> None:
+    layers = find_network(name).layers
+    points = Points.of(specs, "xc7")
+    every = estimate_cycles(points, layers)
+    for index in range(len(specs)):
+        one = estimate_cycles(points[index : index + 1], layers)
+        for column in COLUMNS:
+            got = getattr(every, column)[index]
+            assert np.array_equal(got, getattr(one, column)[0]), column
+        assert all(every.needs[n][index] == one.needs[n][0] for n in NEEDS)
+
+
+def test_chunks_are_put_together_in_order() -> None:
+    specs = [MachineSpec(), MachineSpec(tokens=4, rows=16)] * (CHUNK // 2 + 1)
+    found = estimate_cycles(Points.of(specs, "xc7"), find_network("resnet-8").layers)
+    assert found.cycles.shape[0] == len(specs)
+    assert (found.total.reshape(-1, 2) == found.total[:2]).all()
+
+
+@settings(deadline=None, max_examples=20)
+@given(machines(), workloads, st.floats(0.1, 16))
+def test_time_is_never_less_than_work(spec: MachineSpec, name: str, rate: float) -> None:
+    """MACs of the array, and bytes of the bus; slower memory never makes a network faster."""
+    network = find_network(name)
+    points = Points.of([spec], "xc7")
+    fast = estimate_cycles(points, network.layers)
+    slow = estimate_cycles(points, network.layers, rate)
+    assert (fast.cycles >= 0).all()
+    assert fast.total[0] >= network.macs / spec.macs_per_cycle
+    moved = fast.read_bytes.sum() - 128 * (4 * len(network.layers) + 100)
+    assert slow.total[0] >= moved / min(rate, spec.axi_width / 8)
+    assert slow.total[0] >= fast.total[0]
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_named_shapes_are_the_layers_of_their_graphs(name: str) -> None:
+    """A shape estimated by name is what its integer graph is for the mapper."""
+    seen = set()
+    for shape in find_workload(name).layers:
+        if shape.groups > 1 and shape.weighted:
+            shape = replace(shape, groups=1)  # a grouped convolution runs as a dense one
+        if replace(shape, name="") in seen or shape.weights > 1 << 20:
+            continue
+        seen.add(replace(shape, name=""))
+        (one,) = workload_layers([shape])
+        of_graph = graph_layers(layer_graph(shape))[-1]
+        if shape.kernel == (1, 1) and shape.kind is Kind.POOL:
+            continue  # a shape alone does not say how large the whole image is
+        plain = {"output": "", "sources": (INPUT,), "out_heads": 1}
+        tables = tuple(Table(key=0, entries=t.entries, row=t.row) for t in of_graph.tables)
+        mine = tuple(Table(key=0, entries=t.entries, row=t.row) for t in one.tables)
+        rows = one.rows_in or of_graph.rows_in
+        assert replace(one, tables=mine, rows_in=rows, **plain) == replace(
+            of_graph, tables=tables, **plain
+        ), shape
+
+
+def test_error_on_measured_layers() -> None:
+    """Within 3 %: every image, every layer shape of the large networks, 95 % of all layers."""
+    points = read_points()
+    assert np.quantile(np.abs(cycle_errors(points)), 0.95) <= 0.03
+    assert np.abs(network_errors(points)).max() <= 0.03
+    shapes = [one for one in points if "/" in one.network]
+    assert {one.network.partition("/")[0] for one in shapes} == {"deit-tiny", "resnet-18"}
+    assert error_summary(points) == stated_error()
+
+
+def test_error_on_a_fresh_simulation(simulators: Path, tmp_path: Path) -> None:
+    """The stored points are still what the hardware does."""
+    graph = load_network(EXAMPLES / "resnet_int8.onnx")
+    network = map_network(graph, DEFAULT)
+    codes = read_inputs(EXAMPLES / "samples.npz", graph.tensors[graph.input], 1).codes
+    (result,) = run_images(simulator(DEFAULT, simulators), network, codes, tmp_path)
+    ends = [0] * (len(network.layers) + 2)
+    for one in intervals(result.events):
+        ends[one.tag] = max(ends[one.tag], one.stop)
+    measured = np.array(layer_front(ends, result.cycles))
+    found = estimate_cycles(Points.of([DEFAULT], "xc7"), graph_layers(graph)).cycles[0]
+    assert np.abs(found - measured).max() <= 0.03 * measured.max()
+    assert (np.abs(found - measured) <= 0.03 * measured).all()
