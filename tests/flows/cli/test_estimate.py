@@ -1,0 +1,105 @@
+"""``rowmac estimate``."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.cli import main
+from flows.cli.estimate import SPEC_FIELDS
+from flows.estimate.cycle_points import stated_error
+from flows.estimate.cycles import BOUNDS
+from models.machine_spec import MachineSpec
+from models.workloads import WORKLOADS
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist"
+Capture = pytest.CaptureFixture[str]
+
+
+def estimate(capsys: Capture, *arguments: str) -> dict[str, Any]:
+    """The object that ``--json`` prints."""
+    assert main(["estimate", *arguments, "--json"]) == 0
+    printed = capsys.readouterr()
+    assert not printed.err
+    found: dict[str, Any] = json.loads(printed.out)
+    return found
+
+
+def test_every_number_of_a_spec_has_an_option() -> None:
+    numbers = {
+        name
+        for name, field in MachineSpec.__dataclass_fields__.items()
+        if isinstance(field.default, int)
+    }
+    assert {*SPEC_FIELDS, "rows"} == numbers
+
+
+@pytest.mark.parametrize("network", ["deit-tiny", str(EXAMPLES / "vit_int8.onnx")])
+def test_layers_add_up_and_the_error_is_stated(network: str, capsys: Capture) -> None:
+    found = estimate(capsys, "--network", network, "--clock", "50")["network"]
+    layers = found["layers"]
+    for name in ("cycles", "macs", "read_bytes", "written_bytes"):
+        assert sum(one[name] for one in layers) == found[name]
+    assert found["frames_per_second"] == pytest.approx(50e6 / found["cycles"])
+    assert {one["bound"] for one in layers} <= set(BOUNDS)
+    assert found["error"] == stated_error()
+
+
+def test_a_machine_by_its_parameters(capsys: Capture) -> None:
+    found = estimate(
+        capsys, "--board", "zcu102", "--lanes", "16", "--rows", "fixed8:16,pot4:16", "--depth",
+        "4608", "--network", "resnet-8",
+    )  # fmt: skip
+    assert found["macs_per_cycle"] == 16 * 4 * 32
+    assert found["machine"]["classes"] == ["fixed8:16", "pot4:16"]
+    plain = estimate(capsys, "--rows", "16", "--tokens", "4", "--network", "resnet-8")
+    assert plain["macs_per_cycle"] == 8 * 4 * 16
+
+
+def test_less_bandwidth_is_slower_and_says_so(capsys: Capture) -> None:
+    arguments = ("--network", "deit-tiny", "--board", "zcu102")
+    fast = estimate(capsys, *arguments)["network"]
+    slow = estimate(capsys, *arguments, "--bandwidth", "100")["network"]
+    assert slow["cycles"] > fast["cycles"]
+    assert slow["read_bytes"] == fast["read_bytes"]
+    bound = {one["name"]: one["bound"] for one in slow["layers"]}
+    assert bound["head"] == "weights (bandwidth)"
+    assert "memory yields 100 MB/s" in slow["assumptions"]
+
+
+def test_people_see_the_error_and_what_is_assumed(capsys: Capture) -> None:
+    assert main(["estimate", "--network", "resnet-8"]) == 0
+    text = capsys.readouterr().out
+    assert "cycles an image (estimate; of simulated images within" in text
+    assert "assumed: clock of 100 MHz: no place-and-route was run" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--network", "resnet-18"],
+         "depth must be at least 4608 for resnet-18 on this machine, not 2048"),
+        (["--network", "deit-tiny", "--rows", "pot4:16"],
+         "rows for activations must be at least 8 for deit-tiny on this machine, not 0"),
+        (["--network", "vgg"],
+         f"network must be a file or one of {', '.join(WORKLOADS)}, not 'vgg'"),
+        (["--network", "deit-bas"],
+         f"network must be a file or one of {', '.join(WORKLOADS)}, not 'deit-bas'; did you "),
+        (["--network", "no.onnx"], "cannot read no.onnx: No such file or directory"),
+        (["--rows", "fixed8"],
+         "--rows: rows must be FORMAT:COUNT pairs such as fixed8:12,pot4:20, not 'fixed8'"),
+        (["--lanes", "7"], "rows must be a divisor of tokens * lanes = 14, not 8"),
+        (["--lanes", "0"], "argument --lanes: must be a whole number of 1 or more, not '0' (see"),
+        (["--clock", "-1"], "argument --clock: must be a number above 0, not '-1' (see"),
+        (["--board", "zcu"], "board must be a known one, not 'zcu'; did you mean zcu102?"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told_in_a_line(
+    arguments: list[str], message: str, capsys: Capture
+) -> None:
+    assert main(["estimate", *arguments]) == 2
+    printed = capsys.readouterr()
+    assert not printed.out
+    assert printed.err.startswith(f"rowmac: {message}")
+    assert printed.err.count("\n") == 1
