@@ -44,8 +44,8 @@ class Walk:
         self.read, self.written, self.busy = self.zero, self.zero, self.zero
         self.bound = self.zero
 
-    def run(self) -> CycleEstimate:
-        """Walk input, layers, output."""
+    def run(self, *, whole: bool = False) -> CycleEstimate:
+        """Walk input, layers, output; ``whole``: add them up."""
         rows: list[tuple[Column, ...]] = []
         front = self.zero
 
@@ -63,14 +63,21 @@ class Walk:
             close()
         self._output()
         close()
-        table = np.stack([np.stack(row) for row in rows], axis=2)
+        # Layer by layer, as they were made: machines first would cost a transposition.
+        table = [np.stack(column).T for column in zip(*rows, strict=True)]
+        names = ("input", *(layer.name for layer in self.layers), "output")
+        if whole:
+            most = table[0].argmax(axis=1)
+            bound = table[4][np.arange(len(self.points)), most, None]
+            table = [*(column.sum(axis=1, keepdims=True) for column in table[:4]), bound]
+            names = ("network",)
         points = self.points
         has = (
             points.depth, points.banks * points.bank_words, points.param_entries,
             dynamic_rows(points),
         )  # fmt: skip
         return CycleEstimate(
-            names=("input", *(layer.name for layer in self.layers), "output"),
+            names=names,
             cycles=table[0],
             busy=table[1],
             read_bytes=table[2],

@@ -59,6 +59,14 @@ def test_chunks_are_put_together_in_order() -> None:
     found = estimate_cycles(Points.of(specs, "xc7"), find_network("resnet-8").layers)
     assert found.cycles.shape[0] == len(specs)
     assert (found.total.reshape(-1, 2) == found.total[:2]).all()
+    mixed = [*specs, specs[0].with_classes([("fixed8", 8), ("pot4", 8)])] * 2
+    layers = find_network("resnet-8").layers
+    one, every = (
+        estimate_cycles(Points.of(mixed, "xc7"), layers, whole=whole) for whole in (True, False)
+    )
+    assert (one.total == every.total).all()
+    assert (one.total[: len(specs)] == found.total).all()
+    assert one.total[len(specs)] == one.total[-1] < one.total[0]
 
 
 @settings(deadline=None, max_examples=20)
