@@ -54,6 +54,11 @@ MACHINES = {
         tokens=4, rows=32, vector_lanes=16, axi_width=128,
         classes=parse_row_classes("fixed8:16,pot4:16"), **LARGE,
     ),
+    "narrow": MachineSpec(
+        lanes=4, rows=4, vector_lanes=4, banks=2, param_entries=256, row_group=4, axi_width=32,
+        **LARGE,
+    ),
+    "odd": MachineSpec(lanes=6, tokens=3, rows=9, vector_lanes=3, row_group=8, **LARGE),
     **{
         f"arty {rows}": MachineSpec().with_classes(parse_row_classes(rows))
         for rows in dict.fromkeys(POLICY_ROWS.values())
@@ -86,6 +91,10 @@ def works() -> Iterator[Work]:
             yield Work(machine, f"{name}_int8", file=EXAMPLES / f"{name}_int8.onnx")
     for machine in ("default", "zcu102", "classes"):
         for workload in ("deit-tiny", "resnet-18"):
+            for layer, note in _distinct(workload):
+                yield Work(machine, f"{workload}/{layer.name}", layer=layer, note=note)
+    for machine in ("narrow", "odd"):
+        for workload in ("deit-tiny", "resnet-8"):
             for layer, note in _distinct(workload):
                 yield Work(machine, f"{workload}/{layer.name}", layer=layer, note=note)
     for policy, rows in POLICY_ROWS.items():

@@ -37,8 +37,15 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
         board = find(options.board)
     except UnknownBoard as error:
         raise UserError(str(error)) from None
+    from models.workloads import WORKLOADS
+
     from ..build import build
 
+    if str(options.network) in WORKLOADS and not options.network.exists():
+        raise UserError(
+            f"network must be a file with weights, not the named workload {options.network} "
+            "(which rowmac estimate takes)"
+        )
     manifest = build(options.network, board, options.output, options.rows)
     if not options.json:
         machine, program = manifest["machine"], manifest["program"]

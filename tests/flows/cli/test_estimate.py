@@ -103,3 +103,13 @@ def test_what_is_wrong_is_told_in_a_line(
     assert not printed.out
     assert printed.err.startswith(f"rowmac: {message}")
     assert printed.err.count("\n") == 1
+
+
+def test_a_workload_has_no_weights_to_build(tmp_path: Path, capsys: Capture) -> None:
+    output = tmp_path / "out"
+    assert main(["build", "deit-tiny", "--board", "arty-z7-20", "-o", str(output)]) == 2
+    assert capsys.readouterr().err == (
+        "rowmac: network must be a file with weights, not the named workload deit-tiny (which "
+        "rowmac estimate takes)\n"
+    )
+    assert not output.exists()
