@@ -1,6 +1,6 @@
 """Measures cycles of layers on simulated machines: what the cycle model's error is stated from.
 
-Appends to ``flows/estimate/cycle_points.jsonl``; what is there already is not measured again, so
+Appends to ``flows/estimate/data/cycle_points.jsonl``; what is there already is not measured again, so
 that a run can be interrupted and continued.
 """
 

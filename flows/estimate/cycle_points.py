@@ -24,8 +24,8 @@ __all__ = [
     "network_errors", "point_cycles", "read_points", "stated_error",
 ]  # fmt: skip
 
-POINTS = Path(__file__).with_name("cycle_points.jsonl")
-SUMMARY = Path(__file__).with_name("cycle_error.json")
+POINTS = Path(__file__).with_name("data") / "cycle_points.jsonl"
+SUMMARY = Path(__file__).with_name("data") / "cycle_error.json"
 
 
 @dataclass(frozen=True, kw_only=True)

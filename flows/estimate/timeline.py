@@ -22,13 +22,13 @@ DESCRIPTOR_BITS = 1024
 
 # Cycles, read off the schedules of the simulated machine.
 FETCH = 34  # of a descriptor, beyond its beats: the round trip to memory
+QUEUED = 24  # more of it behind bursts that a load has asked for
 LOAD_LATENCY = 36  # of a load beyond its beats
 BUFFER = 64  # bus beats the load unit asks for ahead
-FIRST_WORD = 22  # from the start of a load to its first word
+FIRST_WORD = 36  # from the start of a load to its first word, beyond the word's beats
 PIPELINE = 13  # of the vector unit
 VECTOR_LATENCY = 18  # of a vector descriptor beyond its beats
-SCALAR = 9  # cycles a row of row scalars
-SCALAR_LATENCY = 32  # from a row's last beat to its scalars
+NORM_LATENCY, SOFTMAX_LATENCY = 21, 14  # from a row's last beat to its scalars
 STORE_LATENCY = 16
 BURST = 16  # beats
 
@@ -60,8 +60,9 @@ class Timeline:
         depths = np.unique(points.queue_depth).tolist()
         # Depth of the queues, and which machines have it (None: all).
         self.depths = [(d, None if len(depths) == 1 else points.queue_depth == d) for d in depths]
-        self.fetched = self.fetch + FETCH - 5  # the program's header
+        self.fetched = self.fetch + FETCH  # the program's header
         self.dispatched = zero
+        self.loading = (zero, zero - LOAD_LATENCY - self.fetch)  # when loads have the bus
         self.ahead = 0  # descriptors that are fetched beside the first load
         self.free = [zero] * 5
         self.starts: list[list[Column]] = [[] for _ in range(5)]
@@ -77,7 +78,7 @@ class Timeline:
 
     def begin(self, unit: int, *waits: Column) -> Column:
         """Start of the next descriptor of a unit."""
-        self.fetched = np.maximum(self.fetched, self.dispatched) + self.fetch + FETCH
+        self.fetched = self._fetched()
         history = self.starts[unit]
         room = self.zero
         for depth, mine in self.depths:
@@ -87,6 +88,26 @@ class Timeline:
         start = latest(self.dispatched + 1, self.free[unit] + 1, *(w + 1 for w in waits))
         history.append(start)
         return start
+
+    def _fetched(self) -> Column:
+        """When the next descriptor is there."""
+        asked = np.maximum(self.fetched, self.dispatched)
+        return (
+            asked
+            + self.fetch
+            + FETCH
+            + np.where((asked > self.loading[0]) & (asked < self.loading[1]), QUEUED, 0)
+        )
+
+    def _hold(self, start: Column, cycles: Column) -> None:
+        """A load has the bus; loads that follow each other have it from the first one on."""
+        begin, end = self.loading
+        begin = np.where(start <= end + LOAD_LATENCY + self.fetch, begin, start)
+        self.loading = (begin, start + cycles)
+
+    def last(self) -> None:
+        """The descriptor that ends the program."""
+        self.free[STORE] = np.maximum(self.free[STORE], self._fetched()) + 1
 
     def finish(self, unit: int, end: Column) -> Column:
         """Mark a unit free from a time on."""
@@ -107,6 +128,7 @@ class Timeline:
             rest = (cycles + LOAD_LATENCY) // (self.fetch + FETCH)
             fetches = np.minimum(self.ahead, rest)
         cycles = np.maximum(cycles + fetches * self.fetch, entries)
+        self._hold(start, cycles)
         return self.finish(LOAD, start + cycles + LOAD_LATENCY)
 
     def vector(self, beats: Column, *waits: Column) -> Column:
@@ -124,14 +146,14 @@ class Timeline:
 
     def _group(self, rows: Column, beats: Column, turns: int) -> Column:
         """Passes over ``rows`` rows; a pass waits for the scalars of the one before."""
-        scalar = SCALAR if turns == 2 else SCALAR - 1
+        scalar, latency = (9, NORM_LATENCY) if turns == 2 else (8, SOFTMAX_LATENCY)
         before = self.zero
         ready = self.zero
         if turns == 3:
             before = rows * beats
             ready = np.maximum(before, beats + 14)  # the maximum of the first row
         step = np.maximum(beats, scalar)
-        first = ready + beats + SCALAR_LATENCY - (9 if turns == 3 else 0)
+        first = ready + beats + latency
         after = np.maximum(ready + rows * beats, first)
         last = np.maximum(after + rows * beats, first + (rows - 1) * step + beats)
         return np.where(rows > 0, last, 0)
@@ -162,7 +184,11 @@ class Timeline:
         weights, acts, drain : what the weight, matrix and vector unit wait for
         """
         points = self.points
-        loaded = self.begin(LOAD) if streamed else None
+        loaded = None
+        if streamed:
+            loaded = self.begin(LOAD)
+            words = shape.tiles * shape.stream * points.beats_per_word
+            self._hold(loaded, (words * self.slowdown).astype(np.int64))
         weight = self.begin(WEIGHT, *weights)
         matrix = self.begin(MATRIX, *acts)
         vector = self.begin(VECTOR, *drain)
@@ -176,7 +202,7 @@ class Timeline:
         if loaded is not None:
             beats = shape.stream * points.beats_per_word
             bus = np.ceil(beats * self.slowdown).astype(np.int64)
-            first = np.maximum(first, loaded + FIRST_WORD)
+            first = np.maximum(first, loaded + FIRST_WORD + points.beats_per_word)
         period_fill = np.maximum(fill, bus)
         older, newer = self.released
         walk = matrix + points.tokens + 4

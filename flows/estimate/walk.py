@@ -17,7 +17,7 @@ from flows.estimate.geometry import (
 )
 from flows.estimate.layers import INPUT, Layer, Table, Work
 from flows.estimate.points import Points
-from flows.estimate.timeline import DESCRIPTOR_BITS, STORE, VECTOR, Timeline
+from flows.estimate.timeline import DESCRIPTOR_BITS, VECTOR, Timeline
 from models.program.layout import PARAM_BYTES
 
 __all__ = ["Walk"]
@@ -135,8 +135,8 @@ class Walk:
         self.written = words * self.points.beats_per_word * (self.points.axi_width // 8)
         self.read = self.zero + DESCRIPTOR_BITS // 8
         self.busy = words * self.points.beats_per_word
-        # The interrupt.
-        self.line.finish(STORE, self.line.store(words, self.ends[len(self.layers) - 1]) + 1)
+        self.line.store(words, self.ends[len(self.layers) - 1])
+        self.line.last()
 
     # Layers
 
