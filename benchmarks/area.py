@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.report import arguments, show
-from benchmarks.synthesis import synthesise
 from flows.boards import find
+from flows.estimate.synthesis import synthesise
 from flows.machines import default_machine
 from flows.verilog import emit
 from hdl.machine import Machine

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.report import arguments, show
-from benchmarks.synthesis import synthesise
+from flows.estimate.synthesis import synthesise
 from flows.verilog import emit
 from hdl.engine.row_grid import RowGrid
 from hdl.rows.binary import BinaryRows

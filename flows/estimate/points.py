@@ -14,7 +14,7 @@ from flows.errors import UserError
 from models.formats import FORMATS
 from models.machine_spec import MachineSpec
 
-__all__ = ["FAMILIES", "FORMAT_NAMES", "Points"]
+__all__ = ["FAMILIES", "FORMAT_NAMES", "SCALARS", "Points"]
 
 Column = NDArray[np.int64]
 
@@ -30,7 +30,7 @@ _LARGEST = np.array(
     # Fixed-point rows are narrow (see models.row_classes.RowClass.grid).
     [book.largest - name.startswith("fixed") for name, book in FORMATS.items()]
 )
-_SCALARS = (
+SCALARS = (
     "lanes", "tokens", "rows", "vector_lanes", "depth", "banks", "bank_words", "param_entries",
     "row_group", "axi_width", "queue_depth", "act_bits",
 )  # fmt: skip
@@ -80,8 +80,8 @@ class Points:
                 raise UserError(f"family must be one of {', '.join(FAMILIES)}, not {name!r}")
         if len(families) != len(machines):
             raise UserError(f"families must be {len(machines)}, one a machine, not {len(families)}")
-        scalars = np.array(list(map(attrgetter(*_SCALARS), machines)), dtype=np.int64)
-        columns = dict(zip(_SCALARS, scalars.reshape(-1, len(_SCALARS)).T, strict=True))
+        scalars = np.array(list(map(attrgetter(*SCALARS), machines)), dtype=np.int64)
+        columns = dict(zip(SCALARS, scalars.reshape(-1, len(SCALARS)).T, strict=True))
         format_rows = np.zeros((len(machines), len(FORMAT_NAMES)), dtype=np.int64)
         first = np.full(len(machines), -1, dtype=np.int64)
         for index, machine in enumerate(machines):

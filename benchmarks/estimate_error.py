@@ -1,0 +1,73 @@
+"""Error of estimates on machines that no coefficient was fitted to.
+
+``python -m benchmarks.estimate_error --held-out [--json]`` compares with the synthesised parts in
+the file of points; ``--regenerate`` synthesises again what is missing there (hours, goes on where
+it was stopped). Machines of which parts are missing are left out; ``machines`` is how many are not.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.report import arguments, show
+from benchmarks.resource_points import POINTS, held_out, part_id, read_points, synthesise_missing
+from flows.estimate.parts import machine_parts
+from flows.estimate.points import Points
+from flows.estimate.resources import resource_columns
+from models.memories import block_rams
+
+
+def resource_errors(points: Path = POINTS) -> dict[str, Any]:
+    """Relative errors of LUTs and flip-flops, differences of DSP slices and block RAM."""
+    known = read_points(points)
+    machines, families, true = [], [], defaultdict(list)
+    distinct = set()
+    for spec, family in held_out():
+        parts = machine_parts(spec, family)
+        names = [part_id(part, family) for part in parts]
+        if not known.keys() >= set(names):
+            continue
+        distinct |= set(names)
+        machines.append(spec)
+        families.append(family)
+        for metric in ("lut", "ff", "dsp"):
+            figures = (known[n][metric] * p.count for n, p in zip(names, parts, strict=True))
+            true[metric].append(sum(figures))
+        true["bram36"].append(block_rams(spec))
+    if not machines:
+        raise SystemExit("machines must be at least one with all its parts synthesised, not none")
+    found = resource_columns(Points.of(machines, families))
+    result: dict[str, Any] = {"machines": len(machines), "parts": len(distinct)}
+    for metric in ("lut", "ff"):
+        error = np.abs(getattr(found, metric) / np.array(true[metric]) - 1)
+        result[f"{metric}_median"] = float(np.median(error))
+        result[f"{metric}_p95"] = float(np.percentile(error, 95))
+        result[f"{metric}_max"] = float(error.max())
+    for metric, name in (("dsp", "dsp"), ("bram36", "bram")):
+        difference = np.abs(getattr(found, metric) - np.array(true[metric]))
+        result[f"{name}_max_error"] = int(difference.max())
+    return result
+
+
+def main() -> None:
+    """Command line."""
+    options = arguments(
+        __doc__ or "",
+        held_out={"action": "store_true", "help": "machines not fitted to (the only choice)"},
+        regenerate={"action": "store_true", "help": "synthesise what is missing first"},
+        points={"type": Path, "default": POINTS},
+    )
+    # Parts are made only to be named.
+    warnings.simplefilter("ignore")
+    if options.regenerate:
+        synthesise_missing(held_out(), options.points)
+    show(resource_errors(options.points), as_json=options.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Fits the coefficients of resource estimates to the synthesised parts of the calibration machines.
+
+``python -m benchmarks.fit_resources [--json]`` reads the file of points (``resource_points`` makes
+it) and writes ``flows/estimate/data/resource_coefficients.json``.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import arguments, show
+from benchmarks.resource_points import POINTS, calibration, part_id, read_points
+from flows.atomic import output_file
+from flows.estimate.fit import fit_parts
+from flows.estimate.parts import machine_parts
+from flows.estimate.points import SCALARS
+from flows.estimate.synthesis import yosys_version
+
+COEFFICIENTS = POINTS.with_name("resource_coefficients.json")
+
+
+def fitted(points: Path = POINTS) -> dict[str, Any]:
+    """Coefficients, and the range of every parameter among the machines they come from."""
+    known = read_points(points)
+    figures, complete = {}, []
+    for spec, family in calibration():
+        parts = [(part, family) for part in machine_parts(spec, family)]
+        some = {part: known[part_id(*part)] for part in parts if part_id(*part) in known}
+        figures |= some
+        if len(some) == len(parts):
+            complete.append(spec)
+    columns = {name: [getattr(spec, name) for spec in complete] for name in SCALARS}
+    return {
+        "yosys": yosys_version(),
+        "date": datetime.date.today().isoformat(),
+        "parts_synthesised": len(figures),
+        "ranges": {name: [min(values), max(values)] for name, values in columns.items()},
+        "parts": fit_parts(calibration(), figures),
+    }
+
+
+def main() -> None:
+    """Command line."""
+    options = arguments(
+        __doc__ or "",
+        points={"type": Path, "default": POINTS},
+        out={"type": Path, "default": COEFFICIENTS},
+    )
+    # Parts are made only to be named.
+    warnings.simplefilter("ignore")
+    found = fitted(options.points)
+    with output_file(options.out) as file:
+        file.write_text(json.dumps(found, indent=1) + "\n")
+    show(
+        {name: found[name] for name in ("yosys", "date", "parts_synthesised")}, as_json=options.json
+    )
+
+
+if __name__ == "__main__":
+    main()

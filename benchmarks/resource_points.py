@@ -1,0 +1,161 @@
+"""Synthesises the parts of machines that resource estimates are fitted to and compared with.
+
+``python -m benchmarks.resource_points [--minutes N]`` goes on where it was stopped: every part
+synthesised is one line of the file of points.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.report import arguments, show
+from flows.estimate.parts import Part, machine_parts
+from flows.estimate.synthesis import synthesise_part, yosys_version
+from models.machine_spec import MachineSpec
+from models.row_classes import parse_row_classes
+
+POINTS = Path(__file__).resolve().parents[1] / "flows/estimate/data/resource_points.jsonl"
+
+
+def _machine(shape: tuple[int, int, int], rows: int | str, **others: int) -> MachineSpec:
+    lanes, tokens, vector_lanes = shape
+    classes = () if isinstance(rows, int) else parse_row_classes(rows)
+    count = rows if isinstance(rows, int) else sum(kind.rows for kind in classes)
+    return MachineSpec(lanes=lanes, tokens=tokens, vector_lanes=vector_lanes, rows=count,
+                       classes=classes, **others)  # fmt: skip
+
+
+def calibration() -> list[tuple[MachineSpec, str]]:
+    """Machines whose parts the coefficients are fitted to."""
+    return [
+        (_machine((4, 2, 4), 8, depth=256, banks=2, bank_words=512, param_entries=128,
+                  row_group=8, axi_width=32, queue_depth=2), "xc7"),
+        (_machine((8, 4, 8), "fixed8:8,pot4:8", depth=1024, banks=4, bank_words=2048,
+                  axi_width=64, param_entries=512, queue_depth=4), "xc7"),
+        (_machine((4, 4, 4), "binary:8", depth=512, banks=8, bank_words=1024, act_bits=6,
+                  axi_width=128, param_entries=1024, row_group=32, queue_depth=8), "xcup"),
+        (_machine((16, 1, 4), "fixed4:8,esb4.1:4", depth=2048, banks=1, bank_words=4096,
+                  act_bits=5, axi_width=64, param_entries=256, row_group=16), "xc7"),
+        (_machine((8, 2, 8), 8), "xcup"),
+        (_machine((16, 2, 16), "fixed6:16,sp2:8,ternary:8", depth=4096, banks=2, bank_words=1024,
+                  act_bits=7, axi_width=128, param_entries=512, row_group=64, queue_depth=4),
+         "xcup"),
+        (_machine((4, 1, 2), "fixed8:4", depth=128, banks=4, bank_words=512, row_group=4,
+                  axi_width=32, param_entries=64, queue_depth=2), "xc7"),
+        (_machine((8, 8, 16), "fixed8:16,pot3:16", depth=1024, banks=4, bank_words=1024,
+                  act_bits=4, axi_width=128, param_entries=512), "xc7"),
+        (_machine((8, 2, 8), 8), "xc7"),
+        (_machine((8, 2, 4), "fixed5:4,pot5:4", depth=512, act_bits=8, banks=2), "xcup"),
+        (_machine((4, 2, 4), "esb5.3:4,esb5.1:4", depth=512, act_bits=6, banks=2), "xc7"),
+        (_machine((16, 4, 32), 32, depth=2048, axi_width=128), "xcup"),
+    ]  # fmt: skip
+
+
+_ARRAYS = {
+    ((8, 2, 4), "xc7"): (8, "fixed8:4,pot4:4", "fixed4:4,binary:4", "esb4.2:4"),
+    ((4, 2, 2), "xcup"): (4, "fixed6:4", "fixed8:2,sp2:2,binary:2", "ternary:4"),
+    ((6, 2, 2), "xc7"): (6, "fixed8:4,esb4.1:4,binary:4", "pot5:4", "fixed8:2,fixed4:4"),
+    ((12, 2, 4), "xcup"): (12, "fixed8:4,pot3:4", "fixed7:4,esb3.1:4", "fixed2:8"),
+    ((4, 4, 8), "xc7"): (8, "fixed5:8,esb5.2:8", "fixed3:8,ternary:8", "binary:16"),
+}
+"""Held-out arrays: shape (lanes, tokens, vector lanes) and family, and their rows."""
+
+EACH = 14
+"""Machines around each held-out array."""
+
+
+def held_out() -> list[tuple[MachineSpec, str]]:
+    """Machines that estimates are compared with: each array in several random surroundings.
+
+    Surroundings are drawn from a few of each shape, so that machines share parts.
+    """
+    machines = []
+    for index, ((shape, family), arrays) in enumerate(_ARRAYS.items()):
+        random = np.random.default_rng(2026 + index)
+
+        def one(*values: int, random: np.random.Generator = random) -> int:
+            return int(random.choice(values))
+
+        group, params, narrow = one(4, 8, 16, 32), one(128, 256, 512, 1024), one(4, 5, 6, 7, 8)
+        buses = random.choice((32, 64, 128), 2, replace=False).tolist()
+        pads = [(banks, one(256, 512, 1024, 2048, 4096))
+                for banks in random.choice((1, 2, 4, 8), 3, replace=False).tolist()]  # fmt: skip
+        around = list(itertools.product(pads, buses, (2, 4, 8)))
+        for rows in arrays:
+            act_bits = 8 if isinstance(rows, int) else narrow
+            depth = shape[0] * one(24, 64, 128, 200)
+            for at in random.choice(len(around), EACH, replace=False):
+                (banks, words), bus, queue = around[at]
+                spec = _machine(shape, rows, act_bits=act_bits, depth=depth, row_group=group,
+                                param_entries=params, axi_width=bus, banks=banks,
+                                bank_words=words, queue_depth=queue)  # fmt: skip
+                machines.append((spec, family))
+    return machines
+
+
+def part_id(part: Part, family: str) -> str:
+    """What identifies a netlist in the file of points."""
+    return json.dumps([part.name, family, dict(part.key)])
+
+
+def read_points(path: Path = POINTS) -> dict[str, dict[str, int]]:
+    """Figures by :func:`part_id`."""
+    found = {}
+    if path.exists():
+        for line in path.read_text().splitlines():
+            entry = json.loads(line)
+            name = json.dumps([entry["part"], entry["family"], entry["key"]])
+            found[name] = {k: entry[k] for k in ("lut", "ff", "dsp")}
+    return found
+
+
+def synthesise_missing(
+    machines: list[tuple[MachineSpec, str]], path: Path = POINTS, minutes: float = 1e9
+) -> tuple[int, int]:
+    """Add the parts of machines that the file does not have; how many there are and are missing."""
+    end = time.monotonic() + 60 * minutes
+    known = read_points(path)
+    wanted: dict[str, tuple[Part, str]] = {}
+    for spec, family in machines:
+        for part in machine_parts(spec, family):
+            wanted.setdefault(part_id(part, family), (part, family))
+    left = {name: item for name, item in wanted.items() if name not in known}
+    path.parent.mkdir(exist_ok=True)
+    version = yosys_version()
+    for done, (name, (part, family)) in enumerate(left.items()):
+        if time.monotonic() > end:
+            return len(wanted), len(left) - done
+        begin = time.monotonic()
+        netlist = synthesise_part(part, family)
+        entry = {"part": part.name, "family": family, "key": dict(part.key), "lut": netlist.lut,
+                 "ff": netlist.ff, "dsp": netlist.dsp, "yosys": version}  # fmt: skip
+        with path.open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+        seconds = time.monotonic() - begin
+        print(f"{done + 1} of {len(left)}: {name} {seconds:.0f} s", file=sys.stderr, flush=True)
+    return len(wanted), 0
+
+
+def main() -> None:
+    """Command line."""
+    options = arguments(
+        __doc__ or "",
+        minutes={"type": float, "default": 1e9, "help": "begin nothing after so many minutes"},
+        out={"type": Path, "default": POINTS},
+    )
+    # Parts are made only to be named.
+    warnings.simplefilter("ignore")
+    machines = [*calibration(), *held_out()]
+    wanted, missing = synthesise_missing(machines, options.out, options.minutes)
+    show({"parts": wanted, "missing": missing}, as_json=options.json)
+
+
+if __name__ == "__main__":
+    main()

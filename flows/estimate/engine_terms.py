@@ -1,0 +1,90 @@
+"""What the matrix engine's accumulators, delays and drain grow with."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flows.estimate.points import FORMAT_NAMES, Points
+from flows.estimate.row_terms import RowBlocks, row_blocks
+from flows.estimate.unit_terms import Terms
+from models.formats import FORMATS
+
+__all__ = ["array_terms", "grid_terms", "machine_blocks"]
+
+
+def machine_blocks(p: Points) -> dict[str, RowBlocks]:
+    """Blocks of every format that any machine has."""
+    return {
+        name: row_blocks(name, rows=p.rows_of(name), tokens=p.tokens, lanes=p.lanes,
+                         act_bits=p.act_bits, xcup=p.xcup)
+        for name in FORMAT_NAMES if p.rows_of(name).any()
+    }  # fmt: skip
+
+
+def array_terms(p: Points) -> tuple[Terms, Terms]:
+    """Of the array without row classes; its DSP slices take in the first level of the tree."""
+    cells = p.rows * p.tokens
+    sums = cells * p.acc_width
+    adders, registers = _tree_bits(p.lanes)
+    one = np.ones(len(p))
+    return (
+        {"one": one, "rows": p.rows, "sums": sums, "tree": cells * adders},
+        {"one": one, "sums": sums, "tree": cells * registers},
+    )
+
+
+def _tree_bits(lanes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Bits of adders and registers behind the first level, which adds four products of 18 bits."""
+    left = -(-lanes // 4)
+    adders, registers, bits = 0 * lanes, 0 * lanes, 20
+    while (left > 1).any():
+        following = -(-left // 4)
+        bits += 2
+        adders += (left - following) * bits
+        registers += np.where(left > 1, following, 0) * bits
+        left = following
+    return adders, registers
+
+
+def grid_terms(p: Points, blocks: dict[str, RowBlocks]) -> tuple[Terms, Terms]:
+    """Of the grid of row blocks: accumulators, delays of operands, drain; weight store."""
+    sums = p.rows * p.tokens * p.acc_width
+    one = np.ones(len(p))
+    drain = drain_bits(p)
+    weights, acts = _delays(p, blocks)
+    held = p.tokens * p.lanes * p.act_bits
+    return (
+        {"one": one, "rows": p.rows, "sums": sums, "drain": drain},
+        {"one": one, "sums": sums, "drain": drain, "weights": weights, "acts": acts + held},
+    )
+
+
+def drain_bits(p: Points) -> NDArray[np.int64]:
+    """Bits of the registers behind the drain's four-to-one selections."""
+    total = 0 * p.rows
+    left = p.tokens * p.rows // p.vector_lanes
+    while (left > 1).any():
+        left = np.where(left > 1, -(-left // 4), 0)
+        total = total + left * p.vector_lanes * p.acc_width
+    return total
+
+
+def _delays(
+    p: Points, blocks: dict[str, RowBlocks]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Bits of registers that hold back weights, and activations."""
+    slowest = 0 * p.rows
+    for name, block in blocks.items():
+        slowest = np.maximum(slowest, np.where(p.rows_of(name) > 0, block.latency, 0))
+    places = np.arange(int(p.lanes.max(initial=1)))[None, :]
+    inside = places < p.lanes[:, None]
+    weights = np.zeros(len(p))
+    latest = np.zeros(inside.shape, dtype=np.int64)
+    for name, block in blocks.items():
+        rows = p.rows_of(name)
+        late = (block.skew + (slowest - block.latency)[:, None]) * inside
+        late = np.where(rows[:, None] > 0, late, 0)
+        weights += rows * FORMATS[name].bits * late.sum(axis=1)
+        latest = np.maximum(latest, late)
+    return weights, p.tokens * p.act_bits * latest.sum(axis=1)
