@@ -10,6 +10,7 @@ from ..boards import Board, UnknownBoard, find
 from ..errors import UserError
 from ..machines import default_machine
 from .estimate import SPEC_FIELDS
+from .estimation_resources import resources
 from .table import table
 
 __all__ = ["show"]
@@ -30,7 +31,7 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
         "macs_per_cycle": spec.macs_per_cycle,
         "assumed_clock_mhz": clock,
     }
-    result["resources"] = _resources(spec, board, options)
+    result["resources"] = resources(spec, board, synthesise=options.synthesise)
     if options.network is not None:
         result["network"] = _network(spec, clock, options, result["resources"])
     if not options.json:
@@ -59,14 +60,8 @@ def _machine(board: Board, options: argparse.Namespace) -> MachineSpec:
         raise UserError(str(error)) from None
 
 
-def _resources(
-    spec: MachineSpec, board: Board, options: argparse.Namespace
-) -> dict[str, Any] | None:
-    return None
-
-
 def _network(
-    spec: MachineSpec, clock: float, options: argparse.Namespace, resources: dict[str, Any] | None
+    spec: MachineSpec, clock: float, options: argparse.Namespace, cost: dict[str, Any]
 ) -> dict[str, Any]:
     """Cycles, rates, traffic and bounds."""
     from ..estimate.cycle_points import stated_error
@@ -100,7 +95,7 @@ def _network(
         "frames_per_second": 1 / seconds,
         "gops": gops,
         "utilisation": network.macs / cycles / spec.macs_per_cycle,
-        **_densities(gops, resources),
+        **_densities(gops, cost),
         "read_bytes": int(found.read_bytes.sum()),
         "written_bytes": int(found.written_bytes.sum()),
         "error": stated_error(),
@@ -120,21 +115,21 @@ def _network(
     }
 
 
-def _densities(gops: float, resources: dict[str, Any] | None) -> dict[str, float]:
-    if resources is None:
-        return {}
-    found = {"gops_per_klut": gops / resources["lut"]["estimate"] * 1000}
-    if resources["dsp"]["estimate"]:
-        found["gops_per_dsp"] = gops / resources["dsp"]["estimate"]
+def _densities(gops: float, cost: dict[str, Any]) -> dict[str, float]:
+    found = {"gops_per_klut": gops / cost["lut"]["estimate"] * 1000}
+    if cost["dsp"]["estimate"]:
+        found["gops_per_dsp"] = gops / cost["dsp"]["estimate"]
     return found
 
 
 def _print(result: dict[str, Any], board: Board) -> None:
     print(f"Estimates for {board.title}: {result['macs_per_cycle']} MAC/cycle")
+    _print_resources(result["resources"], board)
     network = result.get("network")
     if network is None:
         return
     error = network["error"]
+    print()
     print(
         f"{network['name']}: {network['cycles']:,} cycles an image (estimate; of simulated images "
         f"within {100 * error['network_max']:.1f} %, of layers 95 % within "
@@ -145,6 +140,10 @@ def _print(result: dict[str, Any], board: Board) -> None:
         f"an assumed {result['assumed_clock_mhz']:g} MHz; "
         f"{100 * network['utilisation']:.1f} % of the array's MACs in use"
     )
+    density = f"{network['gops_per_klut']:.2f} GOPS/kLUT"
+    if "gops_per_dsp" in network:
+        density += f", {network['gops_per_dsp']:.3f} GOPS/DSP"
+    print(f"  {density} (achieved, of estimated resources)")
     print(
         f"  {network['read_bytes']:,} bytes read and {network['written_bytes']:,} written an image"
     )
@@ -158,3 +157,32 @@ def _print(result: dict[str, Any], board: Board) -> None:
         for one in network["layers"]
     ]  # fmt: skip
     print(table(("layer", "cycles", "%", "bytes read", "bound by"), rows))
+
+
+def _stated(error: dict[str, Any] | None) -> dict[str, str]:
+    if error is None:
+        return dict.fromkeys(("lut", "ff", "dsp", "bram36"), "not measured")
+    stated = {
+        name: f"{100 * error[f'{name}_median']:.1f} %, 95 %: {100 * error[f'{name}_p95']:.1f} %"
+        for name in ("lut", "ff")
+    }
+    exact = {"dsp": error["dsp_max_error"], "bram36": error["bram_max_error"]}
+    return stated | {name: f"at most {most}" for name, most in exact.items()}
+
+
+def _print_resources(cost: dict[str, Any], board: Board) -> None:
+    errors = _stated(cost["error"])
+    names = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram36": "block RAM (36 Kb)"}
+    head = ["", "estimate", f"% of {board.part}", "error on machines held out: median"]
+    rows: list[list[object]] = [
+        [names[name], cost[name]["estimate"], 100 * cost[name]["share"], errors[name]]
+        for name in names
+    ]
+    if "synthesis_seconds" in cost:
+        head += ["Yosys", "error %"]
+        for row, name in zip(rows, names, strict=True):
+            one = cost[name]
+            row += [one["synthesised"], 100 * one["error"]] if "synthesised" in one else ["", ""]
+    print(table(head, rows))
+    for line in cost["notes"]:
+        print(f"  note: {line}")

@@ -110,7 +110,7 @@ def test_named_shapes_are_the_layers_of_their_graphs(name: str) -> None:
 
 
 def test_error_on_measured_layers() -> None:
-    """Within 3 %: every image, 95 % of all layers, every shape of two networks on three machines."""
+    """Within 3 %: images, 95 % of all layers, shapes of two networks on three machines."""
     points = read_points()
     assert error_summary(points) == stated_error()
     assert np.quantile(np.abs(cycle_errors(points)), 0.95) <= 0.03
