@@ -126,7 +126,7 @@ class Timeline:
         fetches = (cycles >= 2 * self.fetch).astype(np.int64)
         if first:
             rest = (cycles + LOAD_LATENCY) // (self.fetch + FETCH)
-            fetches = np.minimum(self.ahead, rest)
+            fetches = np.clip(rest, 1, self.ahead)
         cycles = np.maximum(cycles + fetches * self.fetch, entries)
         self._hold(start, cycles)
         return self.finish(LOAD, start + cycles + LOAD_LATENCY)

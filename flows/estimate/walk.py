@@ -130,7 +130,7 @@ class Walk:
 
     def _output(self) -> None:
         last = self.layers[-1]
-        words = words_of(self.points, last.outputs, last.bits_out, last.out_heads) * last.positions
+        words = self._made_words(last) * last.positions
         self.bound = np.full(len(self.points), MEMORY)
         self.written = words * self.points.beats_per_word * (self.points.axi_width // 8)
         self.read = self.zero + DESCRIPTOR_BITS // 8
@@ -146,7 +146,7 @@ class Walk:
             case Work.VIEW:
                 self.ends[index] = np.maximum.reduce(sources)
             case Work.CONSTANT:
-                words = words_of(self.points, layer.outputs, layer.bits_out) * layer.positions
+                words = self._made_words(layer) * layer.positions
                 size = words * self.points.beats_per_word * (self.points.axi_width // 8)
                 self.ends[index] = self._load(size)
                 self.bound = np.full(len(self.points), MEMORY)
@@ -160,7 +160,7 @@ class Walk:
 
     def _check(self, layer: Layer) -> None:
         read = self._read_words(layer)
-        made = words_of(self.points, layer.outputs, layer.bits_out, layer.out_heads)
+        made = self._made_words(layer)
         rows = layer.rows_in or layer.positions
         if layer.work is Work.VIEW or layer.stem:
             rows = 0
@@ -174,6 +174,10 @@ class Walk:
         if layer.work is Work.SCORES:
             return words_of(self.points, layer.channels * layer.heads, heads=layer.heads)
         return words_of(self.points, layer.channels, layer.bits_in, layer.in_heads)
+
+    def _made_words(self, layer: Layer) -> Column:
+        """Words of a row of results."""
+        return words_of(self.points, layer.outputs, layer.bits_out, layer.out_heads)
 
     def _shape(self, layer: Layer) -> ProductShape:
         """Identical layers are worked out once."""
