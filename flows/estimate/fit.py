@@ -50,6 +50,10 @@ STRUCTURE: dict[str, tuple[dict[str, float], dict[str, float]]] = {
 }
 """LUTs and flip-flops a unit of each term, as the structure says."""
 
+PRODUCTS = ("array", "vector lane", "vector scalar")
+"""Parts whose slices take in registers, how many depends on the family; elsewhere flip-flops are
+the design's."""
+
 Figures = Mapping[str, int]
 
 
@@ -77,8 +81,7 @@ def fit_parts(
                 metric: _fit(
                     [(terms[i], xcup, found[metric]) for terms, xcup, found in rows.get(part, ())],
                     STRUCTURE[part][i] if part in STRUCTURE else {},
-                    # Registers are the design's, LUTs the mapping's to a family.
-                    per_family=metric == "lut",
+                    per_family=metric == "lut" or part in PRODUCTS,
                 )
                 for i, metric in enumerate(METRICS)
             },

@@ -71,9 +71,12 @@ class Points:
         Raises
         ------
         UserError
-            If a family is not one of :data:`FAMILIES`, or there is not one a machine.
+            If a family is not one of :data:`FAMILIES`, or there is not one a machine; or if a
+            machine has a macro, whose cost is not modelled.
         """
         machines = list(specs)
+        if any(machine.macro is not None for machine in machines):
+            raise UserError("machines must be digital to be estimated, not with a macro")
         families = [family] * len(machines) if isinstance(family, str) else list(family)
         for name in {family} if isinstance(family, str) else set(families):
             if name not in FAMILIES:

@@ -21,7 +21,7 @@ from flows.errors import RunError, UserError
 from flows.estimate.parts import Part
 from flows.verilog import emit
 
-__all__ = ["Netlist", "synthesise", "synthesise_part", "yosys_version"]
+__all__ = ["Netlist", "part_verilog", "synthesise", "synthesise_part", "yosys_version"]
 
 LUTS = frozenset(f"LUT{i}" for i in range(1, 7)) | {"LUT6_2"}
 LUT_RAM = {"RAM32M": 4, "RAM64M": 4, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4, "RAM256X1S": 4,
@@ -112,11 +112,15 @@ def _run(folder: str, script: str) -> int:
     return done.returncode
 
 
-def synthesise_part(part: Part, family: str) -> Netlist:
-    """A part by itself, under the reset of a start as in the machine."""
-    text = emit(_standing_alone(part), "part")
+def synthesise_part(part: Part, family: str, text: str | None = None) -> Netlist:
+    """A part by itself; ``text`` is its Verilog where that is at hand."""
+    return synthesise(text or part_verilog(part), family, "part", part.boxes)
+
+
+def part_verilog(part: Part) -> str:
+    """Verilog of a part as module ``part``, under the reset of a start as in the machine."""
     # Memories begin as zeros, word by word in the text: no cell differs without, Yosys is faster.
-    return synthesise(_ZERO_WORD.sub("", text), family, "part", part.boxes)
+    return _ZERO_WORD.sub("", emit(_standing_alone(part), "part"))
 
 
 def yosys_version() -> str:
