@@ -178,8 +178,8 @@ def _print_resources(cost: dict[str, Any], board: Board) -> None:
         [names[name], cost[name]["estimate"], 100 * cost[name]["share"], errors[name]]
         for name in names
     ]
-    if "synthesis_seconds" in cost:
-        head += ["Yosys", "error %"]
+    if "yosys" in cost:
+        head += [f"Yosys {cost['yosys']['version']}", "error %"]
         for row, name in zip(rows, names, strict=True):
             one = cost[name]
             row += [one["synthesised"], 100 * one["error"]] if "synthesised" in one else ["", ""]

@@ -1,13 +1,14 @@
 """Resources of a machine for ``rowmac estimate``: estimated, beside the device, and synthesised."""
 
 import json
-import time
+import os
 from pathlib import Path
 from typing import Any
 
 from models.machine_spec import MachineSpec
 
 from ..boards import Board
+from ..errors import UserError
 from .progress import StageProgress
 
 __all__ = ["resources"]
@@ -29,27 +30,33 @@ def resources(spec: MachineSpec, board: Board, *, synthesise: bool) -> dict[str,
         value = getattr(found, name)
         result[name] = {"estimate": value, "device": device, "share": value / device}
     if synthesise:
-        start = time.monotonic()
-        for name, value in _synthesised(spec, board.family).items():
-            result[name] |= {
-                "synthesised": value, "error": result[name]["estimate"] / max(value, 1) - 1,
-            }  # fmt: skip
-        result["synthesis_seconds"] = time.monotonic() - start
+        _synthesise(spec, board.family, result)
     return result
 
 
-def _synthesised(spec: MachineSpec, family: str) -> dict[str, int]:
-    """Sums over the machine's parts, as the estimate is fitted to."""
-    from ..estimate.parts import machine_parts
-    from ..estimate.synthesis import synthesise_part, yosys_version
+def _synthesise(spec: MachineSpec, family: str, result: dict[str, Any]) -> None:
+    """Add what Yosys finds, part by part; parts that were done before are kept."""
+    from ..estimate.machine_synthesis import synthesise_machine
 
-    yosys_version()
-    total = {"lut": 0, "ff": 0, "dsp": 0}
-    parts = machine_parts(spec, family)
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:
+        raise UserError("synthesised parts need a folder: set XDG_CACHE_HOME or HOME") from None
+    cache = Path(base) / "rowmac" / "synthesis"
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write to {cache}: {error.strerror or error}") from None
     with StageProgress() as progress:
-        for index, part in enumerate(parts):
-            progress.stage(f"Yosys: {part.name}", index, len(parts))
-            netlist = synthesise_part(part, family)
-            for name in total:
-                total[name] += part.count * getattr(netlist, name)
-    return total
+
+        def tell(part: str, done: int, total: int) -> None:
+            progress.stage(f"Yosys: {part}", done, total)
+
+        found = synthesise_machine(spec, family, cache=cache, progress=tell)
+    result["yosys"] = {"version": found.yosys, "parts": found.parts}
+    for name in ("lut", "ff", "dsp"):
+        value = getattr(found, name)
+        result[name] |= {
+            "synthesised": value,
+            "error": result[name]["estimate"] / max(value, 1) - 1,
+        }

@@ -10,6 +10,7 @@ from flows.cli import main
 from flows.cli.estimate import SPEC_FIELDS
 from flows.estimate.cycle_points import stated_error
 from flows.estimate.cycles import BOUNDS
+from flows.estimate.machine_synthesis import SynthesisedMachine
 from models.machine_spec import MachineSpec
 from models.workloads import WORKLOADS
 
@@ -66,6 +67,27 @@ def test_less_bandwidth_is_slower_and_says_so(capsys: Capture) -> None:
     bound = {one["name"]: one["bound"] for one in slow["layers"]}
     assert bound["head"] == "weights (bandwidth)"
     assert "memory yields 100 MB/s" in slow["assumptions"]
+
+
+def test_synthesised_figures_stand_beside_the_estimates(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture
+) -> None:
+    def synthesised(spec: MachineSpec, family: str, **others: object) -> SynthesisedMachine:
+        assert (spec, family) == (MachineSpec(), "xc7")
+        assert others["cache"] == tmp_path / "rowmac" / "synthesis"
+        return SynthesisedMachine(lut=20_000, ff=10_000, dsp=170, bram36=89, parts=20, yosys="0.1")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("flows.estimate.machine_synthesis.synthesise_machine", synthesised)
+    assert main(["estimate", "--synthesise", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["resources"]
+    for name, value in (("lut", 20_000), ("ff", 10_000), ("dsp", 170)):
+        assert found[name]["synthesised"] == value
+        assert found[name]["error"] == pytest.approx(found[name]["estimate"] / value - 1)
+    assert main(["estimate", "--synthesise"]) == 0
+    text = capsys.readouterr().out
+    assert "Yosys 0.1" in text
+    assert "20,000" in text
 
 
 def test_people_see_the_error_and_what_is_assumed(capsys: Capture) -> None:
