@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.estimate.geometry import Column, ProductShape, ceil
+from flows.estimate.geometry import Column, ProductShape, ceil, dynamic_rows
 from flows.estimate.points import Points
 
 __all__ = ["Timeline"]
@@ -41,6 +41,18 @@ def latest(*times: Column) -> Column:
     return result
 
 
+def _latency(points: Points) -> Column:
+    """From the last beat of a K loop to its first results."""
+    plain = 3 + np.ceil(np.log(points.lanes) / np.log(4) - 1e-9)
+    # A chain over the lanes, and selections that hand the results out.
+    held = dynamic_rows(points)
+    places = points.tokens * (points.rows + np.where(held < points.rows, held, 0))
+    beats = np.maximum(places // points.vector_lanes, 1)
+    classed = points.lanes + 5 + np.ceil(np.log(beats) / np.log(4) - 1e-9)
+    cycles: Column = np.where(points.with_classes, classed, plain).astype(np.int64)
+    return cycles
+
+
 class Timeline:
     """The state of ``n`` machines in the course of a program; times are cycles ``[n]``.
 
@@ -63,11 +75,11 @@ class Timeline:
         self.fetched = self.fetch + FETCH  # the program's header
         self.dispatched = zero
         self.loading = (zero, zero - LOAD_LATENCY - self.fetch)  # when loads have the bus
-        self.ahead = 0  # descriptors that are fetched beside the first load
+        self.ahead = self.behind = 0  # descriptors fetched beside the first load, and later
         self.free = [zero] * 5
         self.starts: list[list[Column]] = [[] for _ in range(5)]
         self.released = (zero, zero)  # when the last two tiles of weights were given back
-        self.levels = np.ceil(np.log(points.lanes) / np.log(4) - 1e-9).astype(np.int64)
+        self.latency = _latency(points)
 
     @property
     def end(self) -> Column:
@@ -117,13 +129,13 @@ class Timeline:
     def load(self, beats: Column, *waits: Column, entries: int = 0) -> Column:
         """Load bus beats (or a table of so many 16-bit entries); gives its end.
 
-        A load that starts makes room for a descriptor, which comes on the same bus; beside the
-        first one all queues are filled.
+        Descriptors come on the same bus: as many as the units that work beside a load make room
+        for, beside the first one as fill all queues.
         """
         first = not self.starts[LOAD]
         start = self.begin(LOAD, *waits)
         cycles = np.ceil(beats * self.slowdown).astype(np.int64)
-        fetches = (cycles >= 2 * self.fetch).astype(np.int64)
+        fetches = np.clip(cycles // (6 * self.fetch), cycles >= 2 * self.fetch, min(4, self.behind))
         if first:
             rest = (cycles + LOAD_LATENCY) // (self.fetch + FETCH)
             fetches = np.clip(rest, 1, self.ahead)
@@ -218,7 +230,7 @@ class Timeline:
         released = np.where(many, release1 + later, release0)
         before = np.where(shape.tiles > 2, released - period, np.where(many, release0, newer))
 
-        latency = 3 + self.levels + 2 * points.with_classes
+        latency = self.latency
         total = shape.tiles * shape.groups * results
         tail = latency + shape.drain + PIPELINE - 1
         done = latest(

@@ -124,7 +124,9 @@ class Walk:
             rows = np.where(small, first.positions, rows)
         size = words * rows * self.points.beats_per_word * (self.points.axi_width // 8)
         # Beside it the queues fill, as far as the program goes; then come store and end.
-        self.line.ahead = min(12, 2 + sum(_descriptors(x) for x in self.layers[:12]))
+        count = 2 + sum(map(_descriptors, self.layers))
+        self.line.ahead = min(12, count)
+        self.line.behind = count - self.line.ahead
         self.ends[INPUT] = self._load(size)
         self.busy = ceil(size * 8, self.points.axi_width)
 
