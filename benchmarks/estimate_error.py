@@ -1,12 +1,14 @@
-"""Error of estimates on machines that no coefficient was fitted to.
+"""Error of estimates on machines and networks that no coefficient was fitted to.
 
 ``python -m benchmarks.estimate_error --held-out [--json]`` compares with the synthesised parts in
 the file of points; ``--regenerate`` synthesises again what is missing there (hours, goes on where
 it was stopped). Machines of which parts are missing are left out; ``machines`` is how many are not.
+Cycles are those of ``benchmarks.cycle_points``: whole networks on simulated machines.
 """
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections import defaultdict
 from pathlib import Path
@@ -15,11 +17,20 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report import arguments, show
-from benchmarks.resource_points import POINTS, held_out, part_id, read_points, synthesise_missing
+from benchmarks.resource_points import (
+    POINTS,
+    calibration,
+    held_out,
+    part_id,
+    read_points,
+    synthesise_missing,
+)
 from flows.estimate.parts import machine_parts
 from flows.estimate.points import Points
 from flows.estimate.resources import resource_columns
 from models.memories import block_rams
+
+CYCLES = POINTS.with_name("cycle_error.json")
 
 
 def resource_errors(points: Path = POINTS) -> dict[str, Any]:
@@ -42,7 +53,13 @@ def resource_errors(points: Path = POINTS) -> dict[str, Any]:
     if not machines:
         raise SystemExit("machines must be at least one with all its parts synthesised, not none")
     found = resource_columns(Points.of(machines, families))
-    result: dict[str, Any] = {"machines": len(machines), "parts": len(distinct)}
+    fitted = {part_id(part, family) for spec, family in calibration()
+              for part in machine_parts(spec, family)}  # fmt: skip
+    result: dict[str, Any] = {
+        "machines": len(machines),
+        "parts": len(distinct),
+        "parts_not_fitted_to": len(distinct - fitted),
+    }
     for metric in ("lut", "ff"):
         error = np.abs(getattr(found, metric) / np.array(true[metric]) - 1)
         result[f"{metric}_median"] = float(np.median(error))
@@ -52,6 +69,12 @@ def resource_errors(points: Path = POINTS) -> dict[str, Any]:
         difference = np.abs(getattr(found, metric) - np.array(true[metric]))
         result[f"{name}_max_error"] = int(difference.max())
     return result
+
+
+def cycle_errors(path: Path = CYCLES) -> dict[str, Any]:
+    """Relative errors of cycles a network, as they were measured last."""
+    known = json.loads(path.read_text())
+    return {f"cycles_{name}": known[f"network_{name}"] for name in ("median", "p95", "max")}
 
 
 def main() -> None:
@@ -66,7 +89,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     if options.regenerate:
         synthesise_missing(held_out(), options.points)
-    show(resource_errors(options.points), as_json=options.json)
+    show(resource_errors(options.points) | cycle_errors(), as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,26 @@
 """Synthesises the parts of machines that resource estimates are fitted to and compared with.
 
 ``python -m benchmarks.resource_points [--minutes N]`` goes on where it was stopped: every part
-synthesised is one line of the file of points.
+synthesised is one line of the file of points. ``--stale`` also looks for parts whose Verilog is
+another one by now, and synthesises those again.
 """
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import sys
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks.report import arguments, show
 from flows.estimate.parts import Part, machine_parts
-from flows.estimate.synthesis import synthesise_part, yosys_version
+from flows.estimate.synthesis import part_verilog, synthesise_part, yosys_version
 from models.machine_spec import MachineSpec
 from models.row_classes import parse_row_classes
 
@@ -105,37 +108,55 @@ def part_id(part: Part, family: str) -> str:
     return json.dumps([part.name, family, dict(part.key)])
 
 
-def read_points(path: Path = POINTS) -> dict[str, dict[str, int]]:
-    """Figures by :func:`part_id`."""
+def read_points(path: Path = POINTS) -> dict[str, dict[str, Any]]:
+    """Figures and the digest of the Verilog by :func:`part_id`; of two lines the last counts."""
     found = {}
     if path.exists():
         for line in path.read_text().splitlines():
             entry = json.loads(line)
             name = json.dumps([entry["part"], entry["family"], entry["key"]])
-            found[name] = {k: entry[k] for k in ("lut", "ff", "dsp")}
+            found[name] = {k: entry[k] for k in ("lut", "ff", "dsp", "verilog") if k in entry}
     return found
 
 
+def digest(text: str) -> str:
+    """Of a part's Verilog."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def synthesise_missing(
-    machines: list[tuple[MachineSpec, str]], path: Path = POINTS, minutes: float = 1e9
+    machines: list[tuple[MachineSpec, str]],
+    path: Path = POINTS,
+    *,
+    minutes: float = 1e9,
+    stale: bool = False,
 ) -> tuple[int, int]:
-    """Add the parts of machines that the file does not have; how many there are and are missing."""
+    """Add the parts of machines that the file does not have; how many there are and are missing.
+
+    With ``stale`` a part whose Verilog has changed is missing as well.
+    """
     end = time.monotonic() + 60 * minutes
     known = read_points(path)
     wanted: dict[str, tuple[Part, str]] = {}
     for spec, family in machines:
         for part in machine_parts(spec, family):
             wanted.setdefault(part_id(part, family), (part, family))
-    left = {name: item for name, item in wanted.items() if name not in known}
+    left = {
+        name: (part, family)
+        for name, (part, family) in wanted.items()
+        if name not in known or (stale and digest(part_verilog(part)) != known[name]["verilog"])
+    }
     path.parent.mkdir(exist_ok=True)
     version = yosys_version()
     for done, (name, (part, family)) in enumerate(left.items()):
         if time.monotonic() > end:
             return len(wanted), len(left) - done
         begin = time.monotonic()
-        netlist = synthesise_part(part, family)
+        text = part_verilog(part)
+        netlist = synthesise_part(part, family, text)
         entry = {"part": part.name, "family": family, "key": dict(part.key), "lut": netlist.lut,
-                 "ff": netlist.ff, "dsp": netlist.dsp, "yosys": version}  # fmt: skip
+                 "ff": netlist.ff, "dsp": netlist.dsp, "yosys": version,
+                 "verilog": digest(text)}  # fmt: skip
         with path.open("a") as file:
             file.write(json.dumps(entry) + "\n")
         seconds = time.monotonic() - begin
@@ -148,12 +169,15 @@ def main() -> None:
     options = arguments(
         __doc__ or "",
         minutes={"type": float, "default": 1e9, "help": "begin nothing after so many minutes"},
+        stale={"action": "store_true", "help": "also parts whose Verilog has changed"},
         out={"type": Path, "default": POINTS},
     )
     # Parts are made only to be named.
     warnings.simplefilter("ignore")
     machines = [*calibration(), *held_out()]
-    wanted, missing = synthesise_missing(machines, options.out, options.minutes)
+    wanted, missing = synthesise_missing(
+        machines, options.out, minutes=options.minutes, stale=options.stale
+    )
     show({"parts": wanted, "missing": missing}, as_json=options.json)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.estimate.points import FORMAT_NAMES, Points
+from flows.estimate.points import FORMAT_NAMES, Points, bit_length
 from flows.estimate.row_terms import RowBlocks, row_blocks
-from flows.estimate.unit_terms import Terms
+from flows.estimate.unit_terms import Terms, dynamic_rows, fixed_first, lut_memory
 from models.formats import FORMATS
 
 __all__ = ["array_terms", "grid_terms", "machine_blocks"]
@@ -27,11 +27,28 @@ def array_terms(p: Points) -> tuple[Terms, Terms]:
     cells = p.rows * p.tokens
     sums = cells * p.acc_width
     adders, registers = _tree_bits(p.lanes)
+    store = lut_memory(_store_depth(p), 9 * p.lanes)
     one = np.ones(len(p))
     return (
-        {"one": one, "rows": p.rows, "sums": sums, "tree": cells * adders},
-        {"one": one, "sums": sums, "tree": cells * registers},
+        {
+            "one": one,
+            "rows": p.rows,
+            "sums": sums,
+            "tree": cells * adders,
+            "lut memory": p.rows * store.luts,
+        },
+        {
+            "one": one,
+            "sums": sums,
+            "tree": cells * registers,
+            "lut memory": p.rows * store.registers,
+        },
     )
+
+
+def _store_depth(p: Points) -> NDArray[np.int64]:
+    """Words of the weight memory of a row: two tiles."""
+    return 2 << np.maximum(1, bit_length(p.depth_entries - 1))
 
 
 def _tree_bits(lanes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -54,16 +71,31 @@ def grid_terms(p: Points, blocks: dict[str, RowBlocks]) -> tuple[Terms, Terms]:
     drain = drain_bits(p)
     weights, acts = _delays(p, blocks)
     held = p.tokens * p.lanes * p.act_bits
+    luts, registers = np.zeros(len(p)), 0 * p.rows
+    for name in blocks:
+        store = lut_memory(_store_depth(p), FORMATS[name].bits * p.lanes)
+        luts = luts + p.rows_of(name) * store.luts
+        registers = registers + p.rows_of(name) * store.registers
     return (
-        {"one": one, "rows": p.rows, "sums": sums, "drain": drain},
-        {"one": one, "sums": sums, "drain": drain, "weights": weights, "acts": acts + held},
+        {"one": one, "rows": p.rows, "sums": sums, "drain": drain, "lut memory": luts},
+        {
+            "one": one,
+            "sums": sums,
+            "drain": drain,
+            "weights": weights,
+            "acts": acts + held,
+            "lut memory": registers,
+        },
     )
 
 
 def drain_bits(p: Points) -> NDArray[np.int64]:
     """Bits of the registers behind the drain's four-to-one selections."""
     total = 0 * p.rows
-    left = p.tokens * p.rows // p.vector_lanes
+    # Where a tile of activations has fewer rows, its results leave by places of their own.
+    dynamic = dynamic_rows(p)
+    short = np.where((p.first_format >= 0) & fixed_first(p) & (dynamic < p.rows), dynamic, 0)
+    left = p.tokens * (p.rows + short) // p.vector_lanes
     while (left > 1).any():
         left = np.where(left > 1, -(-left // 4), 0)
         total = total + left * p.vector_lanes * p.acc_width

@@ -32,20 +32,26 @@ _BLOCK: tuple[dict[str, float], dict[str, float]]
 _BLOCK = ({"chain": 1, "first": 1}, {"registers": 1, "control": 1})
 STRUCTURE: dict[str, tuple[dict[str, float], dict[str, float]]] = {
     "array": (
-        {"one": 60, "rows": 3, "sums": 2, "tree": 1},
-        {"one": 60, "sums": 2, "tree": 1},
+        {"one": 60, "rows": 3, "sums": 2, "tree": 1, "lut memory": 1},
+        {"one": 60, "sums": 2, "tree": 1, "lut memory": 1},
     ),
     "grid": (
-        {"one": 60, "rows": 3, "sums": 1, "drain": 1},
-        {"one": 60, "sums": 2, "drain": 1, "weights": 1, "acts": 1},
+        {"one": 60, "rows": 3, "sums": 1, "drain": 1, "lut memory": 1},
+        {"one": 60, "sums": 2, "drain": 1, "weights": 1, "acts": 1, "lut memory": 1},
     ),
     "packed rows": ({"token pairs": 1, "segments": 1}, {"segments": 1}),
     "shift rows": ({**_BLOCK[0], "selections": 1, "multiples": 1, "decoders": 1}, _BLOCK[1]),
     "binary rows": ({**_BLOCK[0], "shared": 1, "control": 1}, _BLOCK[1]),
-    "weight": ({}, {"word": 1, "block": 1}),
-    "matrix": ({}, {"blocks": 1}),
+    # Words of eight places in a queue take two LUTs for three bits.
+    "weight": (
+        {"word": 0.67, "word of classes": 1, "entry of word": 1, "entry of block": 1, "zero": 2},
+        {"word": 1, "block": 1},
+    ),
+    "matrix": ({"word": 0.67, "beat": 1, "zero": 1}, {"blocks": 1}),
+    "store": ({"axi": 0.67, "word": 0.67, "beat": 1}, {}),
+    "scratchpad": ({"selected": 1, "written": 1}, {"word": 4}),
     # The pipeline's operands and masks; the entry of the row order on its way.
-    "vector": ({}, {"lanes": 61, "scatter": 11, "order": 1}),
+    "vector": ({"lut memory": 1}, {"lanes": 61, "scatter": 11, "order": 1, "lut memory": 1}),
     "multiplier rows": ({"decoders": 1, "tree": 1}, {"decoders": 1, "tree": 1}),
 }
 """LUTs and flip-flops a unit of each term, as the structure says."""

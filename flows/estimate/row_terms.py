@@ -126,8 +126,9 @@ def _shift(plan: ShiftPlan, rows: Column, tokens: Column, lanes: Column, act: Co
     stages = (len(plan.variants) > 1) + (len(plan.middle) > 1)
     odds = sorted({v // (v & -v) for v in plan.variants})
     sizes = {odd: act + (odd - 1).bit_length() for odd in odds}
-    multiples = sum(sizes.values()) * tokens * lanes
-    adders = sum((sizes[odd] for odd in odds if odd > 1), 0 * act) * tokens * lanes
+    shared = (rows > 0) * tokens * lanes
+    multiples = sum(sizes.values()) * shared
+    adders = sum((sizes[odd] for odd in odds if odd > 1), 0 * act) * shared
     bits = act + (plan.variants[-1] - 1).bit_length()
     chosen = registers = 0 * cells
     if len(plan.variants) > 1:
@@ -159,7 +160,7 @@ def _shift(plan: ShiftPlan, rows: Column, tokens: Column, lanes: Column, act: Co
 
 def _binary(rows: Column, tokens: Column, lanes: Column, act: Column) -> RowBlocks:
     pairs = -(-lanes // 2)
-    shared = 2 * pairs * tokens * (act + 1)
+    shared = (rows > 0) * 2 * pairs * tokens * (act + 1)
     adds, first = _chain(pairs, act + 1, tokens)
     return RowBlocks(
         "binary rows",

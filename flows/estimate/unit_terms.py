@@ -6,7 +6,7 @@ A term is a column ``[n]``: so many bits of a register, adder or selection. Coef
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from flows.estimate.points import FORMAT_NAMES, Points, bit_length
 from models.formats import FORMATS
 
-__all__ = ["Terms", "unit_terms"]
+__all__ = ["Terms", "lut_memory", "unit_terms"]
 
 Terms = dict[str, NDArray[Any]]
 
@@ -37,6 +37,7 @@ def unit_terms(p: Points) -> dict[str, tuple[Terms, Terms]]:
     beats = np.maximum(p.beats_per_word, np.maximum(1, 16 * 8 // p.axi_width))
     group = p.row_group
     entry = bit_length(p.param_entries - 1)
+    params = lut_memory(p.param_entries, 72 + 0 * p.lanes)
     scatter = p.scatter
     classes = p.with_classes
     return {
@@ -62,7 +63,10 @@ def unit_terms(p: Points) -> dict[str, tuple[Terms, Terms]]:
                    "beat": axi * picked(p.beats_per_word)},
                   {"one": one, "axi": axi, "word": word}),
         "scratchpad": (
-            {"one": one, "banks": p.banks, "word": word, "words": word * p.banks,
+            # A reader's bit: one of the banks by one select bit each.
+            {"one": one, "banks": p.banks,
+             "selected": 4 * word * np.where(p.banks > 1, -(-(2 * p.banks - 1) // 5), 0),
+             "written": word * p.banks,
              "addresses": p.banks * bit_length(p.bank_words - 1)},
             {"one": one, "word": word, "banks": p.banks},
         ),
@@ -77,11 +81,33 @@ def unit_terms(p: Points) -> dict[str, tuple[Terms, Terms]]:
         "vector lane": ({"one": one}, {"one": one}),
         "vector": (
             {"one": one, "lanes": lanes, "word": word, "group": group,
+             "lut memory": lanes * params.luts,
              "order": scatter * 8 * p.word_bytes * picked(2 * p.vector_lanes)},
             {"one": one, "lanes": lanes, "word": word, "scatter": scatter * entry,
+             "lut memory": lanes * params.registers,
              "order": scatter * p.word_bytes * (1 + bit_length(p.vector_lanes - 1))},
         ),
     }  # fmt: skip
+
+
+class LutMemory(NamedTuple):
+    """A memory in LUTs: these, and the registers at its output; both 0 if it is block RAM."""
+
+    luts: NDArray[np.float64]
+    registers: NDArray[np.int64]
+
+
+def lut_memory(depth: NDArray[np.int64], width: NDArray[np.int64]) -> LutMemory:
+    """Memory of one read and one write port, where Yosys' costs make it LUTs, not block RAM.
+
+    Source: costs of ``RAM64M`` (8), ``RAMB18`` (129) and ``RAMB36`` (257) in Yosys 0.70,
+    ``techlibs/xilinx``.
+    """
+    small = 8 * np.where(depth <= 32, -(-width // 6), -(-width // 3) * -(-depth // 64))
+    blocks = np.minimum(-(-width // 36) * -(-depth // 512) * 129,
+                        -(-width // 72) * -(-depth // 512) * 257)  # fmt: skip
+    used = small < blocks
+    return LutMemory(used * (small / 2 + width * picked(-(-depth // 64))), used * width)
 
 
 def first_slot(p: Points) -> NDArray[np.int64]:
@@ -90,12 +116,17 @@ def first_slot(p: Points) -> NDArray[np.int64]:
     return np.where(p.with_classes, bits[np.maximum(p.first_format, 0)], 8)
 
 
+def fixed_first(p: Points) -> NDArray[np.bool_]:
+    """``[n]`` whether the first row class is a fixed-point one: its rows can hold activations."""
+    fixed = np.array([name.startswith("fixed") for name in FORMAT_NAMES])
+    return np.asarray(p.with_classes & fixed[np.maximum(p.first_format, 0)])
+
+
 def dynamic_rows(p: Points) -> NDArray[np.int64]:
     """``[n]`` rows of a tile of activations; of machines without any, the vector lanes."""
     first = np.maximum(p.first_format, 0)
     rows = np.take_along_axis(p.format_rows, first[:, None], axis=1)[:, 0]
-    fixed = np.array([name.startswith("fixed") for name in FORMAT_NAMES])[first]
-    most = np.where(fixed & p.with_classes, np.minimum(rows, p.word_bytes), 0)
+    most = np.where(fixed_first(p), np.minimum(rows, p.word_bytes), 0)
     found = p.vector_lanes.copy()
     for beats in range(2, int((p.word_bytes // p.vector_lanes).max(initial=0)) + 1):
         some = beats * p.vector_lanes
