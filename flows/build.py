@@ -1,35 +1,46 @@
 """Builds a network's folder: machine, board project, program, memory image, manifest."""
 
+from __future__ import annotations
+
 import hashlib
 import importlib.metadata
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from models.graph import IntegerGraph
+from models.graph import IntegerGraph, run_graph
 from models.machine_spec import MachineSpec
 from models.registers import Register
+from models.rescale import Integers
 
 from .atomic import FACTS_OF_A_FOLDER, MANIFEST, output_folder, read_manifest, write_manifest
 from .boards import Board, find
 from .boards.project import BUILD_COMMAND, project_files
 from .boards.project import FILES as PROJECT
+from .engines import MacroEngine, macro_machine
 from .errors import UserError
 from .execute import memory_layout
+from .inputs import read_inputs
 from .machines import default_machine
 from .mapper import MappedNetwork, MappingError, map_network
 from .onnx_import import NetworkError, load_network
 from .onnx_import.reader import read_network
 from .verilog import emit
 
+if TYPE_CHECKING:
+    from .cim.network import MacroNetwork
+
 __all__ = ["Built", "build", "load_built"]
 
 NETWORK = "network.onnx"
 IMAGE = "memory.bin"
+MACRO = "macro.json"
 MACHINE = "rowmac.v"
 FILES = {NETWORK, IMAGE, *PROJECT}
-"""Names of all files of a built folder but the manifest."""
+"""Names of all files of a built folder but the manifest; with a macro there is one more."""
+CALIBRATION_IMAGES = 32
+"""As many of the images given as ADC windows are chosen on."""
 WINDOWS = ("program", "input", "output", "trace")
 
 
@@ -41,6 +52,8 @@ class Built:
     ----------
     verilog
         text of the machine.
+    macro
+        the network on the machine's macro, where it has one.
     """
 
     manifest: dict[str, Any]
@@ -48,15 +61,28 @@ class Built:
     graph: IntegerGraph
     mapped: MappedNetwork
     verilog: str
+    macro: MacroNetwork | None = None
+
+    def golden(self, codes: Integers) -> Integers:
+        """Output codes of images ``[n, *shape]``, the runs of which are numbered from 0."""
+        return run_graph(self.graph, codes) if self.macro is None else self.macro.run(codes)
 
 
-def build(network: Path, board: Board, output: Path, rows: str | None = None) -> dict[str, Any]:
+def build(
+    network: Path,
+    board: Board,
+    output: Path,
+    rows: str | None = None,
+    engine: MacroEngine | None = None,
+) -> dict[str, Any]:
     """Build for a board; returns the manifest.
 
     Parameters
     ----------
     rows : str, optional
         Row classes such as ``fixed8:12,pot4:20``.
+    engine : MacroEngine, optional
+        A macro for layers with static weights, instead of the digital array.
 
     Raises
     ------
@@ -67,10 +93,16 @@ def build(network: Path, board: Board, output: Path, rows: str | None = None) ->
     from hdl.machine import Machine
 
     content = _read(network)
-    spec = default_machine(board, rows)
     with output_folder(output) as folder:
         (folder / NETWORK).write_bytes(content)
-        graph, mapped, shape = _map(folder / NETWORK, network, spec)
+        graph, shape = _graph(folder / NETWORK, network)
+        macro = None
+        if engine is None:
+            spec = default_machine(board, rows)
+        else:
+            spec, macro = _on_macro(graph, board, engine)
+            (folder / MACRO).write_text(json.dumps(_facts(macro), indent=1) + "\n")
+        mapped = _map(network, graph, spec, macro)
         verilog = emit(Machine(spec, board.family), "rowmac")
         registers = {register.name.lower(): int(register) for register in Register}
         files = project_files(board, verilog, registers)
@@ -90,7 +122,7 @@ def load_built(folder: Path) -> Built:
         if the folder is none of ours, or something in it was changed.
     """
     manifest = read_manifest(folder)
-    if manifest["files"].keys() != FILES:
+    if manifest["files"].keys() - {MACRO} != FILES:
         raise _changed(folder / MANIFEST)
     for name, digest in manifest["files"].items():
         if hashlib.sha256(_read(folder / name)).hexdigest() != digest:
@@ -101,7 +133,11 @@ def load_built(folder: Path) -> Built:
         spec = MachineSpec(**manifest["machine"]["spec"])
     except (LookupError, TypeError, ValueError, AttributeError):
         raise _changed(folder / MANIFEST) from None
-    graph, mapped, shape = _map(folder / NETWORK, folder / NETWORK, spec)
+    if (spec.macro is None) == (MACRO in manifest["files"]):
+        raise _changed(folder / MANIFEST)
+    graph, shape = _graph(folder / NETWORK, folder / NETWORK)
+    macro = None if spec.macro is None else _read_macro(folder / MACRO, graph, spec)
+    mapped = _map(folder / NETWORK, graph, spec, macro)
     if mapped.image.tobytes() != (folder / IMAGE).read_bytes():
         raise UserError(
             f"{folder / IMAGE} must be what the network maps to, which another version of rowmac "
@@ -116,6 +152,7 @@ def load_built(folder: Path) -> Built:
         graph=graph,
         mapped=mapped,
         verilog=(folder / MACHINE).read_text(),
+        macro=macro,
     )
 
 
@@ -136,15 +173,53 @@ def _read(path: Path) -> bytes:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
 
 
-def _map(
-    path: Path, name: Path, spec: MachineSpec
-) -> tuple[IntegerGraph, MappedNetwork, tuple[int, ...]]:
+def _graph(path: Path, name: Path) -> tuple[IntegerGraph, tuple[int, ...]]:
     try:
-        shape = read_network(path).input_shape
-        graph = load_network(path)
-        return graph, map_network(graph, spec), shape
-    except (NetworkError, MappingError) as error:
+        return load_network(path), read_network(path).input_shape
+    except NetworkError as error:
         raise UserError(f"{name}: {error}") from None
+
+
+def _map(
+    name: Path, graph: IntegerGraph, spec: MachineSpec, macro: MacroNetwork | None
+) -> MappedNetwork:
+    layers = None
+    if macro is not None:
+        from .cim.machine import machine_layers
+
+        layers = machine_layers(macro, spec)
+    try:
+        return map_network(graph, spec, macro=layers)
+    except MappingError as error:
+        raise UserError(f"{name}: {error}") from None
+
+
+def _on_macro(
+    graph: IntegerGraph, board: Board, engine: MacroEngine
+) -> tuple[MachineSpec, MacroNetwork]:
+    from .cim.machine import on_machine
+
+    spec = macro_machine(board, graph, engine)
+    seen = read_inputs(engine.calibration, graph.tensors[graph.input]).codes[:CALIBRATION_IMAGES]
+    if not len(seen):
+        raise UserError(f"{engine.calibration} must have at least one image")
+    network = on_machine(graph, spec, seen, rule=engine.rule, recalibrate=engine.recalibrate)
+    return spec, network
+
+
+def _facts(network: MacroNetwork) -> dict[str, Any]:
+    from .cim.machine import as_facts
+
+    return as_facts(network)
+
+
+def _read_macro(path: Path, graph: IntegerGraph, spec: MachineSpec) -> MacroNetwork:
+    from .cim.machine import from_facts
+
+    try:
+        return from_facts(graph, spec, json.loads(path.read_text()))
+    except (LookupError, TypeError, ValueError, AttributeError):
+        raise _changed(path) from None
 
 
 def _manifest(

@@ -88,14 +88,18 @@ class ImageResult:
 
 
 def golden_run(
-    network: MappedNetwork, codes: Integers, machine: GoldenMachine | None = None
+    network: MappedNetwork,
+    codes: Integers,
+    machine: GoldenMachine | None = None,
+    number: int = 0,
 ) -> tuple[Integers, dict[str, Integers]]:
-    """Output and traced tensors of one image on the golden machine."""
+    """Output and traced tensors of one image on the golden machine; ``number`` is the run's."""
     output = np.zeros(network.output.size_bytes, dtype=np.uint8)
     trace = np.zeros(network.trace_bytes, dtype=np.uint8)
     windows = [network.image, network.input.pack(codes), output, trace]
     machine = machine or GoldenMachine(network.spec, windows)
     machine.state.windows[:] = windows
+    machine.state.run = number
     machine.run()
     return network.output.unpack(output), _traced(network, trace)
 
@@ -115,8 +119,12 @@ def image_run(
     reset: bool = False,
     max_cycles: int = 100_000_000,
     watchdog: int = WATCHDOG_DEFAULT,
+    number: int = 0,
 ) -> Run:
-    """The host's work for one image: load memory, set windows, start, read counters."""
+    """The host's work for one image: load memory, set windows, start, read counters.
+
+    ``number`` is the run's, for the noise of a macro.
+    """
     from sim.conditions import IDEAL
     from sim.system import Load, Run
 
@@ -125,7 +133,7 @@ def image_run(
     # All of the memory is laid anew, so that whatever is written where it should not be shows.
     loads = [Load(address=0, data=memory.tobytes())]
     writes = [(int(Register.INTERRUPT_ENABLE), 1), (int(Register.PROGRAM), 0)]
-    writes.append((int(Register.WATCHDOG), watchdog))
+    writes += [(int(Register.WATCHDOG), watchdog), (int(Register.RUN), number)]
     for window, (base, length) in enumerate(zip(layout.bases, layout.sizes, strict=True)):
         writes += [(window_register(window), base), (window_register(window) + 4, length)]
     writes.append((int(Register.CONTROL), CONTROL_START))
@@ -213,7 +221,10 @@ def run_images(
     MachineError
         See :func:`image_result`.
     """
-    runs = [image_run(network, image, conditions=conditions) for image in codes]
+    runs = [
+        image_run(network, image, conditions=conditions, number=number)
+        for number, image in enumerate(codes)
+    ]
     results: list[ImageResult] = []
 
     def finished(index: int, run: Finished) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.graph import run_graph
 from models.rescale import Integers
 from sim.runner import BuildFailed, SimulationFailed
 from sim.system import Finished, System, build_system
@@ -45,7 +44,7 @@ class Comparison:
     ----------
     scores : real numbers of the network's output, flat
     graph_differs, machine_differs : how many output codes of the Verilog are not those of the
-        integer graph and of the golden machine
+        integer graph (its layers on the macro, where there is one) and of the golden machine
     events_lost : how many of the run's events found no room in the log of what units did when
     """
 
@@ -143,7 +142,7 @@ def simulate(
     source = built.graph.tensors[built.graph.input]
     images = read_inputs(inputs, source, count)
     on_progress("integer graph", 0, 0)
-    expected = run_graph(built.graph, images.codes)
+    expected = built.golden(images.codes)
     on_progress("building the simulator", 0, 0)
     cache = simulator_cache()
     try:
@@ -175,7 +174,9 @@ def _run(
     on_finished: Callable[[int, Finished], None],
 ) -> None:
     """Run all images in one simulator process, in a folder that is gone afterwards."""
-    runs = [image_run(built.mapped, image) for image in images.codes]
+    runs = [
+        image_run(built.mapped, image, number=number) for number, image in enumerate(images.codes)
+    ]
     work: Path | None = None
     try:
         work = Path(tempfile.mkdtemp(prefix="rowmac-"))
@@ -197,7 +198,7 @@ def _compare(
     built: Built, inputs: Inputs, index: int, expected: Integers, run: Finished
 ) -> Comparison:
     result = image_result(built.mapped, run, inputs.codes[index])
-    machine, _ = golden_run(built.mapped, inputs.codes[index])
+    machine, _ = golden_run(built.mapped, inputs.codes[index], number=index)
     output = built.graph.tensors[built.graph.output]
     scores = output.dequantize(result.output).reshape(-1)
     return Comparison(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import Component, In, Out
@@ -12,6 +12,7 @@ from hdl.axi.signature import BURST_BEATS, BurstReadSignature
 from hdl.descriptors import UnitSignature
 from hdl.memory.scratchpad import WritePort
 from models.machine_spec import MachineSpec
+from models.program.engine_items import ITEM_BYTES
 from models.program.layout import PARAM_BYTES, ROW_ENTRIES, TABLE_ENTRIES, LoadTarget, Unit
 from models.registers import ErrorCode
 
@@ -63,6 +64,13 @@ TABLE_WRITE = data.StructLayout(
 """Write port of the tables: which of the two, and the entry."""
 
 
+def _items(spec: MachineSpec) -> dict[str, object]:
+    """The stream to a machine's macro."""
+    if spec.macro is None:
+        return {}
+    return {"o_items": Out(stream.Signature(8 * ITEM_BYTES))}
+
+
 class LoadUnit(Component):
     """Asks for bursts as far ahead as its buffer of 64 beats allows and hands the beats on.
 
@@ -84,6 +92,7 @@ class LoadUnit(Component):
                 "memory": Out(BurstReadSignature(spec.axi_width)),
                 "port": Out(WritePort(spec)),
                 "o_words": Out(stream.Signature(8 * spec.word_bytes)),
+                **_items(spec),
                 "params": Out(ParamWrite(spec)),
                 "order": Out(OrderWrite(spec)),
                 "tables": Out(TABLE_WRITE),
@@ -171,9 +180,13 @@ class LoadUnit(Component):
         to_weights = d.target == LoadTarget.WEIGHTS
         to_params = d.target == LoadTarget.PARAMS
         to_order = d.target == LoadTarget.ORDER
-        to_tables = ~(to_scratchpad | to_weights | to_params | to_order)
+        to_engine = Const(0)
+        engine_ready = Const(0)
+        if spec.macro is not None:
+            to_engine, engine_ready = d.target == LoadTarget.ENGINE, self.o_items.ready
+        to_tables = ~(to_scratchpad | to_weights | to_params | to_order | to_engine)
         last_entry = entry == per_beat - 1
-        size = Mux(to_params, per_param, Mux(to_tables, 1, spec.beats_per_word))
+        size = Mux(to_params | to_engine, per_param, Mux(to_tables, 1, spec.beats_per_word))
         m.d.comb += [
             taken.eq(busy & buffer.r_rdy & (~have | sent)),
             buffer.r_en.eq(taken),
@@ -199,13 +212,19 @@ class LoadUnit(Component):
                 & Mux(
                     to_scratchpad,
                     self.port.ready,
-                    Mux(to_weights, self.o_words.ready, to_params | to_order | last_entry),
+                    Mux(
+                        to_weights,
+                        self.o_words.ready,
+                        Mux(to_engine, engine_ready, to_params | to_order | last_entry),
+                    ),
                 )
             ),
             self.unit.stall.eq(busy & ~taken & ~(have & to_tables)),
             # Beats that do not make a whole item are dropped.
             self.unit.done.eq(busy & (left == 0) & (sent | ~have)),
         ]
+        if spec.macro is not None:
+            m.d.comb += [self.o_items.valid.eq(have & to_engine), self.o_items.payload.eq(item)]
         with m.If(sent):
             m.d.sync += have.eq(0)
         with m.If(taken):

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import Component, Out, Signature, connect
 
 from hdl.axi.read_arbiter import ReadArbiter
 from hdl.axi.signature import AxiLiteSignature, AxiReadSignature, AxiWriteSignature
+from hdl.cim.beside import MacroEngine
 from hdl.control.fetch import ProgramFetch
 from hdl.control.registers import ControlRegisters
 from hdl.control.sequencer import WORKING_UNITS, Sequencer
@@ -26,6 +27,12 @@ from models.registers import CONTROL_UNIT, ErrorCode
 def _flat(prefix: str, signature: Signature) -> dict[str, object]:
     """Members with AMBA names, so that the Verilog ports read ``m_axi_araddr``."""
     return {f"{prefix}_{name}": member for name, member in signature.members.items()}
+
+
+def _engine(spec: MachineSpec, family: str) -> Component:
+    if spec.macro is not None:
+        return MacroEngine(spec)
+    return RowArray(spec, family) if spec.classes else DigitalArray(spec)
 
 
 class Machine(Component):
@@ -69,7 +76,7 @@ class Machine(Component):
         load, weight, matrix = LoadUnit(spec), WeightUnit(spec), MatrixUnit(spec)
         vector, store = VectorUnit(spec), StoreUnit(spec)
         scratchpad = Scratchpad(spec, readers=4, writers=2)
-        engine = RowArray(spec, self.family) if spec.classes else DigitalArray(spec)
+        engine = _engine(spec, self.family)
         parts = {
             "fetch": fetch,
             "sequencer": sequencer,
@@ -99,6 +106,9 @@ class Machine(Component):
         connect(m, weight.o_weights, engine.i_weights)
         connect(m, matrix.o_acts, engine.i_acts)
         connect(m, engine.o_accs, vector.i_accs)
+        if spec.macro is not None:
+            connect(m, load.o_items, engine.i_items)
+            m.d.comb += engine.run.eq(control.run)
         for index, port in enumerate((vector.read, matrix.port, weight.port, store.port)):
             connect(m, port, scratchpad.read[index])
         for index, port in enumerate((vector.write, load.port)):

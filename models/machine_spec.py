@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
+from models.cim.choice import MacroChoice
 from models.row_classes import RowClass, row_classes
 
 
@@ -41,6 +42,9 @@ class MachineSpec:
     classes : tuple of RowClass
         Number format of every row, ``rows`` in total, fixed-point rows first. Empty: every row
         multiplies operands of nine bits (codes less their zero point), one product a multiplier.
+    macro : MacroChoice, optional
+        A computing-in-memory macro for products with static weights: ``rows`` are its outputs.
+        Products of two activations have a digital array of ``dynamic_rows`` rows beside it.
     """
 
     lanes: int = 8
@@ -56,12 +60,15 @@ class MachineSpec:
     queue_depth: int = 4
     act_bits: int = 8
     classes: tuple[RowClass, ...] = ()
+    macro: MacroChoice | None = None
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
             value = getattr(self, name)
-            if name != "classes" and (not isinstance(value, int) or value < 1):
+            if name not in ("classes", "macro") and (not isinstance(value, int) or value < 1):
                 raise ValueError(f"{name} must be a positive whole number, not {value!r}")
+        if isinstance(self.macro, dict):
+            object.__setattr__(self, "macro", MacroChoice(**self.macro))
         object.__setattr__(self, "classes", row_classes(self.classes))
         word = self.word_bytes
         total = sum(c.rows for c in self.classes)
@@ -101,6 +108,26 @@ class MachineSpec:
             (self.queue_depth >= 2, "queue_depth", "at least 2", self.queue_depth),
             (self.scratchpad_words <= 1 << 17, "banks * bank_words", "at most 131072",
              self.scratchpad_words),
+        )  # fmt: skip
+        for good, name, want, value in checks:
+            if not good:
+                raise ValueError(f"{name} must be {want}, not {value}")
+        if self.macro is not None:
+            if not isinstance(self.macro, MacroChoice):
+                raise ValueError(f"macro must be a MacroChoice or None, not {self.macro!r}")
+            self._check_macro(self.macro)
+
+    def _check_macro(self, macro: MacroChoice) -> None:
+        depth = macro.spec.depth
+        checks = (
+            (not self.classes, "row classes", "none beside a macro", len(self.classes)),
+            (self.rows == macro.rows, "rows", f"the macro's {macro.rows} outputs", self.rows),
+            (self.rows > self.vector_lanes, "rows",
+             f"more than vector_lanes = {self.vector_lanes} beside a macro", self.rows),
+            (self.rows == self.word_bytes, "rows",
+             f"tokens * lanes = {self.word_bytes} beside a macro", self.rows),
+            (depth % self.lanes == 0, "lanes", f"a divisor of the macro's depth {depth}",
+             self.lanes),
         )  # fmt: skip
         for good, name, want, value in checks:
             if not good:
@@ -194,8 +221,11 @@ class MachineSpec:
     def dynamic_rows(self) -> int:
         """Rows a tile has when its weights are activations: the first fixed class' ones.
 
-        As many as divide a word in whole beats of the vector unit; 0 if there are none.
+        As many as divide a word in whole beats of the vector unit; 0 if there are none. Beside a
+        macro as few as the vector unit's.
         """
+        if self.macro is not None:
+            return self.vector_lanes
         if not self.classes:
             return self.rows
         first = self.classes[0]

@@ -25,6 +25,7 @@ class Register(IntEnum):
     WATCHDOG = 0x024
     CYCLES_LOW = 0x028
     CYCLES_HIGH = 0x02C
+    RUN = 0x030
     BUSY = 0x040
     STALL = 0x060
     WINDOWS = 0x080

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from flows.cim.layers import Layer, Patches, patches
+from flows.cim.layers import Layer, Patches
 from flows.cim.network import MacroNetwork, walk
 from models.cim.decompose import act_slices, weight_slices
 from models.graph import Node, run_operator
-from models.ops.convolution import Convolution, matmul_exact
+from models.ops.convolution import Convolution
 from models.rescale import Integers
 
 
@@ -29,7 +29,7 @@ def layer_report(network: MacroNetwork, images: Integers) -> list[dict[str, Any]
         layer = network.layers.get(node.name)
         used = 0
         if layer is not None:
-            acts, shape = patches(x if x.ndim == 4 else x[:, None], node.operator)
+            acts, shape = layer.activations(x if x.ndim == 4 else x[:, None])
             tokens = shape[1] * shape[2]
             got, used = network.accumulators(layer, acts, tokens, 0, first)
             found.append(_entry(network, layer, acts, got))
@@ -41,8 +41,7 @@ def layer_report(network: MacroNetwork, images: Integers) -> list[dict[str, Any]
 
 def _entry(network: MacroNetwork, layer: Layer, acts: Patches, got: Integers) -> dict[str, Any]:
     spec, window = layer.spec, network.windows[layer.name]
-    weights = layer.operator.weights.reshape(len(layer.correction), -1)
-    exact = matmul_exact(acts, weights.T) + layer.correction
+    exact = layer.exact(acts)
     decisions = float(spec.adc_bits)
     if spec.relu:
         bias = layer.operator.requantize.bias

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.cim.walk import COMPACT, Walk
 from models.cim.decompose import polarise
 from models.cim.spec import CimSpec, Decomposition
-from models.ops.convolution import Convolution
+from models.ops.convolution import Convolution, matmul_exact
 from models.rescale import Integers
 
 Patches = NDArray[np.uint8]
@@ -31,10 +32,12 @@ class Layer:
     operator : Convolution
     spec : CimSpec
         The macro as this layer uses it: ``relu`` only where ReLU follows and the product is whole.
-    weights : tuple of int64 [out, k]
+    weights : tuple of int64 [columns, k]
         One matrix, or two of one sign each on polarised macros.
     correction : int64 [out]
         ``-(input_zero + 128) * sum of weights``.
+    walk : Walk
+        Where elements and outputs lie.
     """
 
     name: str
@@ -42,25 +45,48 @@ class Layer:
     spec: CimSpec
     weights: tuple[Integers, ...]
     correction: Integers
+    walk: Walk = field(default=COMPACT)
 
     @property
     def bias(self) -> Integers | None:
-        """What joins the sum before conversion, so that its sign is ReLU's; None without ReLU."""
+        """What joins the sum of every column before conversion, so that its sign is ReLU's.
+
+        None without ReLU.
+        """
         if not self.spec.relu:
             return None
         shape = self.correction.shape
-        return self.correction + np.broadcast_to(self.operator.requantize.bias, shape)
+        bias = self.correction + np.broadcast_to(self.operator.requantize.bias, shape)
+        return self.walk.outputs(bias).astype(np.int64)
 
     def accumulators(self, products: Integers) -> Integers:
-        """Accumulators ``[n, out]`` of products ``[n, out]`` (with :attr:`bias` where it is)."""
+        """Accumulators ``[n, out]`` of products ``[n, columns]`` (with :attr:`bias` if any)."""
+        return self.walk.channels(products) + self.addend
+
+    @property
+    def addend(self) -> Integers:
+        """What makes a product an accumulator ``[out]``."""
         if self.spec.relu:
-            return products - self.operator.requantize.bias
-        return products + self.correction
+            bias = self.operator.requantize.bias
+            return -np.broadcast_to(bias, self.correction.shape).astype(np.int64)
+        return self.correction
+
+    def exact(self, acts: Patches) -> Integers:
+        """Accumulators ``[n, out]`` without a macro."""
+        products: Integers = matmul_exact(acts, sum(self.weights).T)  # type: ignore[union-attr]
+        return self.walk.channels(products) + self.correction
+
+    def activations(self, codes: Integers) -> tuple[Patches, tuple[int, int, int, int]]:
+        """Activations of every position as they meet :attr:`weights`, and the outputs' shape."""
+        acts, shape = patches(codes, self.operator)
+        taps = acts.reshape(len(acts), *self.operator.weights.shape[1:])
+        return self.walk.spread(taps).astype(np.uint8, copy=False), shape
 
 
-def make_layer(name: str, operator: Convolution, spec: CimSpec) -> Layer:
+def make_layer(name: str, operator: Convolution, spec: CimSpec, walk: Walk = COMPACT) -> Layer:
     """How a convolution lies on a macro."""
-    weights = operator.weights.reshape(len(operator.weights), -1)
+    weights = walk.outputs(walk.spread(operator.weights)).astype(np.int64)
+    sums = operator.weights.reshape(len(operator.weights), -1).sum(1)
     whole = spec.single_conversion and weights.shape[1] <= spec.depth
     follows = operator.requantize.low == operator.requantize.zero_point
     polarised = spec.decomposition is Decomposition.POLARISED
@@ -69,7 +95,8 @@ def make_layer(name: str, operator: Convolution, spec: CimSpec) -> Layer:
         operator=operator,
         spec=replace(spec, relu=spec.relu and whole and follows),
         weights=polarise(weights) if polarised else (weights,),
-        correction=-(operator.input_zero + CODE_OFFSET) * weights.sum(1),
+        correction=-(operator.input_zero + CODE_OFFSET) * sums,
+        walk=walk,
     )
 
 

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from flows.cim.layers import Layer, Patches, make_layer, patches
+from flows.cim.layers import Layer, Patches, make_layer
+from flows.cim.walk import COMPACT, Walk
 from flows.cim.windows import choose_window
 from models.cim.adc import Trim, Window
 from models.cim.calibrate import calibrate
-from models.cim.die import Die, make_die
+from models.cim.die import Die, make_die, used_with
 from models.cim.fast import fast_product
 from models.cim.layout import When
 from models.cim.spec import CimSpec
 from models.graph import IntegerGraph, Node, run_operator
-from models.ops.convolution import Convolution, matmul_exact
-from models.ops.requantize import requantize
-from models.rescale import Integers
+from models.ops.convolution import Convolution
+from models.ops.requantize import Requantize, requantize
+from models.rescale import MULTIPLIER_MAX, Integers
 
 _SEEN_ROWS = 512
 """Vectors of activations of a layer that the search of its window looks at."""
 _SAMPLES = 1024
 """Known counts of a calibration."""
-FIT_BITS = 14
-"""Fraction of an output's gain after recalibration."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Recalibration:
-    """Recalibrated batch normalisation: ``(acc * gain + offset) >> 14``, per output."""
-
-    gain: Integers
-    offset: Integers
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,7 +36,8 @@ class MacroNetwork:
     layers : dict of node name to Layer; those not in it are exact
     windows : dict of node name to Window
     trims : dict of node name to Trim, empty without calibration of the die
-    fitted : dict of node name to Recalibration, empty without recalibration
+    fitted : dict of node name to Requantize, empty without recalibration
+        Batch normalisation with gain and bias fitted to the die.
     """
 
     graph: IntegerGraph
@@ -53,7 +45,7 @@ class MacroNetwork:
     layers: dict[str, Layer]
     windows: dict[str, Window]
     trims: dict[str, Trim]
-    fitted: dict[str, Recalibration]
+    fitted: dict[str, Requantize]
 
     def run(self, codes: Integers, first_run: int = 0) -> Integers:
         """Output codes of images ``[n, *shape]``, the first of which is run ``first_run``."""
@@ -65,13 +57,13 @@ class MacroNetwork:
         self, layer: Layer, acts: Patches, tokens: int, run: int, first: int
     ) -> tuple[Integers, int]:
         """Accumulators ``[n, out]`` by the macro, and its conversions in each run."""
-        total = np.zeros((len(acts), len(layer.correction)), dtype=np.int64)
+        total = np.zeros((len(acts), len(layer.weights[0])), dtype=np.int64)
         used = 0
         for weights in layer.weights:
             product = fast_product(
                 acts,
                 weights,
-                die=_with_spec(self.die, layer.spec),
+                die=used_with(self.die, relu=layer.spec.relu),
                 window=self.windows[layer.name],
                 when=When(tokens=tokens, run=run, first=first + used),
                 trim=self.trims.get(layer.name),
@@ -81,19 +73,19 @@ class MacroNetwork:
             used += product.conversions
         return layer.accumulators(total), used
 
+    def requantizer(self, layer: Layer) -> Requantize:
+        """What makes a layer's accumulators codes."""
+        return self.fitted.get(layer.name, layer.operator.requantize)
+
     def _layer(self, node: Node, x: Integers, first: int, run: int) -> tuple[Integers, int]:
         layer = self.layers.get(node.name)
         assert isinstance(node.operator, Convolution)
         if layer is None:
             return run_operator(node.operator, x), 0
         image = x if x.ndim == 4 else x[:, None]
-        acts, shape = patches(image, node.operator)
+        acts, shape = layer.activations(image)
         acc, used = self.accumulators(layer, acts, shape[1] * shape[2], run, first)
-        fit = self.fitted.get(node.name)
-        if fit is not None:
-            half = 1 << FIT_BITS - 1
-            acc = (acc * fit.gain + fit.offset + half) >> FIT_BITS
-        y = requantize(acc.reshape(shape), node.operator.requantize)
+        y = requantize(acc.reshape(shape), self.requantizer(layer))
         return (y if x.ndim == 4 else y[:, 0]), used
 
 
@@ -110,6 +102,7 @@ def prepare(
     recalibrate: bool = False,
     keep_ends: bool = False,
     windows: dict[str, Window] | None = None,
+    walks: Mapping[str, Walk] | None = None,
 ) -> MacroNetwork:
     """Put a network on a die.
 
@@ -127,6 +120,8 @@ def prepare(
         Whether the first and the last layer stay exact.
     windows : dict, optional
         Windows found before for the same network, spec and rule: they do not depend on the die.
+    walks : dict of node name to Walk, optional
+        Where a machine puts elements and outputs of each layer.
     """
     nodes = [n for n in graph.nodes if isinstance(n.operator, Convolution)]
     if keep_ends:
@@ -134,7 +129,8 @@ def prepare(
     layers: dict[str, Layer] = {}
     for node in nodes:
         assert isinstance(node.operator, Convolution)
-        layers[node.name] = make_layer(node.name, node.operator, spec)
+        walked = (walks or {}).get(node.name, COMPACT)
+        layers[node.name] = make_layer(node.name, node.operator, spec, walked)
     found = windows or find_windows(graph, layers, images, rule)
     chosen = make_die(spec, die, static=static, dynamic=dynamic)
     trims: dict[str, Trim] = {}
@@ -143,7 +139,7 @@ def prepare(
         for name, layer in layers.items():
             use = layer.spec, found[name]
             if use not in known:
-                own = _with_spec(chosen, layer.spec)
+                own = used_with(chosen, relu=layer.spec.relu)
                 known[use] = calibrate(own, found[name], _SAMPLES).trim(own)
             trims[name] = known[use]
     network = MacroNetwork(
@@ -165,7 +161,7 @@ def find_windows(
         assert isinstance(node.operator, Convolution)
         layer = layers.get(node.name)
         if layer is not None:
-            acts, _ = patches(x if x.ndim == 4 else x[:, None], node.operator)
+            acts, _ = layer.activations(x if x.ndim == 4 else x[:, None])
             rows = random.permutation(len(acts))[:_SEEN_ROWS]
             found[node.name] = choose_window(layer, acts[rows], rule)
         return run_operator(node.operator, x), 0
@@ -181,20 +177,23 @@ def _recalibrate(network: MacroNetwork, images: Integers) -> None:
         layer = network.layers.get(node.name)
         assert isinstance(node.operator, Convolution)
         if layer is not None:
-            acts, shape = patches(x if x.ndim == 4 else x[:, None], node.operator)
+            acts, shape = layer.activations(x if x.ndim == 4 else x[:, None])
             # Runs of their own: not the noise the test images will meet.
             got, _ = network.accumulators(layer, acts, shape[1] * shape[2], 1 << 30, first)
-            weights = node.operator.weights.reshape(len(node.operator.weights), -1)
-            exact = matmul_exact(acts, weights.T) + layer.correction
+            exact = layer.exact(acts)
             if layer.spec.relu:
                 exact = np.maximum(exact, -node.operator.requantize.bias)
-            network.fitted[node.name] = _fitted(got, exact)
+            network.fitted[node.name] = _fitted(node.operator.requantize, got, exact)
         return network._layer(node, x, first, 1 << 30)
 
     walk(network.graph, images, fit)
 
 
-def _fitted(got: Integers, exact: Integers) -> Recalibration:
+def _fitted(spec: Requantize, got: Integers, exact: Integers) -> Requantize:
+    """Gain and bias that make ``got`` most like ``exact``, in the requantiser: it costs nothing.
+
+    ``(g acc + o + bias) m = (acc + (o + bias) / g) (g m)``.
+    """
     mean_got, mean_exact = got.mean(0), exact.mean(0)
     spread = exact - mean_exact
     common = (spread * (got - mean_got)).sum(0)
@@ -203,18 +202,16 @@ def _fitted(got: Integers, exact: Integers) -> Recalibration:
     np.divide((spread**2).sum(0), common, out=slope, where=common > 0)
     # A channel without signal has no slope worth its name.
     slope = np.clip(slope, 0.5, 2.0)
-    one = 1 << FIT_BITS
-    gain = np.rint(slope * one).astype(np.int64)
-    offset = np.rint((mean_exact - slope * mean_got) * one).astype(np.int64)
-    return Recalibration(gain=gain, offset=offset)
-
-
-def _with_spec(die: Die, spec: CimSpec) -> Die:
-    """The same die used with another ``relu``; nothing drawn depends on that."""
-    if die.spec == spec:
-        return die
-    other = {name: getattr(die, name) for name in die.__dataclass_fields__}
-    return Die(**{**other, "spec": spec})
+    offset = mean_exact - slope * mean_got
+    multiplier = np.rint(spec.multiplier * slope).astype(np.int64)
+    shift = np.broadcast_to(spec.shift, multiplier.shape)
+    large = (multiplier > MULTIPLIER_MAX) & (shift > 0)
+    return replace(
+        spec,
+        bias=np.rint((offset + spec.bias) / slope).astype(np.int64),
+        multiplier=np.minimum(np.where(large, multiplier >> 1, multiplier), MULTIPLIER_MAX),
+        shift=np.where(large, shift - 1, shift),
+    )
 
 
 def walk(

@@ -22,6 +22,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="number formats of the array's rows, such as fixed8:12,pot4:20 (fixed ones first)",
     )
     parser.add_argument(
+        "--engine",
+        default="digital",
+        metavar="ENGINE",
+        help="digital (default), or cim:PRESET for a computing-in-memory macro (see docs/systems)",
+    )
+    macro = parser.add_argument_group("with a macro")
+    macro.add_argument(
+        "--calibration", type=path, metavar="X.npz", help="images x that ADC steps are chosen on"
+    )
+    macro.add_argument("--die", type=int, default=0, metavar="N", help="seed (default 0)")
+    macro.add_argument("--adc-bits", type=int, default=0, metavar="BITS", help="default: preset's")
+    macro.add_argument("--rule", default="calibrated", help="full, unit or calibrated (default)")
+    for name, text in (
+        ("--no-static", "a die without errors of its own"),
+        ("--no-noise", "conversions without noise"),
+        ("--recalibrate", "fit gain and bias of every output to the die"),
+    ):
+        macro.add_argument(name, action="store_true", help=text)
+    parser.add_argument(
         "-o",
         "--output",
         type=path,
@@ -46,7 +65,8 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
             f"network must be a file with weights, not the named workload {options.network} "
             "(which rowmac estimate takes)"
         )
-    manifest = build(options.network, board, options.output, options.rows)
+    engine = _engine(options)
+    manifest = build(options.network, board, options.output, options.rows, engine)
     if not options.json:
         machine, program = manifest["machine"], manifest["program"]
         print(f"{options.output}: {manifest['network']['name']} on {board.title}")
@@ -62,3 +82,30 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
             print(f"  rows     {name} in use {100 * share:.0f} % of their time")
         print(f"  bitstream, where Vivado is installed:  {manifest['bitstream_command']}")
     return manifest, 0
+
+
+def _engine(options: argparse.Namespace) -> Any:
+    """The macro that is asked for, or None."""
+    from ..engines import MacroEngine, macro_engine
+
+    preset = macro_engine(options.engine)
+    if preset is None:
+        return None
+    from ..cim import RULES
+
+    if options.rows is not None:
+        raise UserError("--rows must be of a machine with --engine digital")
+    if options.calibration is None:
+        raise UserError("--engine cim:PRESET must come with --calibration X.npz")
+    if options.rule not in RULES:
+        raise UserError(f"--rule must be of {', '.join(RULES)}, not {options.rule!r}")
+    return MacroEngine(
+        preset=preset,
+        calibration=options.calibration,
+        adc_bits=options.adc_bits,
+        die=options.die,
+        rule=options.rule,
+        static=not options.no_static,
+        dynamic=not options.no_noise,
+        recalibrate=options.recalibrate,
+    )

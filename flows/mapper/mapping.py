@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from flows.mapper import matrix_ops, vector_ops
+from flows.mapper.convolution import Image, convolution
 from flows.mapper.emitter import Emitter, reads, writes
+from flows.mapper.macro_layer import MacroLayer
 from flows.mapper.mapped import MappedLayer, MappedNetwork
 from flows.mapper.operands import check_codes, check_product
 from flows.mapper.order import mapping_order
@@ -36,31 +39,47 @@ from models.quantized import TensorType
 INPUT_WINDOW, OUTPUT_WINDOW, TRACE_WINDOW = 1, 2, 3
 
 
-def map_network(graph: IntegerGraph, spec: MachineSpec, *, trace: bool = False) -> MappedNetwork:
+def map_network(
+    graph: IntegerGraph,
+    spec: MachineSpec,
+    *,
+    trace: bool = False,
+    macro: Mapping[str, MacroLayer] | None = None,
+) -> MappedNetwork:
     """Map a network to a machine.
 
     Parameters
     ----------
     trace : bool
         Also store every intermediate tensor to window 3.
+    macro : dict of node name to MacroLayer, optional
+        Layers with static weights, on a machine with a macro.
 
     Raises
     ------
     MappingError
         If a tensor does not fit the scratchpad or a layer not the weight store.
     """
+    layers = macro or {}
     try:
-        return _Mapper(graph, spec, trace, spread=True).run()
+        return _Mapper(graph, spec, layers, trace, spread=True).run()
     except MappingError:
-        return _Mapper(graph, spec, trace, spread=False).run()
+        return _Mapper(graph, spec, layers, trace, spread=False).run()
 
 
 class _Mapper:
     def __init__(
-        self, graph: IntegerGraph, spec: MachineSpec, trace: bool, *, spread: bool
+        self,
+        graph: IntegerGraph,
+        spec: MachineSpec,
+        macro: Mapping[str, MacroLayer],
+        trace: bool,
+        *,
+        spread: bool,
     ) -> None:
         self.graph = replace(graph, nodes=tuple(mapping_order(graph.nodes, graph.output)))
         self.spec = spec
+        self.macro = macro
         self.trace = trace
         self.out = Emitter(spec)
         self.allocator = Allocator(spec, spread=spread)
@@ -271,14 +290,17 @@ class _Mapper:
                 requantize=op.requantize,
                 input_zero=op.input_zero,
             )
-            image = matrix_ops.Image(place=place, height=1, width=place.rows)
+            image = Image(place=place, height=1, width=place.rows)
             op = patched
         else:
             shape = self.graph.tensors[node.inputs[0]].shape
             height, width = (shape[0], shape[1]) if len(shape) == 3 else (1, shape[0])
-            image = matrix_ops.Image(place=place, height=height, width=width)
+            image = Image(place=place, height=height, width=width)
         target = self._take_tensor(node.output)
-        return matrix_ops.convolution(self.out, self.spec, op, image, target)
+        layer = self.macro.get(node.name)
+        if (layer is None) != (self.spec.macro is None):
+            raise MappingError("layers with static weights must be prepared for a machine's macro")
+        return convolution(self.out, self.spec, op, image, target, layer)
 
     def _attention(
         self, node: Node, op: AttentionScores | AttentionContext

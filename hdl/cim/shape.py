@@ -10,7 +10,7 @@ from amaranth.lib import data, enum
 
 from models.cim.die import make_die
 from models.cim.layout import DECODE_BITS
-from models.cim.spec import CimSpec, Decomposition
+from models.cim.spec import CimSpec
 
 
 class Write(enum.Enum, shape=3):  # type: ignore[call-arg]
@@ -154,12 +154,8 @@ class MacroShape:
 
     @property
     def slices(self) -> int:
-        """Most digits of a weight, each in a column of its own."""
-        spec = self.spec
-        if spec.decomposition is Decomposition.BIT_SERIAL:
-            return spec.weight_bits
-        digits = -(-spec.weight_bits // spec.cell_bits)
-        return 2 * digits if spec.decomposition is Decomposition.DIFFERENTIAL else digits
+        """Most columns of a weight."""
+        return self.spec.slices or self.spec.most_slices
 
     @property
     def weigh_bits(self) -> int:

@@ -40,6 +40,8 @@ class ControlRegisters(Component):
         Per unit, then the control part's (index ``CONTROL_UNIT``).
     tags : in
         Tag of each unit's descriptor.
+    program, run : out
+        Byte offset of the program; number of the run, for the noise of a macro.
     """
 
     def __init__(self, spec: MachineSpec) -> None:
@@ -58,6 +60,7 @@ class ControlRegisters(Component):
                 "unit_errors": In(data.ArrayLayout(4, UNITS + 1)),
                 "tags": In(data.ArrayLayout(16, UNITS)),
                 "program": Out(32),
+                "run": Out(32),
                 "windows": Out(window_layout()),
             }
         )
@@ -86,6 +89,7 @@ class ControlRegisters(Component):
             Register.WATCHDOG: watchdog,
             Register.CYCLES_LOW: cycles[:32],
             Register.CYCLES_HIGH: cycles[32:],
+            Register.RUN: self.run,
         }
         for unit in range(UNITS):
             values[busy_register(unit)] = busy[unit]
@@ -94,6 +98,7 @@ class ControlRegisters(Component):
             Register.INTERRUPT_ENABLE: enable,
             Register.PROGRAM: self.program,
             Register.WATCHDOG: watchdog,
+            Register.RUN: self.run,
         }
         for window in range(WINDOWS):
             entry = self.windows[window]
@@ -146,6 +151,8 @@ class ControlRegisters(Component):
                         m.d.sync += error.eq(Cat(failures[unit], Const(0, 4), Const(unit, 8), tag))
             with m.Elif(self.finished & self.quiet):
                 m.d.sync += [self.running.eq(0), status_done.eq(1), pending.eq(1)]
+                # Noise is new in every run, whether or not the host numbers them.
+                m.d.sync += self.run.eq(self.run + 1)
         with m.If(self.start):
             m.d.sync += [
                 self.running.eq(1),

@@ -115,7 +115,8 @@ class DigitalArray(Component):
         taken = self.o_accs.valid & self.o_accs.ready
         load = Signal()
         m.d.comb += [
-            ce.eq(~(last & ((left > 1) | ((left == 1) & ~taken)))),
+            # With one beat in all there never are more left.
+            ce.eq(~(last & ((left > 1 if beats > 1 else 0) | ((left == 1) & ~taken)))),
             load.eq(ce & last),
             self.o_accs.valid.eq(left != 0),
         ]

@@ -34,12 +34,13 @@ class WeightSlices:
 
 
 def weight_slices(weights: ArrayLike, spec: CimSpec) -> WeightSlices:
-    """Slices of weights ``[out, k]``: as many as the widest of them needs.
+    """Slices of weights ``[out, k]``: the spec's, or as many as the widest of them needs.
 
     Raises
     ------
     ValueError
-        If a weight has more bits than the macro's, or a polarised group has both signs.
+        If a weight has more bits than the macro's or digits than ``slices``, or a polarised group
+        has both signs.
     """
     w = np.asarray(weights, dtype=np.int64)
     top = 1 << spec.weight_bits - 1
@@ -48,8 +49,9 @@ def weight_slices(weights: ArrayLike, spec: CimSpec) -> WeightSlices:
     if w.size and (w.min() < -top or w.max() >= top):
         raise ValueError(f"weights must be {-top} to {top - 1} of {spec.weight_bits} bits")
     if spec.decomposition is Decomposition.BIT_SERIAL:
-        return _bit_serial(w)
-    digits, factors = _digits(np.abs(w), spec.cell_bits)
+        return _bit_serial(w, spec.slices)
+    columns = spec.slices // (1 + (spec.decomposition is Decomposition.DIFFERENTIAL))
+    digits, factors = _digits(np.abs(w), spec.cell_bits, columns)
     if spec.decomposition is Decomposition.NATIVE:
         return WeightSlices(digits=digits * np.sign(w).astype(np.int16), factors=factors)
     if spec.decomposition is Decomposition.DIFFERENTIAL:
@@ -58,9 +60,9 @@ def weight_slices(weights: ArrayLike, spec: CimSpec) -> WeightSlices:
     return WeightSlices(digits=digits, factors=factors, signs=_signs(w, spec.depth))
 
 
-def _bit_serial(w: Integers) -> WeightSlices:
+def _bit_serial(w: Integers, fixed: int) -> WeightSlices:
     widest = max(int(w.max(initial=0)), ~int(w.min(initial=0)))
-    bits = widest.bit_length() + 1
+    bits = _fixed(widest.bit_length() + 1, fixed)
     shifts = np.arange(bits, dtype=np.int16)
     factors = 1 << np.arange(bits)
     factors[-1] = -factors[-1]
@@ -68,11 +70,17 @@ def _bit_serial(w: Integers) -> WeightSlices:
     return WeightSlices(digits=small[None] >> shifts[:, None, None] & 1, factors=factors)
 
 
-def _digits(magnitude: Integers, cell_bits: int) -> tuple[Digits, Integers]:
+def _digits(magnitude: Integers, cell_bits: int, fixed: int) -> tuple[Digits, Integers]:
     bits = max(1, int(magnitude.max(initial=0)).bit_length())
-    shifts = np.arange(0, bits, cell_bits)
+    shifts = cell_bits * np.arange(_fixed(-(-bits // cell_bits), fixed))
     small, by = magnitude.astype(np.int16), shifts.astype(np.int16)
     return small[None] >> by[:, None, None] & (1 << cell_bits) - 1, 1 << shifts
+
+
+def _fixed(needed: int, fixed: int) -> int:
+    if fixed and needed > fixed:
+        raise ValueError(f"weights must have at most {fixed} digits, not {needed}")
+    return fixed or needed
 
 
 def _signs(w: Integers, depth: int) -> Integers:

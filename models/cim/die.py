@@ -7,7 +7,7 @@ for each conversion. Each kind can be left out, which changes nothing in the oth
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -114,6 +114,15 @@ def make_die(spec: CimSpec, seed: int, *, static: bool = True, dynamic: bool = T
         column_keys=column_keys(seed, columns),
         noise_key=noise_key(seed),
     )
+
+
+def used_with(die: Die, *, relu: bool) -> Die:
+    """The same die with or without ReLU in its conversions; nothing drawn depends on that."""
+    spec = replace(die.spec, relu=die.spec.relu and relu)
+    if spec == die.spec:
+        return die
+    other = {name: getattr(die, name) for name in die.__dataclass_fields__}
+    return Die(**{**other, "spec": spec})
 
 
 def noise_sigmas(spec: CimSpec) -> tuple[float, float]:

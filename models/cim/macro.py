@@ -12,7 +12,7 @@ from models.cim.layout import Layout, Product, When
 from models.cim.noise import column_words, shared_words
 from models.rescale import Integers
 
-__all__ = ["Product", "When", "cell_sums", "column_sums", "dot_product"]
+__all__ = ["Product", "When", "cell_sums", "column_sums", "compute", "dot_product"]
 
 
 def cell_sums(digits: Digits, die: Die, columns: Integers) -> NDArray[np.int32]:
@@ -73,8 +73,12 @@ def dot_product(
     ValueError
         If shapes do not fit, or operands have more bits than the macro's.
     """
-    layout = Layout.of(acts, weights, die, window, when, decode, bias, trim)
-    spec = die.spec
+    return compute(Layout.of(acts, weights, die, window, when, decode, bias, trim))
+
+
+def compute(layout: Layout) -> Product:
+    """The product that lies on the macro as ``layout`` says."""
+    die, spec = layout.die, layout.spec
     total = np.zeros((layout.outputs, layout.rows), dtype=np.int64)
     for tile in range(layout.tiles):
         for out in range(0, layout.outputs, layout.outputs_at_once):

@@ -50,6 +50,8 @@ class CimSpec:
         The first decision is the sign; a negative sum ends its conversion as zero.
     zero_skip : bool
         Leading slices of a group whose activations are all zero are not converted.
+    slices : int
+        Columns of a weight; 0 for as many as a layer's widest weight needs.
     physics : Physics
     """
 
@@ -66,6 +68,7 @@ class CimSpec:
     fraction: int = 8
     relu: bool = False
     zero_skip: bool = False
+    slices: int = 0
     physics: Physics = field(default_factory=Physics)
 
     def __post_init__(self) -> None:
@@ -99,6 +102,10 @@ class CimSpec:
             raise ValueError(f"DAC bits must be at most {self.act_bits}, not {self.dac_bits}")
         if self.decomposition is Decomposition.BIT_SERIAL and self.cell_bits != 1:
             raise ValueError(f"cell_bits of a bit-serial macro must be 1, not {self.cell_bits}")
+        differential = self.decomposition is Decomposition.DIFFERENTIAL
+        if not 0 <= self.slices <= self.most_slices or differential and self.slices % 2:
+            even = ", even" if differential else ""
+            raise ValueError(f"slices must be 0 to {self.most_slices}{even}, not {self.slices}")
         if self.relu and not (self.signed and self.single_conversion):
             raise ValueError("relu must be of a native macro with one conversion a product")
         if self.largest_count << self.fraction >= 1 << 30:
@@ -126,6 +133,14 @@ class CimSpec:
     def act_slices(self) -> int:
         """Conversions of a column for one vector of activations."""
         return -(-self.act_bits // self.dac_bits)
+
+    @property
+    def most_slices(self) -> int:
+        """Most digits of a weight, each in a column of its own."""
+        if self.decomposition is Decomposition.BIT_SERIAL:
+            return self.weight_bits
+        digits = -(-self.weight_bits // self.cell_bits)
+        return 2 * digits if self.decomposition is Decomposition.DIFFERENTIAL else digits
 
     @property
     def single_conversion(self) -> bool:

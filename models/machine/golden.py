@@ -36,11 +36,15 @@ class GoldenMachine:
     spec : MachineSpec
     windows : sequence of uint8 arrays
         Memory windows as the host sets them (0 holds program and constants). Written in place.
+    run : int
+        What the host writes to the register of that name: whose noise a macro has.
     """
 
-    def __init__(self, spec: MachineSpec, windows: Sequence[NDArray[np.uint8]]) -> None:
+    def __init__(
+        self, spec: MachineSpec, windows: Sequence[NDArray[np.uint8]], run: int = 0
+    ) -> None:
         self.spec = spec
-        self.state = MachineState(spec=spec, windows=list(windows))
+        self.state = MachineState(spec=spec, windows=list(windows), run=run)
 
     def run(self, after: Callable[[int, Descriptor], None] | None = None) -> None:
         """Decode window 0 and execute it.

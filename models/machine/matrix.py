@@ -122,6 +122,9 @@ def matrix(state: MachineState, fields: Mapping[str, int]) -> None:
         tile = state.tiles.popleft()
         if tile.shape[1] != x.shape[1]:
             raise ProgramError(f"weight tile must be {x.shape[1]} deep, not {tile.shape[1]}")
+        if state.macro is not None and len(tile) == state.spec.rows:
+            blocks.append(state.macro.product(x, tile, state.run))
+            continue
         block = matmul_exact(x, tile.T)
         # A short tile's rows leave in order.
         blocks.append(block[:, order] if len(tile) == len(order) else block)

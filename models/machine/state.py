@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from models.machine.macro import MacroState
 from models.machine_spec import MachineSpec
 from models.program.descriptor import ProgramError
 from models.program.layout import ROW_ENTRIES, TABLE_ENTRIES
@@ -28,10 +29,15 @@ class MachineState:
     tiles : stream of int64 [rows, K] weight tiles, in units of each row's least step; tiles of
         activations are short, [dynamic_rows, K]
     accumulators : stream of int64 [tokens, tiles * rows] results
+    macro : of a machine with one
+    run : int
+        Number of the run, for the noise of the macro.
     """
 
     spec: MachineSpec
     windows: list[NDArray[np.uint8]]
+    run: int = 0
+    macro: MacroState | None = field(init=False, default=None)
     scratchpad: NDArray[np.uint8] = field(init=False)
     params: NDArray[np.uint8] = field(init=False)
     order: NDArray[np.uint8] = field(init=False)
@@ -43,6 +49,8 @@ class MachineState:
 
     def __post_init__(self) -> None:
         spec = self.spec
+        if spec.macro is not None:
+            self.macro = MacroState(choice=spec.macro, acc_width=spec.acc_width)
         self.scratchpad = np.zeros((spec.scratchpad_words, spec.word_bytes), dtype=np.uint8)
         self.params = np.zeros((spec.param_entries, spec.vector_lanes, 9), dtype=np.uint8)
         self.order = np.zeros((spec.param_entries, spec.word_bytes), dtype=np.uint8)

@@ -39,6 +39,9 @@ def load(state: MachineState, fields: Mapping[str, int]) -> None:
                 f"{start + len(channels)}"
             )
         flat[start : start + len(channels)] = channels
+    elif target is LoadTarget.ENGINE:
+        assert state.macro is not None
+        state.macro.load(data)
     elif target is LoadTarget.ORDER:
         whole = len(data) // spec.word_pitch * spec.word_pitch
         order = data[:whole].reshape(-1, spec.word_pitch)[:, : spec.word_bytes]

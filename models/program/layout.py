@@ -39,6 +39,7 @@ class LoadTarget(IntEnum):
     FUNCTION_TABLE = 3
     ROW_TABLE = 4
     ORDER = 5
+    ENGINE = 6
 
 
 class WeightSource(IntEnum):

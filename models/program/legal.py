@@ -45,6 +45,8 @@ def rules(spec: MachineSpec) -> dict[Unit, tuple[Rule, ...]]:
         return tuple(Rule((name,), 1, None) for name in names)
 
     targets = LoadTarget.ORDER if spec.scatter else LoadTarget.ROW_TABLE
+    if spec.macro is not None:
+        targets = LoadTarget.ENGINE
     sources = WeightSource.TRANSPOSED if spec.dynamic_rows else WeightSource.STREAM
     return {
         Unit.LOAD: (Rule(("target",), 0, targets), *some("beats")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from flows.execute import (
     memory_layout,
 )
 from flows.mapper import MappedNetwork, map_network
+from flows.mapper.macro_layer import MacroLayer
 from models.graph import IntegerGraph
 from models.machine_spec import MachineSpec
 from models.rescale import Integers
@@ -61,10 +62,16 @@ class Job:
 
 
 def job(
-    name: str, graph: IntegerGraph, codes: Integers, spec: MachineSpec, *, trace: bool = True
+    name: str,
+    graph: IntegerGraph,
+    codes: Integers,
+    spec: MachineSpec,
+    *,
+    trace: bool = True,
+    macro: Mapping[str, MacroLayer] | None = None,
 ) -> Job:
-    """Map a network; ``codes`` are those of one image."""
-    network = map_network(graph, spec, trace=trace)
+    """Map a network; ``codes`` are those of one image, ``macro`` layers on a machine with one."""
+    network = map_network(graph, spec, trace=trace, macro=macro)
     assert memory_layout(network).end <= MEMORY_BYTES
     return Job(name, graph, network, codes)
 
@@ -74,14 +81,15 @@ def run_jobs(
 ) -> list[ImageResult]:
     """Run jobs in one simulator process; each must equal the golden machine in every code.
 
-    With a seed the memory stalls at random, other runs in other ways; without it never does.
+    With a seed the memory stalls at random, other runs in other ways; without it never does. Runs
+    are numbered from 0, for the noise of a macro.
     """
     results: list[ImageResult] = []
 
     def finished(index: int, run: Finished) -> None:
         one = jobs[index]
         result = image_result(one.network, run, one.codes)
-        output, trace = golden_run(one.network, one.codes)
+        output, trace = golden_run(one.network, one.codes, number=index)
         label = f"{one.name} (memory seed {None if seed is None else seed + index})"
         for tensor in trace:
             compare(label, tensor, result.trace[tensor], trace[tensor])
@@ -95,6 +103,7 @@ def run_jobs(
             conditions=conditions(seed, index),
             watchdog=20_000,
             max_cycles=5_000_000,
+            number=index,
         )
         for index, one in enumerate(jobs)
     ]

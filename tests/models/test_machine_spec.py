@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from models.cim.choice import MacroChoice
 from models.machine_spec import MachineSpec
 from tests.flows.machines import MIXED, ODD, SMALL
 
@@ -66,7 +67,9 @@ def test_refused(change: dict[str, int], text: str) -> None:
         MachineSpec(**change)
 
 
-@pytest.mark.parametrize("name", [name for name in asdict(MachineSpec()) if name != "classes"])
+@pytest.mark.parametrize(
+    "name", [name for name in asdict(MachineSpec()) if name not in ("classes", "macro")]
+)
 @pytest.mark.parametrize("value", [0, -1])
 def test_no_parameter_is_below_one(name: str, value: int) -> None:
     with pytest.raises(ValueError, match=f"^{name} must be a positive whole number, not {value}$"):
@@ -117,11 +120,14 @@ def test_fingerprints_differ() -> None:
     }  # fmt: skip
     base = MachineSpec(rows=8, classes=(("fixed8", 8),))
     other |= {"act_bits": 7, "rows": 16, "classes": (("fixed8", 4), ("pot4", 4))}
-    assert other.keys() == asdict(base).keys()
+    assert {*other, "macro"} == asdict(base).keys()
     wider = (("fixed8", 16),)
     changed = [replace(base, **{k: v} if k != "rows" else {k: v, "classes": wider})
                for k, v in other.items()]  # fmt: skip
-    specs = [base, MachineSpec(), SMALL, ODD, MIXED, *changed]
+    macro = MacroChoice(preset="relu-macro", columns=16, slices=1)
+    around = MachineSpec(tokens=1, lanes=16, rows=16, depth=576, macro=macro)
+    dies = [around, *(replace(around, macro=replace(macro, die=n)) for n in (1, 2))]
+    specs = [base, MachineSpec(), SMALL, ODD, MIXED, *changed, *dies]
     marks = [spec.fingerprint for spec in specs]
     assert len(set(marks)) == len(specs)
     assert all(0 <= mark < 1 << 32 for mark in marks)

@@ -1,0 +1,100 @@
+"""Machines around a macro from the command line: what is built, what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flows.build import load_built
+from flows.cli import main
+from flows.errors import UserError
+from flows.execute import golden_run
+from flows.inputs import read_inputs
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "fashion_mnist"
+CNN = str(EXAMPLES / "resnet_int8.onnx")
+SAMPLES = str(EXAMPLES / "samples.npz")
+Capture = pytest.CaptureFixture[str]
+
+
+def run(capsys: Capture, output: Path, *more: str) -> tuple[int, str, str]:
+    status = main(["build", CNN, "--board", "arty-z7-20", "-o", str(output), *more])
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_folder(tmp_path: Path, capsys: Capture) -> None:
+    """What was chosen is in the folder, which can be read again and runs; a change is noticed."""
+    output = tmp_path / "out"
+    more = ("--engine", "cim:relu-macro", "--calibration", SAMPLES, "--die", "3", "--recalibrate")
+    status, out, err = run(capsys, output, *more, "--json")
+    assert (status, err) == (0, "")
+    manifest = json.loads(out)
+    macro = manifest["machine"]["spec"]["macro"]
+    assert (macro["preset"], macro["die"], macro["slices"]) == ("relu-macro", 3, 1)
+    facts = json.loads((output / "macro.json").read_text())
+    assert facts["windows"].keys() == facts["fitted"].keys()
+    built = load_built(output)
+    images = read_inputs(Path(SAMPLES), built.graph.tensors[built.graph.input], 2).codes
+    want = built.golden(images)
+    for index, image in enumerate(images):
+        got, _ = golden_run(built.mapped, image, number=index)
+        assert np.array_equal(got, want[index])
+    name = next(iter(facts["windows"]))
+    for wrong in ({"windows": {}}, {"windows": {**facts["windows"], name: [0, 0]}}):
+        changed = {**facts, **wrong}
+        (output / "macro.json").write_text(json.dumps(changed))
+        with pytest.raises(UserError, match="must be as it was built; build the folder again"):
+            load_built(output)
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        (
+            ("--engine", "analog"),
+            "--engine must be digital or cim:PRESET, such as cim:relu-macro, not 'analog'",
+        ),
+        (("--engine", "cim:relu-macro"), "--engine cim:PRESET must come with --calibration X.npz"),
+        (
+            ("--engine", "cim:nobody", "--calibration", SAMPLES),
+            "--engine: preset must be one of cap-ram, ",
+        ),
+        (
+            ("--engine", "cim:forms", "--calibration", SAMPLES),
+            "--engine: macro of a machine must be native, differential or bit-serial",
+        ),
+        (
+            ("--engine", "cim:cap-ram", "--calibration", SAMPLES, "--adc-bits", "11"),
+            "--engine: ADC bits must be 1 to 10, not 11",
+        ),
+        (
+            ("--engine", "cim:cap-ram", "--calibration", SAMPLES, "--die", "-1"),
+            "--engine: die must be 0 to 2**31 - 1, not -1",
+        ),
+        (
+            ("--engine", "cim:cap-ram", "--calibration", SAMPLES, "--rows", "fixed8:16"),
+            "--rows must be of a machine with --engine digital",
+        ),
+        (
+            ("--engine", "cim:cap-ram", "--calibration", SAMPLES, "--rule", "half"),
+            "--rule must be of full, unit, calibrated, not 'half'",
+        ),
+        (
+            ("--engine", "cim:cap-ram", "--calibration", CNN),
+            "resnet_int8.onnx must be",
+        ),
+    ],
+)
+def test_refusals(more: tuple[str, ...], text: str, tmp_path: Path, capsys: Capture) -> None:
+    """One line, and no folder."""
+    output = tmp_path / "out"
+    status, out, err = run(capsys, output, *more)
+    assert (status, out) == (2, "")
+    assert err.startswith("rowmac: ")
+    assert text in err
+    assert err.count("\n") == 1
+    assert not output.exists()

@@ -1,0 +1,125 @@
+"""Machines around a macro: RTL = golden machine = the network on the macro, noise and all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flows.cim.machine import as_facts, from_facts, machine_layers, on_machine
+from flows.cim.network import MacroNetwork
+from flows.inputs import read_inputs
+from flows.onnx_import import load_network
+from models.cim.adc import Window, full_range
+from models.cim.choice import MacroChoice
+from models.graph import IntegerGraph, run_graph
+from models.machine_spec import MachineSpec
+from models.ops.convolution import Convolution
+from models.rescale import Integers
+from tests.flows.machines import job, run_jobs, simulator
+from tests.oracles.case import compare
+from tests.random_networks import KINDS, random_codes, random_network
+
+SEED = 4_711
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "fashion_mnist"
+
+NATIVE = MachineSpec(
+    lanes=4, tokens=1, rows=4, vector_lanes=2, depth=512, banks=2, bank_words=4096,
+    param_entries=64, row_group=4, axi_width=32,
+    macro=MacroChoice(preset="pim-qat:native", columns=8, slices=2, die=5),
+)  # fmt: skip
+DIFFERENTIAL = MachineSpec(
+    lanes=3, tokens=2, rows=6, vector_lanes=3, depth=576, banks=2, bank_words=2048,
+    param_entries=128, row_group=4, axi_width=64,
+    macro=MacroChoice(preset="pim-qat:differential", columns=48, slices=8, die=6, adc_bits=5),
+)  # fmt: skip
+LOSSLESS = MachineSpec(
+    lanes=4, tokens=1, rows=4, vector_lanes=2, depth=576, banks=2, bank_words=4096,
+    param_entries=64, row_group=4, axi_width=32,
+    macro=MacroChoice(
+        preset="pim-qat", columns=32, slices=8, adc_bits=8, static=False, dynamic=False
+    ),
+)  # fmt: skip
+RELU = MachineSpec(
+    lanes=16, tokens=1, rows=16, vector_lanes=8, depth=576,
+    macro=MacroChoice(preset="relu-macro", columns=16, slices=1, die=7),
+)  # fmt: skip
+
+
+def random_windows(graph: IntegerGraph, spec: MachineSpec, seed: int) -> dict[str, Window]:
+    """Windows that clip some sums and resolve others."""
+    assert spec.macro is not None
+    rng = np.random.default_rng(seed)
+    full = full_range(spec.macro.spec)
+    found = {}
+    for node in graph.nodes:
+        if isinstance(node.operator, Convolution):
+            step = max(1, full.step >> int(rng.integers(0, 5)))
+            middle = -(step << spec.macro.spec.adc_bits - 1) if spec.macro.spec.signed else 0
+            found[node.name] = Window(step=step, offset=middle)
+    return found
+
+
+def prepared(graph: IntegerGraph, spec: MachineSpec, codes: Integers, seed: int) -> MacroNetwork:
+    return on_machine(graph, spec, codes, windows=random_windows(graph, spec, seed))
+
+
+@pytest.mark.parametrize(
+    ("spec", "seeds"),
+    [pytest.param(NATIVE, 12, id="native"), pytest.param(DIFFERENTIAL, 12, id="differential")],
+)
+def test_random_networks(spec: MachineSpec, seeds: int, simulators: Path, tmp_path: Path) -> None:
+    """84 programs a machine, all kinds of layers, every tensor, under random memory stalls."""
+    jobs, networks = [], []
+    for kind in KINDS:
+        for seed in range(seeds):
+            graph = random_network(kind, seed)
+            codes = random_codes(graph, seed)
+            network = prepared(graph, spec, codes, seed)
+            layers = machine_layers(network, spec)
+            jobs.append(job(f"{kind} network {seed}", graph, codes[0], spec, macro=layers))
+            networks.append((network, codes))
+    system = simulator(spec, simulators, optimise=False)
+    results = run_jobs(system, jobs, tmp_path, seed=SEED)
+    for run, (one, result) in enumerate(zip(jobs, results, strict=True)):
+        network, codes = networks[run]
+        compare(one.name, "output", result.output, network.run(codes[:1], run)[0])
+
+
+def test_whole_network_with_noise(simulators: Path, tmp_path: Path) -> None:
+    """The Fashion-MNIST CNN on a die of the ReLU macro: 8 images, every tensor, noise on."""
+    graph = load_network(EXAMPLES / "resnet_int8.onnx")
+    inputs = read_inputs(EXAMPLES / "samples.npz", graph.tensors[graph.input])
+    network = on_machine(graph, RELU, inputs.codes[8:40])
+    again = from_facts(graph, RELU, as_facts(network))
+    layers = machine_layers(again, RELU)
+    images = inputs.codes[:8]
+    system = simulator(RELU, simulators)
+    jobs = [job(f"image {i}", graph, image, RELU, macro=layers) for i, image in enumerate(images)]
+    results = run_jobs(system, jobs, tmp_path)
+    want = network.run(images)
+    for index, result in enumerate(results):
+        compare(f"image {index}", "output", result.output, want[index])
+    exact = run_graph(graph, images)
+    assert network.die.dynamic
+    assert (want != exact).any(), "noise and mismatch must be there to be seen"
+    assert (want.argmax(-1) == exact.argmax(-1)).mean() >= 0.75
+
+
+def test_lossless_macro_is_the_integer_graph(simulators: Path, tmp_path: Path) -> None:
+    """Without errors, and with a code for every count, every network is the integer graph."""
+    jobs, wants = [], []
+    one = 1 << LOSSLESS.macro.spec.fraction if LOSSLESS.macro else 0
+    for kind in KINDS:
+        for seed in range(4):
+            graph = random_network(kind, seed)
+            codes = random_codes(graph, seed)
+            windows = {name: Window(step=one) for name in random_windows(graph, LOSSLESS, 0)}
+            network = on_machine(graph, LOSSLESS, codes, windows=windows)
+            layers = machine_layers(network, LOSSLESS)
+            jobs.append(job(f"{kind} {seed}", graph, codes[0], LOSSLESS, macro=layers))
+            wants.append(run_graph(graph, codes)[0])
+    results = run_jobs(simulator(LOSSLESS, simulators, optimise=False), jobs, tmp_path, seed=SEED)
+    for item, result, want in zip(jobs, results, wants, strict=True):
+        compare(item.name, "output", result.output, want)
