@@ -24,7 +24,6 @@ DESCRIPTOR_BITS = 1024
 FETCH = 34  # of a descriptor, beyond its beats: the round trip to memory
 QUEUED = 24  # more of it behind bursts that a load has asked for
 LOAD_LATENCY = 36  # of a load beyond its beats
-BUFFER = 64  # bus beats the load unit asks for ahead
 FIRST_WORD = 36  # from the start of a load to its first word, beyond the word's beats
 PIPELINE = 13  # of the vector unit
 VECTOR_LATENCY = 18  # of a vector descriptor beyond its beats
@@ -214,15 +213,16 @@ class Timeline:
         if loaded is not None:
             beats = shape.stream * points.beats_per_word
             bus = np.ceil(beats * self.slowdown).astype(np.int64)
-            first = np.maximum(first, loaded + FIRST_WORD + points.beats_per_word)
+            beside = np.where(bus > fill, min(2, self.behind) * self.fetch, 0)
+            first = np.maximum(first, loaded + FIRST_WORD + points.beats_per_word + beside)
         period_fill = np.maximum(fill, bus)
         older, newer = self.released
         walk = matrix + points.tokens + 4
         # The first two tiles one by one, the others follow with the slower one's period.
-        full0 = np.maximum(np.maximum(first, older) + fill, first + period_fill)
+        full0 = np.maximum(first, older) + period_fill
         start0 = latest(walk, full0, newer)
         release0 = start0 + compute
-        full1 = np.maximum(np.maximum(full0, newer) + fill, first + 2 * period_fill)
+        full1 = np.maximum(full0, newer) + period_fill
         release1 = np.maximum(release0, full1) + compute
         period = np.maximum(compute, period_fill)
         many = shape.tiles > 1
