@@ -1,6 +1,7 @@
 """What ``rowmac estimate`` works out and prints."""
 
 import argparse
+import re
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -149,14 +150,23 @@ def _print(result: dict[str, Any], board: Board) -> None:
     )
     for line in network["assumptions"]:
         print(f"  assumed: {line}")
-    rows = [
-        (
-            one["name"], one["cycles"], 100 * one["cycles"] / network["cycles"], one["read_bytes"],
-            one["bound"],
-        )
-        for one in network["layers"]
-    ]  # fmt: skip
-    print(table(("layer", "cycles", "%", "bytes read", "bound by"), rows))
+    head = ("layer", "times", "cycles", "%", "bytes read", "bound by")
+    print(table(head, _layer_rows(network)))
+
+
+def _layer_rows(network: dict[str, Any]) -> list[tuple[object, ...]]:
+    """Layers whose names differ in the first number only, and whose work is the same, in one row."""
+    groups: dict[object, list[dict[str, Any]]] = {}
+    for one in network["layers"]:
+        pattern = re.sub(r"\d+", "#", one["name"], count=1)
+        groups.setdefault((pattern, one["busy"], one["macs"], one["bound"]), []).append(one)
+    rows: list[tuple[object, ...]] = []
+    for some in groups.values():
+        cycles = sum(one["cycles"] for one in some)
+        read = sum(one["read_bytes"] for one in some)
+        share = 100 * cycles / network["cycles"]
+        rows.append((some[0]["name"], len(some), cycles, share, read, some[0]["bound"]))
+    return rows
 
 
 def _stated(error: dict[str, Any] | None) -> dict[str, str]:

@@ -97,6 +97,14 @@ def test_people_see_the_error_and_what_is_assumed(capsys: Capture) -> None:
     assert "assumed: clock of 100 MHz: no place-and-route was run" in text
 
 
+def test_layers_of_the_same_work_share_a_line(capsys: Capture) -> None:
+    assert main(["estimate", "--network", "deit-tiny"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = [x for x in lines if ".mlp1" in x]
+    assert line.split()[:2] == ["block0.mlp1", "12"]
+    assert len(lines) < 45
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
