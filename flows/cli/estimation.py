@@ -155,7 +155,7 @@ def _print(result: dict[str, Any], board: Board) -> None:
 
 
 def _layer_rows(network: dict[str, Any]) -> list[tuple[object, ...]]:
-    """Layers whose names differ in the first number only, and whose work is the same, in one row."""
+    """One row for layers of the same work whose names differ in the first number only."""
     groups: dict[object, list[dict[str, Any]]] = {}
     for one in network["layers"]:
         pattern = re.sub(r"\d+", "#", one["name"], count=1)
