@@ -1,7 +1,7 @@
 """Measures cycles of layers on simulated machines: what the cycle model's error is stated from.
 
-Appends to ``flows/estimate/data/cycle_points.jsonl``; what is there already is not measured again, so
-that a run can be interrupted and continued.
+Appends to ``flows/estimate/data/cycle_points.jsonl``; what is there already is not measured again:
+a run can be interrupted and continued.
 """
 
 from __future__ import annotations
