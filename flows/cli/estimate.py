@@ -3,6 +3,8 @@
 import argparse
 from typing import Any
 
+from .paths import path
+
 __all__ = ["HELP", "SPEC_FIELDS", "add_arguments", "run"]
 
 HELP = "estimate resources, cycles and memory traffic of a machine; each figure with its error"
@@ -21,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--network",
+        type=_name,
         metavar="FILE|NAME",
         help="ONNX file in QDQ form, or a named workload such as deit-base",
     )
@@ -53,6 +56,10 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
     from .estimation import show
 
     return show(options), 0
+
+
+def _name(text: str) -> str:
+    return str(path(text))
 
 
 def _count(text: str) -> int:

@@ -116,6 +116,8 @@ def test_layers_of_the_same_work_share_a_line(capsys: Capture) -> None:
          f"network must be a file or one of {', '.join(WORKLOADS)}, not 'vgg'"),
         (["--network", "deit-bas"],
          f"network must be a file or one of {', '.join(WORKLOADS)}, not 'deit-bas'; did you "),
+        (["--network", "/"], "cannot read /: Is a directory"),
+        (["--network", "a\0b"], "argument --network: must be a path without NUL characters"),
         (["--network", "no.onnx"], "cannot read no.onnx: No such file or directory"),
         (["--rows", "fixed8"],
          "--rows: rows must be FORMAT:COUNT pairs such as fixed8:12,pot4:20, not 'fixed8'"),
