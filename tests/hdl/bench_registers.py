@@ -29,7 +29,8 @@ from sim.stalls import Stalls
 INPUTS = ("finished", "quiet", "active", "stall", "unit_errors", "tags")
 COUNTERS = [f(u) for f in (busy_register, stall_register) for u in range(UNITS)]
 WINDOW_REGISTERS = [window_register(w) + part for w in range(4) for part in (0, 4)]
-SETTABLE = {Register.INTERRUPT_ENABLE: 1, Register.PROGRAM: 32, Register.WATCHDOG: 32}
+SETTABLE = {Register.INTERRUPT_ENABLE: 1, Register.PROGRAM: 32, Register.WATCHDOG: 32,
+            Register.RUN: 32}  # fmt: skip
 SETTABLE |= dict.fromkeys(WINDOW_REGISTERS, 32)
 READ_ONLY = [Register.ID, Register.VERSION, Register.FINGERPRINT, Register.STATUS, Register.ERROR,
              Register.CYCLES_LOW, Register.CYCLES_HIGH, *COUNTERS]  # fmt: skip
@@ -100,7 +101,7 @@ async def every_register(dut: Any) -> None:
     model |= dict.fromkeys(READ_ONLY, 0)
     fingerprint = int(cocotb.plusargs["fingerprint"])
     model |= {Register.ID: MAGIC, Register.VERSION: VERSION, Register.FINGERPRINT: fingerprint}
-    nowhere = [0x030, 0x03C, 0x054, 0x074, 0x0A0, 0x7FC, 0xFFC]
+    nowhere = [0x034, 0x03C, 0x054, 0x074, 0x0A0, 0x7FC, 0xFFC]
     model |= dict.fromkeys([*nowhere, Register.CONTROL, Register.INTERRUPT_CLEAR], 0)
     for address, want in model.items():
         await m.expect(address, want, "after reset")
@@ -120,6 +121,7 @@ async def every_register(dut: Any) -> None:
     await m.expect(Register.STATUS, 0, "start bit not set")
     assert m.starts == 0
     assert int(dut.program.value) == model[Register.PROGRAM]
+    assert int(dut.run.value) == model[Register.RUN]
     windows = int(dut.windows.value)
     for index, register in enumerate(WINDOW_REGISTERS):
         assert windows >> 32 * index & 0xFFFFFFFF == model[register], f"port of {register:#x}"
@@ -140,6 +142,8 @@ async def settings_hold_during_a_run(dut: Any) -> None:
     await m.bus.write(Register.CONTROL, CONTROL_START)
     assert m.starts == 1
     await m.finish()
+    number = before[Register.RUN] + 1 & 0xFFFFFFFF
+    await m.expect(Register.RUN, number, "the next run has the next number")
     for register, value in before.items():
         await m.bus.write(register, ~value & ((1 << SETTABLE[register]) - 1))
         await m.expect(register, ~value & ((1 << SETTABLE[register]) - 1), "after the run")
