@@ -25,11 +25,13 @@ from benchmarks.resource_points import (
     read_points,
     synthesise_missing,
 )
+from flows.atomic import output_file
 from flows.estimate.parts import machine_parts
 from flows.estimate.points import Points
 from flows.estimate.resources import resource_columns
 from models.memories import block_rams
 
+ERRORS = POINTS.with_name("resource_error.json")
 CYCLES = POINTS.with_name("cycle_error.json")
 
 
@@ -83,13 +85,18 @@ def main() -> None:
         __doc__ or "",
         held_out={"action": "store_true", "help": "machines not fitted to (the only choice)"},
         regenerate={"action": "store_true", "help": "synthesise what is missing first"},
+        store={"action": "store_true", "help": "keep the errors as those that estimates state"},
         points={"type": Path, "default": POINTS},
     )
     # Parts are made only to be named.
     warnings.simplefilter("ignore")
     if options.regenerate:
         synthesise_missing(held_out(), options.points)
-    show(resource_errors(options.points) | cycle_errors(), as_json=options.json)
+    found = resource_errors(options.points)
+    if options.store:
+        with output_file(ERRORS) as file:
+            file.write_text(json.dumps(found, indent=1) + "\n")
+    show(found | cycle_errors(), as_json=options.json)
 
 
 if __name__ == "__main__":

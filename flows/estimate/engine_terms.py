@@ -23,24 +23,31 @@ def machine_blocks(p: Points) -> dict[str, RowBlocks]:
 
 
 def array_terms(p: Points) -> tuple[Terms, Terms]:
-    """Of the array without row classes; its DSP slices take in the first level of the tree."""
+    """Of the array without row classes.
+
+    In the family ``xc7`` slices take in the products' registers and the first level of the tree;
+    in ``xcup`` Yosys leaves both outside.
+    """
     cells = p.rows * p.tokens
     sums = cells * p.acc_width
     adders, registers = _tree_bits(p.lanes)
     store = lut_memory(_store_depth(p), 9 * p.lanes)
     one = np.ones(len(p))
+    groups, outside = -(-p.lanes // 4), p.xcup * cells
     return (
         {
             "one": one,
             "rows": p.rows,
             "sums": sums,
             "tree": cells * adders,
+            "first level": outside * (p.lanes - groups) * 20,
             "lut memory": p.rows * store.luts,
         },
         {
             "one": one,
             "sums": sums,
             "tree": cells * registers,
+            "first level": outside * (18 * p.lanes + 20 * groups) + 9 * p.xcup * p.tokens * p.lanes,
             "lut memory": p.rows * store.registers,
         },
     )

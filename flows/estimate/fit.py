@@ -32,8 +32,8 @@ _BLOCK: tuple[dict[str, float], dict[str, float]]
 _BLOCK = ({"chain": 1, "first": 1}, {"registers": 1, "control": 1})
 STRUCTURE: dict[str, tuple[dict[str, float], dict[str, float]]] = {
     "array": (
-        {"one": 60, "rows": 3, "sums": 2, "tree": 1, "lut memory": 1},
-        {"one": 60, "sums": 2, "tree": 1, "lut memory": 1},
+        {"one": 60, "rows": 3, "sums": 2, "tree": 1, "first level": 1, "lut memory": 1},
+        {"one": 60, "sums": 2, "tree": 1, "first level": 1, "lut memory": 1},
     ),
     "grid": (
         {"one": 60, "rows": 3, "sums": 1, "drain": 1, "lut memory": 1},
@@ -56,7 +56,7 @@ STRUCTURE: dict[str, tuple[dict[str, float], dict[str, float]]] = {
 }
 """LUTs and flip-flops a unit of each term, as the structure says."""
 
-PRODUCTS = ("array", "vector lane", "vector scalar")
+PRODUCTS = ("vector lane", "vector scalar")
 """Parts whose slices take in registers, how many depends on the family; elsewhere flip-flops are
 the design's."""
 

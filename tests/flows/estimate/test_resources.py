@@ -1,0 +1,117 @@
+"""Resource estimates: what is exact, what is monotonic, what is told, and the error of the rest."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.estimate_error import ERRORS, resource_errors
+from flows.errors import UserError
+from flows.estimate.points import FAMILIES, Points
+from flows.estimate.resources import calibration_data, estimate_resources, resource_columns
+from hdl.rows.choose import row_blocks
+from models.machine_spec import MachineSpec
+from models.memories import block_rams
+from models.row_classes import RowClass
+from tests.flows.estimate.machines import machines
+
+FIGURES = ("lut", "ff", "dsp", "bram36")
+families = st.sampled_from(FAMILIES)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.tuples(machines(), families), min_size=1, max_size=4))
+def test_many_machines_are_estimated_as_each_by_itself(some: list[tuple[MachineSpec, str]]) -> None:
+    columns = resource_columns(Points.of([spec for spec, _ in some], [f for _, f in some]))
+    for index, (spec, family) in enumerate(some):
+        alone = estimate_resources(spec, family)
+        for name in FIGURES:
+            assert getattr(columns, name)[index] == getattr(alone, name), name
+        assert len(alone.notes) == sum(bool(out[index]) for out in columns.outside.values())
+
+
+@settings(deadline=None, max_examples=25)
+@given(machines(), families)
+def test_block_ram_and_dsp_slices_are_exact(spec: MachineSpec, family: str) -> None:
+    found = estimate_resources(spec, family)
+    assert found.bram36 == block_rams(spec)
+    if not spec.classes:
+        array = spec.macs_per_cycle
+    else:
+        blocks = row_blocks(
+            [tuple(kind) for kind in spec.classes],
+            family=family,
+            tokens=spec.tokens,
+            lanes=spec.lanes,
+            act_bits=spec.act_bits,
+        )
+        # Blocks of plain multipliers have one slice a product.
+        array = sum(getattr(b, "dsps", b.rows * b.tokens * b.lanes) for b in blocks)
+    assert found.dsp == array + 5 * spec.vector_lanes + 2
+
+
+@settings(deadline=None, max_examples=25)
+@given(machines(), families, st.data())
+def test_a_larger_machine_is_never_cheaper(
+    spec: MachineSpec, family: str, data: st.DataObject
+) -> None:
+    changes: list[dict[str, object]] = [
+        {"banks": 2 * spec.banks},
+        {"param_entries": 2 * spec.param_entries},
+        {"queue_depth": 2 * spec.queue_depth},
+    ]
+    if spec.classes:
+        grown = tuple(RowClass(kind.format, 2 * kind.rows) for kind in spec.classes)
+        changes.append({"rows": 2 * spec.rows, "classes": grown})
+        if spec.act_bits < 8 and not any(kind.fixed for kind in spec.classes):
+            changes.append({"act_bits": spec.act_bits + 1})
+    else:
+        changes.append({"tokens": 2 * spec.tokens})
+    larger = replace(spec, **data.draw(st.sampled_from(changes)))  # type: ignore[arg-type]
+    before, after = estimate_resources(spec, family), estimate_resources(larger, family)
+    for name in FIGURES:
+        assert getattr(after, name) >= getattr(before, name), name
+
+
+def test_extrapolation_is_told() -> None:
+    low, high = calibration_data()["ranges"]["tokens"]
+    inside = MachineSpec(lanes=8, tokens=2, rows=8)
+    assert estimate_resources(inside, "xc7").notes == ()
+    outside = replace(inside, tokens=32)
+    assert high < 32
+    (note,) = estimate_resources(outside, "xc7").notes
+    assert note == (
+        f"tokens = 32 is outside the calibrated range {low} to {high}: "
+        "LUTs and flip-flops are extrapolated"
+    )
+
+
+def test_families_without_an_estimate_are_told() -> None:
+    with pytest.raises(UserError, match=r"^family must be one of xc7, xcup, not 'generic'$"):
+        estimate_resources(MachineSpec(), "generic")
+
+
+@pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
+def test_errors_on_machines_not_fitted_to() -> None:
+    """From the stored figures of Yosys; docs/guides/estimate.md has the table."""
+    errors = resource_errors()
+    assert errors == pytest.approx(json.loads(ERRORS.read_text()))
+    assert errors["machines"] >= 100
+    assert errors["dsp_max_error"] == 0
+    assert errors["bram_max_error"] == 0
+    for metric in ("lut", "ff"):
+        assert errors[f"{metric}_median"] <= 0.05
+        assert errors[f"{metric}_p95"] <= 0.15
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(1, 400))
+def test_columns_of_any_length(count: int) -> None:
+    columns = resource_columns(Points.of([MachineSpec()] * count, "xcup"))
+    assert columns.lut.shape == (count,)
+    assert len(np.unique(columns.lut)) == 1
