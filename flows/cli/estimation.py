@@ -169,15 +169,13 @@ def _layer_rows(network: dict[str, Any]) -> list[tuple[object, ...]]:
     return rows
 
 
-def _stated(error: dict[str, Any] | None) -> dict[str, str]:
-    if error is None:
-        return dict.fromkeys(("lut", "ff", "dsp", "bram36"), "not measured")
+def _stated(error: dict[str, Any]) -> dict[str, str]:
     stated = {
         name: f"{100 * error[f'{name}_median']:.1f} %, 95 %: {100 * error[f'{name}_p95']:.1f} %"
         for name in ("lut", "ff")
     }
-    exact = {"dsp": error["dsp_max_error"], "bram36": error["bram_max_error"]}
-    return stated | {name: f"at most {most}" for name, most in exact.items()}
+    worst = {"dsp": error["dsp_max_error"], "bram36": error["bram_max_error"]}
+    return stated | {name: f"at most {most}" if most else "none" for name, most in worst.items()}
 
 
 def _print_resources(cost: dict[str, Any], board: Board) -> None:

@@ -23,7 +23,7 @@ def resources(spec: MachineSpec, board: Board, *, synthesise: bool) -> dict[str,
     from ..estimate.resources import estimate_resources
 
     found = estimate_resources(spec, board.family)
-    errors = json.loads(ERRORS.read_text()) if ERRORS.exists() else None
+    errors = json.loads(ERRORS.read_text())
     result: dict[str, Any] = {"notes": list(found.notes), "error": errors}
     for name, field in DEVICE.items():
         device = getattr(board.resources, field)

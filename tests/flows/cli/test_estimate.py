@@ -8,6 +8,7 @@ import pytest
 
 from flows.cli import main
 from flows.cli.estimate import SPEC_FIELDS
+from flows.cli.estimation_resources import ERRORS
 from flows.estimate.cycle_points import stated_error
 from flows.estimate.cycles import BOUNDS
 from flows.estimate.machine_synthesis import SynthesisedMachine
@@ -67,6 +68,15 @@ def test_less_bandwidth_is_slower_and_says_so(capsys: Capture) -> None:
     bound = {one["name"]: one["bound"] for one in slow["layers"]}
     assert bound["head"] == "weights (bandwidth)"
     assert "memory yields 100 MB/s" in slow["assumptions"]
+
+
+def test_resources_have_the_error_on_machines_held_out(capsys: Capture) -> None:
+    found = estimate(capsys)["resources"]
+    assert found["lut"]["share"] == pytest.approx(found["lut"]["estimate"] / 53_200)
+    assert found["error"] == json.loads(ERRORS.read_text())
+    assert main(["estimate"]) == 0
+    line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("LUT"))
+    assert f"{100 * found['error']['lut_p95']:.1f} %" in line
 
 
 def test_synthesised_figures_stand_beside_the_estimates(
