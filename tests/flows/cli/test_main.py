@@ -78,7 +78,8 @@ USAGE = [
     (
         ["bulid"],
         """argument VERB: invalid choice: 'bulid' \
-(choose from 'quantise', 'build', 'simulate', 'estimate', 'cim', 'boards', 'operators') (see rowmac --help)""",
+(choose from 'quantise', 'build', 'simulate', 'estimate', 'cim', 'boards', \
+'operators') (see rowmac --help)""",
     ),
     (
         ["build"],
