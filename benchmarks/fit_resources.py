@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import arguments, show
-from benchmarks.resource_points import POINTS, calibration, part_id, read_points
+from benchmarks.resource_points import POINTS, calibration, held_out, part_id, read_points
 from flows.atomic import output_file
 from flows.estimate.fit import fit_parts
 from flows.estimate.parts import machine_parts
@@ -24,13 +24,19 @@ COEFFICIENTS = POINTS.with_name("resource_coefficients.json")
 
 
 def fitted(points: Path = POINTS) -> dict[str, Any]:
-    """Coefficients, and the range of every parameter among the machines they come from."""
+    """Coefficients, and the range of every parameter.
+
+    Coefficients come from the calibration machines alone; ranges are those of all machines whose
+    every part was synthesised, held out or not.
+    """
     known = read_points(points)
     figures, complete = {}, []
-    for spec, family in calibration():
+    machines = calibration()
+    for index, (spec, family) in enumerate((*machines, *held_out())):
         parts = [(part, family) for part in machine_parts(spec, family)]
         some = {part: known[part_id(*part)] for part in parts if part_id(*part) in known}
-        figures |= some
+        if index < len(machines):
+            figures |= some
         if len(some) == len(parts):
             complete.append(spec)
     columns = {name: [getattr(spec, name) for spec in complete] for name in SCALARS}
@@ -39,7 +45,7 @@ def fitted(points: Path = POINTS) -> dict[str, Any]:
         "date": datetime.date.today().isoformat(),
         "parts_synthesised": len(figures),
         "ranges": {name: [min(values), max(values)] for name, values in columns.items()},
-        "parts": fit_parts(calibration(), figures),
+        "parts": fit_parts(machines, figures),
     }
 
 

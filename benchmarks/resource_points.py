@@ -144,7 +144,7 @@ def synthesise_missing(
     left = {
         name: (part, family)
         for name, (part, family) in wanted.items()
-        if name not in known or (stale and digest(part_verilog(part)) != known[name]["verilog"])
+        if name not in known or (stale and digest(part_verilog(part)) != known[name].get("verilog"))
     }
     path.parent.mkdir(exist_ok=True)
     version = yosys_version()

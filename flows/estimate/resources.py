@@ -40,7 +40,8 @@ class Resources:
     lut, ff : fits
     dsp : counted
     bram36 : blocks of 36 Kb, by the memories' shapes
-    notes : one line for each parameter outside the calibrated range
+    notes : one line for each parameter outside the calibrated range, and for each row class of
+        which nothing was calibrated
     """
 
     lut: int
@@ -72,20 +73,26 @@ def estimate_resources(spec: MachineSpec, family: str) -> Resources:
     UserError
         If the family is another one.
     """
-    columns = resource_columns(Points.of([spec], family))
-    ranges = calibration_data()["ranges"]
-    notes = tuple(
+    points = Points.of([spec], family)
+    columns = resource_columns(points)
+    ranges, parts = calibration_data()["ranges"], calibration_data()["parts"]
+    notes = [
         f"{name} = {getattr(spec, name)} is outside the calibrated range "
         f"{ranges[name][0]} to {ranges[name][1]}: LUTs and flip-flops are extrapolated"
         for name, outside in columns.outside.items()
         if outside[0]
-    )
+    ]
+    notes += [
+        f"rows of {name} have no calibration point: their LUTs and flip-flops are counted only"
+        for name, blocks in machine_blocks(points).items()
+        if not parts[blocks.part]["points"]
+    ]
     return Resources(
         lut=int(columns.lut[0]),
         ff=int(columns.ff[0]),
         dsp=int(columns.dsp[0]),
         bram36=int(columns.bram36[0]),
-        notes=notes,
+        notes=tuple(notes),
     )
 
 
