@@ -112,6 +112,8 @@ def resource_columns(p: Points) -> ResourceColumns:
     add("array", array_terms(p), ~p.with_classes)
     add("grid", grid_terms(p, blocks), p.with_classes)
     dsp = LANE_DSP * p.vector_lanes + SCALAR_DSP + np.where(p.with_classes, 0, p.macs_per_cycle)
+    # The store unit multiplies by the beats of a word: a slice, unless that is a shift.
+    dsp = dsp + (p.beats_per_word & (p.beats_per_word - 1) != 0)
     for block in blocks.values():
         add(block.part, (block.lut, block.ff))
         dsp = dsp + block.dsp
