@@ -93,7 +93,9 @@ class WeightUnit(Component):
         address = Signal(signed(STEP.bits))
         m.d.comb += [
             address.eq(start + Mux(direct, inner, column)),
-            reader.i.payload.address.eq(Mux(outside, 0, address)),
+            # What is outside is read all the same, from where this unit reads anyway: another bank
+            # may be busy.
+            reader.i.payload.address.eq(Mux(outside, d.base, address)),
             reader.i.payload.meta.outside.eq(outside),
         ]
         with m.If(begin):

@@ -89,7 +89,6 @@ class ControlRegisters(Component):
             Register.WATCHDOG: watchdog,
             Register.CYCLES_LOW: cycles[:32],
             Register.CYCLES_HIGH: cycles[32:],
-            Register.RUN: self.run,
         }
         for unit in range(UNITS):
             values[busy_register(unit)] = busy[unit]
@@ -98,8 +97,9 @@ class ControlRegisters(Component):
             Register.INTERRUPT_ENABLE: enable,
             Register.PROGRAM: self.program,
             Register.WATCHDOG: watchdog,
-            Register.RUN: self.run,
         }
+        if self.spec.macro is not None:
+            values[Register.RUN] = settable[Register.RUN] = self.run
         for window in range(WINDOWS):
             entry = self.windows[window]
             for offset, field in ((0, entry.base), (4, entry.size)):
@@ -151,8 +151,9 @@ class ControlRegisters(Component):
                         m.d.sync += error.eq(Cat(failures[unit], Const(0, 4), Const(unit, 8), tag))
             with m.Elif(self.finished & self.quiet):
                 m.d.sync += [self.running.eq(0), status_done.eq(1), pending.eq(1)]
-                # Noise is new in every run, whether or not the host numbers them.
-                m.d.sync += self.run.eq(self.run + 1)
+                if self.spec.macro is not None:
+                    # Noise is new in every run, whether or not the host numbers them.
+                    m.d.sync += self.run.eq(self.run + 1)
         with m.If(self.start):
             m.d.sync += [
                 self.running.eq(1),

@@ -10,6 +10,8 @@ from amaranth.lib.wiring import Component, In, connect, flipped
 
 from flows.verilog import emit
 from hdl.control.registers import ControlRegisters
+from models.cim.choice import MacroChoice
+from models.machine_spec import MachineSpec
 from sim.runner import Design, build
 from tests.flows.machines import SMALL
 
@@ -21,8 +23,8 @@ class Registers(Component):
 
     RENAMED = {"interrupt": "o_interrupt"}
 
-    def __init__(self) -> None:
-        self.inner = ControlRegisters(SMALL)
+    def __init__(self, spec: MachineSpec) -> None:
+        self.inner = ControlRegisters(spec)
         members = self.inner.signature.members
         super().__init__({self.RENAMED.get(n, n): member for n, member in members.items()})
 
@@ -38,11 +40,22 @@ class Registers(Component):
         return m
 
 
+AROUND_A_MACRO = MachineSpec(
+    lanes=4, tokens=1, rows=4, vector_lanes=2, depth=64,
+    macro=MacroChoice(preset="pim-qat:native", columns=8, slices=2),
+)  # fmt: skip
+
+
 @pytest.mark.parametrize("seed", [1, 2])
-def test_registers(simulators: Path, tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize("spec", [SMALL, AROUND_A_MACRO], ids=["digital", "macro"])
+def test_registers(simulators: Path, tmp_path: Path, spec: MachineSpec, seed: int) -> None:
     """Every scenario of the bench, in one simulator."""
-    text = emit(Registers(), "registers")
+    text = emit(Registers(spec), "registers")
     simulator = build(Design(top="registers", generated={"registers": text}), simulators)
-    plusargs = {"stalls": str(seed), "fingerprint": str(SMALL.fingerprint)}
+    plusargs = {
+        "stalls": str(seed),
+        "fingerprint": str(spec.fingerprint),
+        "macro": str(spec.macro is not None),
+    }
     outcomes = simulator.run(BENCH, tmp_path, seed=seed, plusargs=plusargs)
     assert len(outcomes) == 6
