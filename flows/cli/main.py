@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from ..errors import RunError, UserError
-from . import boards, build, cim, estimate, operators, quantise, simulate
+from . import boards, build, cim, estimate, operators, quantise, simulate, sweep
 
 __all__ = ["main"]
 
-VERBS = (quantise, build, simulate, estimate, cim, boards, operators)
+VERBS = (quantise, build, simulate, estimate, sweep, cim, boards, operators)
 
 
 class Parser(argparse.ArgumentParser):

@@ -5,7 +5,14 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 __all__ = ["SimulationProgress", "StageProgress"]
 
@@ -63,9 +70,15 @@ class SimulationProgress:
 
 
 class StageProgress:
-    """Context that shows how far each of several stages is."""
+    """Context that shows how far each of several stages is.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    remaining : bool
+        Whether it also shows the time that a stage will still take.
+    """
+
+    def __init__(self, *, remaining: bool = False) -> None:
         console = Console(stderr=True, highlight=False)
         self._live = console.is_terminal
         self._stage = ""
@@ -74,6 +87,7 @@ class StageProgress:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
+            *([TimeRemainingColumn(elapsed_when_finished=True)] if remaining else []),
             console=console,
             transient=True,
             disable=not self._live,
@@ -94,6 +108,9 @@ class StageProgress:
 
     def stage(self, stage: str, done: int, total: int) -> None:
         """Tell what is going on and how much of it is done."""
+        if stage != self._stage:
+            # Speed is a stage's own.
+            self._bar.reset(self._task, description=stage, completed=done, total=total)
         self._bar.update(self._task, description=stage, completed=done, total=total)
         if stage != self._stage and not self._live:
             print(f"{stage} ...", file=sys.stderr)

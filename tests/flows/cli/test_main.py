@@ -78,7 +78,7 @@ USAGE = [
     (
         ["bulid"],
         """argument VERB: invalid choice: 'bulid' \
-(choose from 'quantise', 'build', 'simulate', 'estimate', 'cim', 'boards', \
+(choose from 'quantise', 'build', 'simulate', 'estimate', 'sweep', 'cim', 'boards', \
 'operators') (see rowmac --help)""",
     ),
     (

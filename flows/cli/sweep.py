@@ -1,0 +1,57 @@
+"""``rowmac sweep``: many machines, their figures in a store that survives."""
+
+import argparse
+from typing import Any
+
+from .paths import path
+
+__all__ = ["HELP", "add_arguments", "run"]
+
+HELP = "figures of many machines, analytic or synthesised; goes on where it was interrupted"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Definition, store, stages, workers."""
+    parser.add_argument(
+        "definition",
+        type=path,
+        nargs="?",
+        metavar="SWEEP.toml",
+        help="tables [grid] of lists and [[point]] of single points",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUES",
+        help="a list of the grid, such as lanes=4,8 or tokens=2..8; of texts between slashes, "
+        "such as rows=fixed8:16/fixed8:8,pot4:8",
+    )
+    parser.add_argument(
+        "-o", "--output", type=path, required=True, metavar="FILE", help="store (SQLite)"
+    )
+    parser.add_argument(
+        "--synthesise",
+        choices=("front", "all"),
+        default="",
+        help="run Yosys on points of the Pareto front, or on all",
+    )
+    parser.add_argument(
+        "--simulate",
+        choices=("front", "all"),
+        default="",
+        help="run the network on the machine's Verilog, likewise",
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=0, metavar="N", help="processes (default: all cores)"
+    )
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="of an existing Dask cluster, instead of processes"
+    )
+
+
+def run(options: argparse.Namespace) -> tuple[Any, int]:
+    """Sweep; the result tells how many points there are, and the front."""
+    from .sweeping import show
+
+    return show(options), 0

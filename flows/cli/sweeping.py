@@ -1,0 +1,102 @@
+"""What ``rowmac sweep`` does and prints."""
+
+import argparse
+import json
+from typing import Any
+
+from ..errors import UserError
+from ..sweep.definition import point_key, read_definition
+from ..sweep.evaluate import ESTIMATE
+from ..sweep.front import pareto
+from ..sweep.run import model_mark, sweep
+from ..sweep.store import Store
+from ..sweep.work import SIMULATION, SYNTHESIS
+from ..sweep.workers import DaskWorkers, LocalWorkers, Workers
+from .progress import StageProgress
+from .table import table
+
+__all__ = ["show"]
+
+_SHOWN = 12
+
+
+def show(options: argparse.Namespace) -> dict[str, Any]:
+    """Sweep, print the front, return it with the counts."""
+    if options.jobs < 0:
+        raise UserError(f"--jobs must be at least 0, not {options.jobs}")
+    definition = read_definition(options.definition, options.set)
+    store = Store(options.output, model_mark())
+    workers: Workers = LocalWorkers(options.jobs)
+    if options.scheduler is not None:
+        workers = DaskWorkers(options.scheduler)
+    try:
+        with StageProgress(remaining=True) as progress, workers:
+            sweep(
+                definition,
+                store,
+                workers,
+                synthesise=options.synthesise,
+                simulate=options.simulate,
+                progress=progress.stage,
+            )
+        result = _result(store, {point_key(point) for point in definition})
+    finally:
+        store.close()
+    result["store"] = str(options.output)
+    if not options.json:
+        _print(result)
+    return result
+
+
+def _result(store: Store, keys: set[str]) -> dict[str, Any]:
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    errors: dict[str, int] = {}
+    for outcome in store.outcomes():
+        if outcome.point not in keys:
+            continue
+        if outcome.value is None:
+            errors[str(outcome.error)] = errors.get(str(outcome.error), 0) + 1
+        else:
+            found.setdefault(outcome.point, {})[outcome.stage] = outcome.value
+    good = [key for key in found if "fps" in found[key].get(ESTIMATE, {})]
+    fitting = [key for key in good if found[key][ESTIMATE]["fits"]]
+    by_network: dict[str, list[str]] = {}
+    for key in fitting:
+        by_network.setdefault(json.loads(key)["network"], []).append(key)
+    return {
+        "points": len(keys),
+        "estimated": sum(ESTIMATE in stages for stages in found.values()),
+        "synthesised": sum(SYNTHESIS in stages for stages in found.values()),
+        "simulated": sum(SIMULATION in stages for stages in found.values()),
+        "fitting": len(fitting),
+        "errors": errors,
+        "fronts": {
+            network: [
+                {"point": json.loads(mine[i]), **found[mine[i]][ESTIMATE]}
+                for i in pareto([found[key][ESTIMATE] for key in mine])
+            ]
+            for network, mine in by_network.items()
+        },
+    }
+
+
+def _print(result: dict[str, Any]) -> None:
+    print(
+        f"{result['points']:,} points: {result['estimated']:,} estimated, {result['fitting']:,} of "
+        f"them fit their device with a network; {result['synthesised']:,} synthesised, "
+        f"{result['simulated']:,} simulated"
+    )
+    for text, count in sorted(result["errors"].items(), key=lambda e: -e[1])[:5]:
+        print(f"  {count:,} refused: {text}")
+    for network, front in result["fronts"].items():
+        print(f"\n{network}: Pareto front of {len(front)} points, most images a second first")
+        rows = [
+            (
+                f"{one['fps']:,.1f}", one["lut"], one["dsp"], one["bram36"],
+                f"{100 * one['share']:.0f} % {one['fullest']}",
+                " ".join(f"{k}={v}" for k, v in one["point"].items() if k != "network"),
+            )
+            for one in front[:_SHOWN]
+        ]  # fmt: skip
+        print(table(("FPS", "LUT", "DSP", "BRAM36", "fullest", "point"), rows))
+    print(f"store: {result['store']} (figures are estimates unless synthesised or simulated)")

@@ -1,0 +1,100 @@
+"""What a sweep is to cover: a grid, a list of points, or both."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flows.errors import UserError
+from flows.sweep.parameters import Value, check_names, check_value, parse_values
+
+__all__ = ["Definition", "Point", "point_key", "read_definition"]
+
+Point = Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Definition:
+    """All combinations of ``grid``, then ``points``; what neither says is the board's default."""
+
+    grid: Mapping[str, Sequence[Value]] = field(default_factory=dict)
+    points: Sequence[Point] = ()
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.points) + self._combinations
+
+    @property
+    def _combinations(self) -> int:
+        return math.prod(len(v) for v in self.grid.values()) if self.grid else 0
+
+    def __iter__(self) -> Iterator[dict[str, Value]]:
+        if self.grid:
+            for values in itertools.product(*self.grid.values()):
+                yield dict(zip(self.grid, values, strict=True))
+        for point in self.points:
+            yield dict(point)
+
+
+def point_key(point: Point) -> str:
+    """What a point's results are kept under: its parameters, in order of their names."""
+    return json.dumps(point, sort_keys=True, separators=(",", ":"))
+
+
+def read_definition(file: Path | None, settings: Sequence[str]) -> Definition:
+    """A definition from a TOML file, from ``name=values`` texts, or from both.
+
+    The file has a table ``[grid]`` of lists and tables ``[[point]]``; settings replace lists of
+    the grid.
+
+    Raises
+    ------
+    UserError
+        If the file is none such, a parameter or value is wrong, or nothing is to be covered.
+    """
+    grid: dict[str, list[Value]] = {}
+    points: list[dict[str, Value]] = []
+    if file is not None:
+        grid, points = _read(file)
+    for text in settings:
+        name, equals, values = text.partition("=")
+        if not equals:
+            raise UserError(f"--set must be NAME=VALUES, such as lanes=4,8, not {text!r}")
+        grid[name.strip()] = parse_values(name.strip(), values)
+    if not grid and not points:
+        raise UserError("sweep must have at least one point, such as --set lanes=4,8, not none")
+    return Definition(grid, points)
+
+
+def _read(file: Path) -> tuple[dict[str, list[Value]], list[dict[str, Value]]]:
+    try:
+        found = tomllib.loads(file.read_text())
+    except OSError as error:
+        raise UserError(f"cannot read {file}: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} must be a TOML file: {error}") from None
+    unknown = found.keys() - {"grid", "point"}
+    if unknown:
+        raise UserError(f"{file} must have grid and point tables only, not {min(unknown)!r}")
+    grid, points = found.get("grid", {}), found.get("point", [])
+    if not isinstance(grid, dict) or not isinstance(points, list):
+        raise UserError(f"{file} must have a table [grid] and tables [[point]]")
+    check_names(grid)
+    lists: dict[str, list[Value]] = {}
+    for name, values in grid.items():
+        if isinstance(values, str):
+            lists[name] = parse_values(name, values)
+            continue
+        some = values if isinstance(values, list) else [values]
+        if not some:
+            raise UserError(f"{name} must have at least one value, such as {name} = [...], not []")
+        lists[name] = [check_value(name, value) for value in some]
+    for point in points:
+        if not isinstance(point, dict):
+            raise UserError(f"{file} must have tables [[point]], not {point!r}")
+        check_names(point)
+    return lists, [{n: check_value(n, v) for n, v in point.items()} for point in points]

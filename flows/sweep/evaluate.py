@@ -1,0 +1,192 @@
+"""Figures of many points at once by the analytic model; the errors of one leave the others be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from flows.boards import UnknownBoard, find
+from flows.boards.board import Board
+from flows.errors import UserError
+from flows.estimate.cycles import NEEDS, estimate_cycles
+from flows.estimate.network import Network, find_network
+from flows.estimate.points import Points
+from flows.estimate.resources import ResourceColumns, resource_columns
+from flows.machines import default_machine
+from flows.sweep.definition import Point, point_key
+from flows.sweep.parameters import NUMBERS
+from flows.sweep.store import Outcome
+from models.machine_spec import MachineSpec
+from models.row_classes import RowClass, parse_row_classes
+
+__all__ = ["DEFAULT_BOARD", "ESTIMATE", "board_of", "clock_of", "evaluate", "machine_of"]
+
+ESTIMATE = "estimate"
+DEFAULT_BOARD = "arty-z7-20"
+_DEVICE = {"lut": "luts", "ff": "flip_flops", "dsp": "dsps", "bram36": "block_rams"}
+
+
+@cache
+def _board(name: str) -> Board:
+    try:
+        return find(name)
+    except UnknownBoard as error:
+        raise UserError(str(error)) from None
+
+
+@cache
+def _default(name: str) -> MachineSpec:
+    return default_machine(_board(name))
+
+
+@cache
+def _classes(text: str) -> tuple[RowClass, ...]:
+    return parse_row_classes(text)
+
+
+@cache
+def _network(name: str) -> Network:
+    return find_network(name)
+
+
+def board_of(point: Point) -> Board:
+    """The board a point is for.
+
+    Raises
+    ------
+    UserError
+        If there is none of that name.
+    """
+    return _board(str(point.get("board", DEFAULT_BOARD)))
+
+
+def clock_of(point: Point) -> float:
+    """Assumed clock, MHz."""
+    return float(point.get("clock_mhz", board_of(point).clock_mhz))
+
+
+def machine_of(point: Point) -> MachineSpec:
+    """The machine a point describes.
+
+    Raises
+    ------
+    UserError
+        If there is none such.
+    """
+    given: dict[str, Any] = {name: point[name] for name in NUMBERS if name in point}
+    rows = str(point.get("rows", ""))
+    try:
+        if rows.isdecimal():
+            given["rows"] = int(rows)
+        elif rows:
+            classes = _classes(rows)
+            given |= {"classes": classes, "rows": sum(c.rows for c in classes)}
+        return replace(_default(board_of(point).name), **given)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def evaluate(points: Sequence[Point]) -> list[Outcome]:
+    """Outcomes of points, in their order."""
+    found: dict[int, Outcome] = {}
+    machines: dict[int, MachineSpec] = {}
+    for index, point in enumerate(points):
+        try:
+            if "network" in point:
+                _network(str(point["network"]))
+            machines[index] = machine_of(point)
+        except UserError as error:
+            found[index] = Outcome(point=point_key(point), stage=ESTIMATE, error=str(error))
+    where = np.array(sorted(machines), dtype=np.int64)
+    if len(where):
+        families = [board_of(points[i]).family for i in where]
+        columns = Points.of([machines[i] for i in where], families)
+        values = _resources(columns, [points[i] for i in where])
+        for network in sorted({str(points[i].get("network", "")) for i in where} - {""}):
+            mine = [n for n, i in enumerate(where) if points[i].get("network") == network]
+            chosen = [points[where[n]] for n in mine]
+            _cycles(columns[np.array(mine)], chosen, _network(network), [values[n] for n in mine])
+        for n, index in enumerate(where):
+            lacks = values[n].pop("error", None)
+            found[int(index)] = Outcome(
+                point=point_key(points[index]),
+                stage=ESTIMATE,
+                value=None if lacks else values[n],
+                error=lacks,
+            )
+    return [found[index] for index in range(len(points))]
+
+
+def _resources(columns: Points, points: Sequence[Point]) -> list[dict[str, Any]]:
+    """LUT, FF, DSP, block RAM; the largest share of the device; parameters not calibrated."""
+    cost: ResourceColumns = resource_columns(columns)
+    outside = {name: where for name, where in cost.outside.items() if where.any()}
+    tables = {name: getattr(cost, name).tolist() for name in _DEVICE}
+    macs = columns.macs_per_cycle.tolist()
+    values = []
+    for index, point in enumerate(points):
+        device = board_of(point).resources
+        value: dict[str, Any] = {name: table[index] for name, table in tables.items()}
+        shares = {n: value[n] / getattr(device, f) for n, f in _DEVICE.items()}
+        fullest = max(shares, key=lambda n: shares[n])
+        value |= {
+            "macs_per_cycle": macs[index],
+            "fullest": fullest,
+            "share": round(shares[fullest], 4),
+            "fits": shares[fullest] <= 1,
+        }
+        extrapolated = [name for name, where in outside.items() if where[index]]
+        if extrapolated:
+            value["extrapolated"] = extrapolated
+        values.append(value)
+    return values
+
+
+def _cycles(
+    columns: Points, points: Sequence[Point], network: Network, values: list[dict[str, Any]]
+) -> None:
+    """Add cycles, rates and traffic of a network, by groups of one bandwidth."""
+    rates = np.array([_rate(p) for p in points])
+    for rate in np.unique(rates):
+        mine = np.flatnonzero(rates == rate)
+        limit = None if np.isinf(rate) else float(rate)
+        estimate = estimate_cycles(columns[mine], network.layers, limit, whole=True)
+        total, read = estimate.total.tolist(), estimate.read_bytes.sum(axis=1).tolist()
+        written, fits = estimate.written_bytes.sum(axis=1).tolist(), estimate.fits.tolist()
+        for n, index in enumerate(mine.tolist()):
+            value = values[index]
+            if not fits[n]:
+                value["error"] = _lacking(estimate.needs, estimate.has, n, network.name)
+                continue
+            per_second = clock_of(points[index]) * 1e6 / total[n]
+            gops = 2 * network.macs * per_second / 1e9
+            value |= {
+                "cycles": total[n],
+                "fps": round(per_second, 4),
+                "gops": round(gops, 4),
+                "utilisation": round(network.macs / total[n] / value["macs_per_cycle"], 4),
+                "gops_per_klut": round(gops / value["lut"] * 1000, 4),
+                "read_bytes": read[n],
+                "written_bytes": written[n],
+            }
+            if value["dsp"]:
+                value["gops_per_dsp"] = round(gops / value["dsp"], 5)
+
+
+def _rate(point: Point) -> float:
+    """Bytes a cycle that memory yields, infinite where it is not limited."""
+    if "bandwidth_mb_s" not in point:
+        return float("inf")
+    return float(point["bandwidth_mb_s"]) / clock_of(point)
+
+
+def _lacking(needs: Any, has: Any, index: int, network: str) -> str:
+    for name in NEEDS:
+        needed, there = int(needs[name][index]), int(has[name][index])
+        if needed > there:
+            return f"{name} must be at least {needed} for {network} on this machine, not {there}"
+    raise AssertionError("a machine that does not fit must lack something")

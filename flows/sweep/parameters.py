@@ -1,0 +1,103 @@
+"""Parameters of a sweep, and values of them as people write them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flows.errors import UserError
+
+__all__ = ["PARAMETERS", "Value", "check_names", "parse_values"]
+
+Value = str | int | float
+
+NUMBERS = (
+    "lanes", "tokens", "vector_lanes", "depth", "banks", "bank_words", "param_entries",
+    "row_group", "axi_width", "queue_depth", "act_bits",
+)  # fmt: skip
+"""Whole numbers of a machine's spec."""
+REALS = ("clock_mhz", "bandwidth_mb_s")
+TEXTS = ("board", "network", "rows")
+PARAMETERS = (*TEXTS, *REALS, *NUMBERS)
+"""What a point may say.
+
+``board``; ``network``, a file or a named workload; ``rows``, row classes or a number of plain rows;
+``clock_mhz`` and ``bandwidth_mb_s`` as assumed; the rest as of :class:`MachineSpec`.
+"""
+EXAMPLE = "lanes=4,8 or tokens=2..8"
+
+
+def check_names(names: Mapping[str, Any] | Sequence[str]) -> None:
+    """Refuse what is no parameter.
+
+    Raises
+    ------
+    UserError
+        With the parameter that was probably meant.
+    """
+    for name in names:
+        if name not in PARAMETERS:
+            near = difflib.get_close_matches(name, PARAMETERS, 1)
+            meant = f" (perhaps {near[0]})" if near else ""
+            raise UserError(
+                f"parameter must be one of {', '.join(PARAMETERS)}, not {name!r}{meant}"
+            )
+
+
+def parse_values(name: str, text: str) -> list[Value]:
+    """``4,8``, ``2..8`` or ``4..16:4`` of a number; of a text parts between ``/``.
+
+    Raises
+    ------
+    UserError
+        If there is no value, or one is none of this parameter.
+    """
+    check_names([name])
+    if name in TEXTS:
+        found: list[Value] = [part.strip() for part in text.split("/") if part.strip()]
+        # A path is one value; its slashes are its own.
+        if name == "network" and text.endswith(".onnx"):
+            found = [text]
+    else:
+        found = [value for part in text.split(",") for value in _range(name, part.strip())]
+    if not found:
+        raise UserError(f"{name} must have at least one value, such as {EXAMPLE}, not {text!r}")
+    return found
+
+
+def check_value(name: str, value: object) -> Value:
+    """A value of a parameter, as a file holds it.
+
+    Raises
+    ------
+    UserError
+        If it is of another type.
+    """
+    if name in TEXTS:
+        if isinstance(value, str) and value:
+            return value
+        if name == "rows" and isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        raise UserError(f"{name} must be a text, not {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UserError(f"{name} must be a number, not {value!r}")
+    if name in NUMBERS and not isinstance(value, int):
+        raise UserError(f"{name} must be a whole number, not {value!r}")
+    if value <= 0:
+        raise UserError(f"{name} must be more than 0, not {value!r}")
+    return value
+
+
+def _range(name: str, text: str) -> list[Value]:
+    kind = int if name in NUMBERS else float
+    try:
+        span, _, step = text.partition(":")
+        first, dots, last = span.partition("..")
+        if dots:
+            values: list[Value] = list(range(int(first), int(last) + 1, int(step or 1)))
+        else:
+            values = [kind(text)]
+    except ValueError:
+        raise UserError(f"{name} must be numbers such as {EXAMPLE}, not {text!r}") from None
+    return [check_value(name, value) for value in values]

@@ -1,0 +1,94 @@
+"""A sweep from its definition to its store: what is there is not done again."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+
+from flows.sweep.definition import Definition, Point, point_key
+from flows.sweep.evaluate import ESTIMATE
+from flows.sweep.front import pareto
+from flows.sweep.store import Store
+from flows.sweep.work import SIMULATION, SYNTHESIS, Task, cache_folder
+from flows.sweep.workers import Workers
+
+__all__ = ["BATCH", "model_mark", "sweep"]
+
+BATCH = 2000
+"""Points of an analytic task: as many as its columns are quick for."""
+
+Progress = Callable[[str, int, int], None]
+"""Told the stage, how many of its points are done, and of how many."""
+
+
+def model_mark() -> str:
+    """What results depend on: version and fitted coefficients."""
+    data = Path(__file__).parents[1] / "estimate" / "data" / "resource_coefficients.json"
+    digest = hashlib.sha256(data.read_bytes()).hexdigest()[:12]
+    return f"{importlib.metadata.version('rowmac')}-{digest}"
+
+
+def sweep(
+    definition: Definition,
+    store: Store,
+    workers: Workers,
+    *,
+    synthesise: str = "",
+    simulate: str = "",
+    progress: Progress = lambda stage, done, total: None,
+) -> None:
+    """Do all of a sweep that the store does not have.
+
+    Parameters
+    ----------
+    synthesise, simulate : str
+        ``all`` points, those on the ``front``, or none.
+    """
+    points = {point_key(point): point for point in definition}
+    _stage(ESTIMATE, points, store, workers, BATCH, progress)
+    for stage, which in ((SYNTHESIS, synthesise), (SIMULATION, simulate)):
+        if which:
+            chosen = {key: points[key] for key in _chosen(store, list(points), which)}
+            _stage(stage, chosen, store, workers, 1, progress)
+
+
+def _stage(
+    stage: str,
+    points: Mapping[str, Point],
+    store: Store,
+    workers: Workers,
+    size: int,
+    progress: Progress,
+) -> None:
+    done = store.done(stage)
+    left = iter([point for key, point in points.items() if key not in done])
+    tasks = []
+    while part := list(islice(left, size)):
+        tasks.append(Task(stage, part, cache_folder()))
+    finished = len(points) - sum(len(task.points) for task in tasks)
+    progress(stage, finished, len(points))
+    for outcomes in workers.run(tasks):
+        store.put(outcomes)
+        finished += len(outcomes)
+        progress(stage, finished, len(points))
+
+
+def _chosen(store: Store, keys: Sequence[str], which: str) -> list[str]:
+    """Points that have an estimate; of these the front's, where only that is wanted."""
+    known = {o.point: o.value for o in store.outcomes(ESTIMATE) if o.value is not None}
+    good = [key for key in keys if key in known]
+    if which == "all":
+        return good
+    by_network: dict[str, list[str]] = {}
+    for key in good:
+        if "fps" in known[key]:
+            by_network.setdefault(str(json.loads(key).get("network")), []).append(key)
+    return [
+        mine[index]
+        for mine in by_network.values()
+        for index in pareto([known[key] for key in mine])
+    ]

@@ -1,0 +1,103 @@
+"""Pieces of work of a sweep: what a worker process is given, and what it does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flows.errors import UserError
+from flows.sweep.definition import Point, point_key
+from flows.sweep.evaluate import ESTIMATE, board_of, evaluate, machine_of
+from flows.sweep.store import Outcome
+
+__all__ = ["SIMULATION", "STAGES", "SYNTHESIS", "Task", "work"]
+
+SYNTHESIS = "synthesis"
+SIMULATION = "simulation"
+STAGES = (ESTIMATE, SYNTHESIS, SIMULATION)
+
+Worker = Callable[["Task"], list[Outcome]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Points of one stage that a worker does at a time.
+
+    ``cache`` is a folder for synthesised parts and simulators.
+    """
+
+    stage: str
+    points: Sequence[Point]
+    cache: Path | None = None
+
+
+def work(task: Task) -> list[Outcome]:
+    """Do it. What is wrong with a point is its outcome; the others are done all the same."""
+    if task.stage == ESTIMATE:
+        return evaluate(task.points)
+    one = {SYNTHESIS: _synthesise, SIMULATION: _simulate}[task.stage]
+    found = []
+    for point in task.points:
+        value, error = None, None
+        try:
+            value = one(point, task.cache)
+        except UserError as reason:
+            error = str(reason)
+        except (ValueError, OSError, RuntimeError) as reason:
+            # A tool that fails on one machine must not end the sweep.
+            error = f"{type(reason).__name__}: {reason}"
+        found.append(Outcome(point=point_key(point), stage=task.stage, value=value, error=error))
+    return found
+
+
+def _synthesise(point: Point, cache: Path | None) -> dict[str, Any]:
+    from flows.estimate.machine_synthesis import synthesise_machine
+
+    if cache is not None:
+        cache.mkdir(parents=True, exist_ok=True)
+    found = synthesise_machine(machine_of(point), board_of(point).family, cache=cache)
+    return {
+        "lut": found.lut, "ff": found.ff, "dsp": found.dsp, "bram36": found.bram36,
+        "yosys": found.yosys,
+    }  # fmt: skip
+
+
+def _simulate(point: Point, cache: Path | None) -> dict[str, Any]:
+    """Cycles of one image of zeros; data has no part in them."""
+    import tempfile
+
+    import numpy as np
+
+    from flows.execute import MachineError, build_simulator, memory_layout, run_images
+    from flows.mapper import MappingError, map_network
+    from flows.onnx_import import NetworkError, load_network
+    from sim.runner import BuildFailed, SimulationFailed
+    from sim.verilator import Missing
+
+    name = str(point.get("network", ""))
+    if not name.endswith(".onnx"):
+        raise UserError(f"network must be a file to be simulated, not {name or 'none'}")
+    spec = machine_of(point)
+    try:
+        graph = load_network(Path(name))
+        network = map_network(graph, spec)
+        with tempfile.TemporaryDirectory(prefix="rowmac-") as folder:
+            simulators = Path(folder) if cache is None else cache / "simulators"
+            system = build_simulator(spec, memory_layout(network).end, simulators)
+            zeros = np.zeros((1, *graph.tensors[graph.input].shape), dtype=np.int64)
+            result = run_images(system, network, zeros, Path(folder))[0]
+    except (NetworkError, MappingError, MachineError, BuildFailed, SimulationFailed, Missing) as e:
+        raise UserError(str(e)) from None
+    return {"cycles": result.cycles}
+
+
+def cache_folder() -> Path | None:
+    """Where parts and simulators are kept between sweeps; None where there is no such place."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "rowmac" / "sweep"
+    except RuntimeError:
+        return None
