@@ -177,7 +177,7 @@ class DaskWorkers:
         futures = client.map(self.worker, tasks, pure=False, retries=PATIENCE)
         places = {future.key: index for index, future in enumerate(futures)}
         deaths = dict.fromkeys(places, 0)
-        waiting = as_completed(futures)
+        waiting = as_completed(futures, loop=client.loop)
         for future in waiting:
             try:
                 outcomes = future.result()
