@@ -74,9 +74,11 @@ def resource_errors(points: Path = POINTS) -> dict[str, Any]:
 
 
 def cycle_errors(path: Path = CYCLES) -> dict[str, Any]:
-    """Relative errors of cycles a network, as they were measured last."""
+    """Relative errors of cycles, of layers and of whole images, as they were measured last."""
     known = json.loads(path.read_text())
-    return {f"cycles_{name}": known[f"network_{name}"] for name in ("median", "p95", "max")}
+    names = ("median", "p95", "max")
+    layers = {f"cycles_{name}": known[f"layer_{name}"] for name in names}
+    return layers | {f"image_cycles_{name}": known[f"network_{name}"] for name in names}
 
 
 def main() -> None:
