@@ -73,7 +73,7 @@ def test_an_output_that_differs_is_told(
     folder: Path, cache_home: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One code of the integer graph is changed: the command must see it."""
-    from flows import simulate
+    from flows import build
     from models.graph import run_graph
 
     def wrong(*arguments: object) -> np.ndarray:
@@ -81,7 +81,7 @@ def test_an_output_that_differs_is_told(
         codes.reshape(-1)[3] ^= 1
         return codes
 
-    monkeypatch.setattr(simulate, "run_graph", wrong)
+    monkeypatch.setattr(build, "run_graph", wrong)
     arguments = ["simulate", str(folder), "--inputs", str(SAMPLES), "--json"]
     assert main(arguments) == 1
     facts = json.loads(capsys.readouterr().out)
@@ -303,7 +303,9 @@ def test_bus_error_stops_the_run(
 
     faults = Conditions(fault_read=Response.SLVERR, fault_first=0x4000)
     monkeypatch.setattr(
-        simulate, "image_run", lambda *arguments: image_run(*arguments, conditions=faults)
+        simulate,
+        "image_run",
+        lambda *arguments, **more: image_run(*arguments, **more, conditions=faults),
     )
     assert main(["simulate", str(folder), "--inputs", str(SAMPLES)]) == 1
     (line,) = (line for line in capsys.readouterr().err.splitlines() if "rowmac:" in line)
