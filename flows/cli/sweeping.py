@@ -18,6 +18,10 @@ from .table import table
 __all__ = ["show"]
 
 _SHOWN = 12
+_ASSUMED = (
+    "clocks, the boards' own unless given: no place-and-route was run",
+    "rows of weights in the ratio of a machine's row classes, as rowmac quantise makes them",
+)
 
 
 def show(options: argparse.Namespace) -> dict[str, Any]:
@@ -42,6 +46,7 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
         result = _result(store, {point_key(point) for point in definition})
     finally:
         store.close()
+    result["assumptions"] = list(_ASSUMED)
     result["store"] = str(options.output)
     if not options.json:
         _print(result)
@@ -90,13 +95,17 @@ def _print(result: dict[str, Any]) -> None:
         print(f"  {count:,} refused: {text}")
     for network, front in result["fronts"].items():
         print(f"\n{network}: Pareto front of {len(front)} points, most images a second first")
+        names = [k for one in front for k in one["point"] if k != "network"]
+        varied = {k for k in names if len({str(one["point"].get(k)) for one in front}) > 1}
         rows = [
             (
                 f"{one['fps']:,.1f}", one["lut"], one["dsp"], one["bram36"],
                 f"{100 * one['share']:.0f} % {one['fullest']}",
-                " ".join(f"{k}={v}" for k, v in one["point"].items() if k != "network"),
+                " ".join(f"{k}={v}" for k, v in one["point"].items() if k in varied),
             )
             for one in front[:_SHOWN]
         ]  # fmt: skip
         print(table(("FPS", "LUT", "DSP", "BRAM36", "fullest", "point"), rows))
+    for line in result["assumptions"]:
+        print(f"assumed: {line}")
     print(f"store: {result['store']} (figures are estimates unless synthesised or simulated)")
