@@ -1,0 +1,75 @@
+"""The chosen point of a group: all its figures, and the command that shows more of it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from html import escape
+
+from flows.sweep.evaluate import ESTIMATE
+from flows.sweep.parameters import NUMBERS, PARAMETERS
+from flows.sweep.report.content import Group, difference, measured_fps
+from flows.sweep.report.rows import number
+from flows.sweep.stored import Entry
+from flows.sweep.work import SIMULATION, SYNTHESIS
+
+__all__ = ["chosen", "command"]
+
+_OPTIONS = {"clock_mhz": "--clock", "bandwidth_mb_s": "--bandwidth"}
+_COSTS = {
+    "lut": ("LUTs", "luts"), "ff": ("flip-flops", "flip_flops"), "dsp": ("DSP slices", "dsps"),
+    "bram36": ("block RAMs (36 Kb)", "block_rams"),
+}  # fmt: skip
+
+
+def command(entry: Entry) -> str:
+    """``rowmac estimate`` of a point."""
+    words = ["rowmac", "estimate"]
+    for name in PARAMETERS:
+        value = entry.point.get(name)
+        if value and (name in entry.given or name == "board"):
+            option = _OPTIONS.get(name, f"--{name.replace('_', '-')}")
+            words += [option, f"{value:g}" if isinstance(value, float) else str(value)]
+    return shlex.join(words)
+
+
+def chosen(group: Group) -> Iterator[str]:
+    """The block of the page."""
+    yield "<h3>Chosen point</h3>"
+    if group.chosen is None:
+        yield f"<p>None: {escape(group.rule)}; there is none such.</p>"
+        return
+    entry = group.entries[group.chosen]
+    names = ("rows", "clock_mhz", "bandwidth_mb_s", *NUMBERS)
+    said = ", ".join(f"{n} {entry.point[n]}" for n in names if entry.point.get(n) is not None)
+    yield f"<p>Rule: {escape(group.rule)}.</p>"
+    yield f"<p>{escape(said)}</p><p><code>{escape(command(entry))}</code></p>"
+    real = len(entry.values) > 1
+    head = ["", "estimate", f"% of {group.board.part}"]
+    head += ["synthesised or simulated", "error of the estimate"] if real else []
+    yield '<div class="scroll"><table><thead><tr>'
+    yield f"{''.join(f'<th>{escape(one)}</th>' for one in head)}</tr></thead><tbody>"
+    for cells in _rows(group, entry):
+        some = cells if real else cells[:3]
+        yield f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in some)}</tr>"
+    yield "</tbody></table></div>"
+
+
+def _rows(group: Group, entry: Entry) -> Iterator[tuple[str, str, str, str, str]]:
+    value = entry.values[ESTIMATE]
+    if "fps" in value:
+        clock = f"at an assumed {entry.point['clock_mhz']:g} MHz"
+        rate = measured_fps(entry)
+        yield f"images a second, {clock}", number(value["fps"]), "", number(rate), ""
+        yield "cycles an image", number(value["cycles"]), "", *_real(entry, SIMULATION, "cycles")
+        yield "GOPS", number(value["gops"]), "", "", ""
+    yield "MACs a cycle", number(value["macs_per_cycle"]), "", "", ""
+    for name, (title, field) in _COSTS.items():
+        share = 100 * value[name] / getattr(group.board.resources, field)
+        yield title, number(value[name]), f"{share:.1f}", *_real(entry, SYNTHESIS, name)
+
+
+def _real(entry: Entry, stage: str, name: str) -> tuple[str, str]:
+    error = difference(entry, stage, name)
+    found = number(entry.values.get(stage, {}).get(name))
+    return found, "" if error is None else f"{100 * error:+.1f} %"

@@ -1,0 +1,194 @@
+"""What a sweep's report shows: points by network and board, their front, the one chosen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flows.boards import UnknownBoard, find
+from flows.boards.board import Board
+from flows.errors import UserError
+from flows.sweep.anchors import Anchor, anchors_of
+from flows.sweep.evaluate import ESTIMATE
+from flows.sweep.front import front, pareto
+from flows.sweep.stored import Entry
+from flows.sweep.work import SIMULATION, SYNTHESIS
+
+__all__ = [
+    "PICTURED", "SHOWN", "Group", "difference", "differences", "groups", "measured_fps", "refusals",
+    "select",
+]  # fmt: skip
+
+SHOWN = 2000
+"""Points of a group that the page has; the others are in the CSV."""
+PICTURED = ("lut", "dsp", "bram36")
+"""Costs that have a picture each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Points of one network on one board.
+
+    Attributes
+    ----------
+    network : empty for machines by themselves
+    gain : figure that counts: images a second, or MACs a cycle where there is no network
+    entries : those with an estimate
+    fitting : places of those that fit the device
+    best : places of the Pareto front over gain, LUT, FF, DSP and block RAM, most gain first
+    fronts : places of the front against each pictured cost alone, cheapest first
+    chosen : place of the chosen one, None if none qualifies
+    rule : how it was chosen
+    shown : places of those in the page's table and pictures
+    """
+
+    network: str
+    board: Board
+    gain: str
+    entries: Sequence[Entry]
+    fitting: Sequence[int]
+    best: Sequence[int]
+    fronts: Mapping[str, Sequence[int]]
+    chosen: int | None
+    rule: str
+    shown: Sequence[int]
+    anchors: Sequence[Anchor]
+
+    def estimate(self, place: int) -> dict[str, Any]:
+        """Estimated figures of a point."""
+        return self.entries[place].values[ESTIMATE]
+
+
+def select(entries: Sequence[Entry], network: str | None) -> list[Entry]:
+    """Points of a network, or all.
+
+    Raises
+    ------
+    UserError
+        If there are none of it.
+    """
+    if network is None:
+        return list(entries)
+    mine = [entry for entry in entries if entry.point["network"] == network]
+    if not mine:
+        known = sorted({str(e.point["network"]) for e in entries} - {""})
+        raise UserError(
+            f"network must be one of the store's ({', '.join(known) or 'it has none'}), "
+            f"not {network!r}"
+        )
+    return mine
+
+
+def groups(entries: Iterable[Entry], target: float | None = None) -> list[Group]:
+    """Groups in order of their names; ``target``, images a second, is what a chosen point reaches.
+
+    Raises
+    ------
+    UserError
+        If a board is none of this version.
+    """
+    found: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        if ESTIMATE in entry.values:
+            key = (str(entry.point["network"]), str(entry.point["board"]))
+            found.setdefault(key, []).append(entry)
+    return [_group(*key, found[key], target) for key in sorted(found)]
+
+
+def _group(network: str, board: str, entries: list[Entry], target: float | None) -> Group:
+    try:
+        device = find(board)
+    except UnknownBoard as error:
+        raise UserError(str(error)) from None
+    gain = "fps" if network else "macs_per_cycle"
+    values = [entry.values[ESTIMATE] for entry in entries]
+    fitting = [n for n, value in enumerate(values) if value["fits"]]
+    good = [values[n] for n in fitting]
+    best = [fitting[n] for n in pareto(good, gain)]
+    chosen, rule = _choose(values, fitting, gain, target)
+    fronts = {cost: [fitting[n] for n in front(good, cost, gain)] for cost in PICTURED}
+    kept = [*best, *(n for one in fronts.values() for n in one)]
+    if chosen is not None:
+        kept.insert(0, chosen)
+    return Group(
+        network=network,
+        board=device,
+        gain=gain,
+        entries=entries,
+        fitting=fitting,
+        best=best,
+        fronts=fronts,
+        chosen=chosen,
+        rule=rule,
+        shown=_shown(entries, kept, gain),
+        anchors=anchors_of(network, device.part),
+    )
+
+
+def _choose(
+    values: Sequence[dict[str, Any]], fitting: Sequence[int], gain: str, target: float | None
+) -> tuple[int | None, str]:
+    def cost(place: int) -> tuple[Any, ...]:
+        return values[place]["share"], values[place]["lut"], -values[place][gain]
+
+    if target is None or gain != "fps":
+        name = "images a second" if gain == "fps" else "MACs a cycle"
+        rule = f"of the points that fit the device, the one of most {name} as estimated"
+        return min(fitting, key=lambda n: (-values[n][gain], cost(n)), default=None), rule
+    rule = (
+        f"of the points that fit the device and reach {target:g} images a second as estimated, the "
+        "one that takes the least share of its scarcest resource"
+    )
+    return min((n for n in fitting if values[n][gain] >= target), key=cost, default=None), rule
+
+
+def _shown(entries: Sequence[Entry], kept: Sequence[int], gain: str) -> list[int]:
+    """The front, those that were synthesised or simulated, then the best of the others."""
+    if len(entries) <= SHOWN:
+        return list(range(len(entries)))
+    seen = dict.fromkeys(kept)
+    seen |= dict.fromkeys(n for n, one in enumerate(entries) if len(one.values) > 1)
+
+    def rank(place: int) -> tuple[bool, float]:
+        value = entries[place].values[ESTIMATE]
+        return not value["fits"], -value[gain]
+
+    others = sorted((n for n in range(len(entries)) if n not in seen), key=rank)
+    return sorted([*seen, *others][:SHOWN])
+
+
+def refusals(entries: Iterable[Entry]) -> list[tuple[str, str, int]]:
+    """Stage, reason and number of points that have no figures, most frequent first."""
+    counts = Counter((stage, text) for e in entries for stage, text in e.errors.items())
+    return [(stage, text, count) for (stage, text), count in counts.most_common()]
+
+
+def measured_fps(entry: Entry) -> float | None:
+    """Images a second by simulated cycles at the assumed clock; None if it was not simulated."""
+    if SIMULATION not in entry.values:
+        return None
+    return float(entry.point["clock_mhz"]) * 1e6 / float(entry.values[SIMULATION]["cycles"])
+
+
+def differences(group: Group) -> dict[str, list[float]]:
+    """Relative errors of estimates against what was synthesised or simulated, by figure."""
+    found: dict[str, list[float]] = {}
+    for entry in group.entries:
+        for stage, names in ((SYNTHESIS, ("lut", "ff", "dsp")), (SIMULATION, ("cycles",))):
+            for name in names:
+                error = difference(entry, stage, name)
+                if error is not None:
+                    found.setdefault(name, []).append(error)
+    return found
+
+
+def difference(entry: Entry, stage: str, name: str) -> float | None:
+    """Estimate over what a stage found, less one; None where there is no such pair."""
+    known, real = entry.values.get(ESTIMATE, {}).get(name), entry.values.get(stage, {}).get(name)
+    if known is None or real is None:
+        return None
+    if not real:
+        return 0.0 if not known else None
+    return float(known) / float(real) - 1

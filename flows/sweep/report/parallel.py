@@ -1,0 +1,118 @@
+"""Parallel coordinates: an axis for each parameter that varies and each figure, a line a point."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from flows.sweep.evaluate import ESTIMATE
+from flows.sweep.parameters import PARAMETERS
+from flows.sweep.report.content import Group
+from flows.sweep.report.scale import Scale, axis, short
+from flows.sweep.stored import Entry
+
+__all__ = ["parallel", "varying"]
+
+LEFT, TOP, HEIGHT, BOTTOM = 52, 40, 360, 16
+WIDTH, NARROWEST, WIDEST = 1200, 78, 120
+"""Of the picture where axes then are no nearer than one and no farther than the other."""
+FIGURES = {
+    "lut": "LUT", "dsp": "DSP", "bram36": "block RAM", "fps": "images/s",
+    "macs_per_cycle": "MAC/cycle",
+}  # fmt: skip
+MOST_CHOICES = 24
+"""Values of an axis up to which each has its own place."""
+
+
+def varying(entries: Sequence[Entry]) -> list[str]:
+    """Parameters of which there is more than one value."""
+    names = [n for n in PARAMETERS if n not in ("network", "board")]
+    return [n for n in names if len({entry.point.get(n) for entry in entries}) > 1]
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """A column of places with its marks: (place, text)."""
+
+    name: str
+    places: Sequence[float]
+    marks: Sequence[tuple[float, str]]
+
+
+def parallel(group: Group) -> str:
+    """The picture; empty if there is nothing to compare."""
+    if len(group.shown) < 2:
+        return ""
+    some = [group.entries[n] for n in group.shown]
+    axes = [_parameter(name, [e.point.get(name) for e in some]) for name in varying(some)]
+    figures = [n for n in FIGURES if n != "fps" or group.gain == "fps"]
+    for name in figures:
+        axes.append(_figure(FIGURES[name], [e.values[ESTIMATE][name] for e in some]))
+    step = min(WIDEST, max(NARROWEST, (WIDTH - 2 * LEFT) // (len(axes) - 1)))
+    width = 2 * LEFT + step * (len(axes) - 1)
+    best, fitting = set(group.best), set(group.fitting)
+    rank = [3 if n == group.chosen else (n in fitting) + (n in best) for n in group.shown]
+    kinds = ("off", "fit", "best", "chosen")
+    lines = []
+    for index in sorted(range(len(some)), key=lambda i: rank[i]):
+        points = " ".join(
+            f"{LEFT + step * k},{one.places[index]:.1f}" for k, one in enumerate(axes)
+        )
+        lines.append(
+            f'<polyline class="{kinds[rank[index]]}" data-i="{group.shown[index]}" '
+            f'points="{points}"/>'
+        )
+    label = f"parameters and figures of {len(some):,} points, a line each"
+    box = f'style="min-width:{width}px" viewBox="0 0 {width} {HEIGHT + BOTTOM}"'
+    return "\n".join(
+        [
+            f'<svg class="parallel" {box} role="img" aria-label="{label}">',
+            *lines,
+            *(_drawn(one, LEFT + step * k, k) for k, one in enumerate(axes)),
+            "</svg>",
+        ]
+    )
+
+
+def _drawn(one: _Axis, x: float, index: int) -> str:
+    parts = [
+        f'<line class="axis" x1="{x}" x2="{x}" y1="{TOP}" y2="{HEIGHT}"/>',
+        f'<text class="name" text-anchor="middle" x="{x}" y="16">{escape(one.name)}</text>',
+    ]
+    for place, text in one.marks:
+        cut = text if len(text) <= 16 else f"{text[:15]}…"
+        parts.append(
+            f'<text class="tick halo" text-anchor="middle" x="{x}" y="{place + 4:.1f}">'
+            f"{escape(cut)}<title>{escape(text)}</title></text>"
+        )
+    parts.append(
+        f'<rect class="brush" data-axis="{index}" x="{x - 20}" y="{TOP - 14}" width="40" '
+        f'height="{HEIGHT - TOP + 28}"/><rect class="range" x="{x - 8}" y="0" width="16" '
+        'height="0"/>'
+    )
+    return f"<g>{''.join(parts)}</g>"
+
+
+def _parameter(name: str, values: Sequence[Any]) -> _Axis:
+    known = {value for value in values if value is not None}
+    numbers = all(isinstance(value, int | float) for value in known)
+    if numbers and len(known) > MOST_CHOICES and None not in values:
+        return _figure(name, values)
+    order = sorted(known, key=None if numbers else str)
+    texts = {value: f"{value:,}" if numbers else str(value) for value in order}
+    if None in values:
+        order.append(None)
+        texts[None] = "none"
+    scale = Scale(0, max(len(order) - 1, 1), HEIGHT - 8, TOP + 8)
+    place = {value: scale(n) for n, value in enumerate(order)}
+    every = -(-len(order) // MOST_CHOICES)
+    marks = [(place[value], texts[value]) for value in order[::every]]
+    return _Axis(name, [place[value] for value in values], marks)
+
+
+def _figure(name: str, values: Sequence[float]) -> _Axis:
+    scale = axis(values, HEIGHT - 8, TOP + 8)
+    marks = [(scale(tick), short(tick)) for tick in scale.ticks()]
+    return _Axis(name, [scale(value) for value in values], marks)

@@ -1,0 +1,136 @@
+"""The table of a group's points, as HTML that the page's script can sort."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from flows.sweep.evaluate import ESTIMATE
+from flows.sweep.report.content import Group, difference, measured_fps
+from flows.sweep.report.parallel import varying
+from flows.sweep.stored import Entry
+from flows.sweep.work import SIMULATION, SYNTHESIS
+
+__all__ = ["number", "point_rows"]
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A heading under one of the table's parts, and what it shows of a point."""
+
+    part: str
+    name: str
+    of: Callable[[Entry], str]
+
+
+def number(value: Any) -> str:
+    """As people read it; empty for what is not there."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        size = abs(value)
+        return f"{value:,.3f}" if size < 10 else f"{value:,.1f}" if size < 1000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _parameter(name: str) -> _Column:
+    return _Column("parameters", name, lambda entry: _plain(entry.point.get(name)))
+
+
+def _figure(part: str, stage: str, key: str, name: str) -> _Column:
+    return _Column(part, name, lambda entry: number(entry.values.get(stage, {}).get(key)))
+
+
+def _error(part: str, stage: str, key: str, name: str) -> _Column:
+    def shown(entry: Entry) -> str:
+        error = difference(entry, stage, key)
+        return "" if error is None else f"{100 * error:+.1f} %"
+
+    return _Column(part, name, shown)
+
+
+def _share(entry: Entry) -> str:
+    value = entry.values[ESTIMATE]
+    return f"{100 * value['share']:.1f} % {value['fullest']}"
+
+
+def _fps(entry: Entry) -> str:
+    return number(measured_fps(entry))
+
+
+def _columns(entries: Sequence[Entry], names: Sequence[str]) -> list[_Column]:
+    found = [_parameter(name) for name in names]
+    part = "estimated"
+    if any("fps" in entry.values[ESTIMATE] for entry in entries):
+        found += [
+            _figure(part, ESTIMATE, "fps", "images/s"),
+            _figure(part, ESTIMATE, "cycles", "cycles"),
+            _figure(part, ESTIMATE, "gops", "GOPS"),
+            _figure(part, ESTIMATE, "gops_per_klut", "GOPS/kLUT"),
+        ]
+    found += [
+        _figure(part, ESTIMATE, key, name)
+        for key, name in (
+            ("macs_per_cycle", "MAC/cycle"), ("lut", "LUT"), ("ff", "FF"), ("dsp", "DSP"),
+            ("bram36", "BRAM36"),
+        )
+    ]  # fmt: skip
+    found.append(_Column(part, "fullest", _share))
+    found.append(_Column(part, "outside calibration", _outside))
+    if any(SYNTHESIS in entry.values for entry in entries):
+        part = "synthesised (Yosys), estimate's error"
+        for key, name in (("lut", "LUT"), ("ff", "FF"), ("dsp", "DSP")):
+            found += [_figure(part, SYNTHESIS, key, name), _error(part, SYNTHESIS, key, "error")]
+    if any(SIMULATION in entry.values for entry in entries):
+        part = "simulated, estimate's error"
+        found += [
+            _figure(part, SIMULATION, "cycles", "cycles"),
+            _error(part, SIMULATION, "cycles", "error"),
+            _Column(part, "images/s", _fps),
+        ]
+    return found
+
+
+def _plain(value: Any) -> str:
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _outside(entry: Entry) -> str:
+    return " ".join(entry.values[ESTIMATE].get("extrapolated", ()))
+
+
+def point_rows(group: Group) -> str:
+    """All shown points, those that fit first, most gain first."""
+    entries = [group.entries[n] for n in group.shown]
+    columns = _columns(entries, varying(entries))
+    best, fitting = set(group.best), set(group.fitting)
+    order = sorted(group.shown, key=lambda n: (n not in fitting, -group.estimate(n)[group.gain]))
+    rows = []
+    for n in order:
+        kind = "best" if n in best else "fit" if n in fitting else "off"
+        said = {"best": "front", "fit": "", "off": "does not fit"}[kind]
+        if n == group.chosen:
+            kind, said = "chosen", f"chosen {said}".strip()
+        cells = "".join(f"<td>{escape(c.of(group.entries[n]))}</td>" for c in columns)
+        rows.append(f'<tr class="{kind}" data-i="{n}"><td>{said}</td>{cells}</tr>')
+    return (
+        f'<div class="scroll tall"><table class="points">{_head(columns)}'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _head(columns: Sequence[_Column]) -> str:
+    parts: dict[str, int] = {}
+    for column in columns:
+        parts[column.part] = parts.get(column.part, 0) + 1
+    over = "".join(
+        f'<th scope="colgroup" colspan="{count}">{escape(part)}</th>'
+        for part, count in parts.items()
+    )
+    names = "".join(
+        f'<th scope="col"><button type="button">{escape(name)}</button></th>'
+        for name in ("mark", *(column.name for column in columns))
+    )
+    return f"<thead><tr><td></td>{over}</tr><tr>{names}</tr></thead>"

@@ -1,0 +1,114 @@
+"""What a store holds, read without changing it: points with all that was found of them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flows.boards import UnknownBoard, find
+from flows.errors import UserError
+from flows.machines import default_machine
+from flows.sweep.evaluate import DEFAULT_BOARD
+from flows.sweep.parameters import NUMBERS
+
+__all__ = ["Entry", "Stored", "read_store"]
+
+_FORMAT = "1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A point with its outcomes.
+
+    Attributes
+    ----------
+    point : all parameters; those that the sweep did not set as of the board's default
+    given : names of those that it set
+    values : figures by stage
+    errors : why a stage has none
+    """
+
+    point: dict[str, Any]
+    given: frozenset[str]
+    values: dict[str, dict[str, Any]] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """All of a store; ``model`` tells the version of rowmac and coefficients it is of."""
+
+    path: Path
+    model: str
+    entries: list[Entry]
+
+
+def read_store(path: Path) -> Stored:
+    """Read a store, also one that a sweep is writing to, or of another version of the model.
+
+    Raises
+    ------
+    UserError
+        If it is no store, or has no point in it.
+    """
+    bad = f"store must be a file that rowmac sweep made, not {path}"
+    if not path.is_file():
+        raise UserError(f"{bad} ({'a folder' if path.is_dir() else 'no such file'})")
+    try:
+        with closing(sqlite3.connect(_address(path), uri=True, timeout=30)) as file:
+            marks = dict(file.execute("SELECT name, value FROM sweep"))
+            if marks.get("format") != _FORMAT:
+                raise UserError(f"{bad} (format {marks.get('format')}, not {_FORMAT})")
+            rows = file.execute("SELECT point, stage, value, error FROM result ORDER BY point")
+            entries = list(_entries(rows))
+    except (sqlite3.Error, ValueError, TypeError, AttributeError) as error:
+        raise UserError(f"{bad} ({error})") from None
+    if not entries:
+        raise UserError(f"store must have at least one point, not none: {path}")
+    return Stored(path=path, model=str(marks.get("model")), entries=entries)
+
+
+def _address(path: Path) -> str:
+    """Of a file nobody writes to SQLite needs no files of its own beside it."""
+    mode = "mode=ro" if Path(f"{path}-wal").exists() else "mode=ro&immutable=1"
+    return f"{path.absolute().as_uri()}?{mode}"
+
+
+def _entries(rows: Iterator[tuple[str, str, str | None, str | None]]) -> Iterator[Entry]:
+    last: str | None = None
+    entry: Entry | None = None
+    for key, stage, value, error in rows:
+        if entry is None or key != last:
+            if entry is not None:
+                yield entry
+            given = json.loads(key)
+            entry, last = Entry(point=_filled(given), given=frozenset(given)), key
+        if value is None:
+            entry.errors[stage] = str(error)
+        else:
+            entry.values[stage] = dict(json.loads(value))
+    if entry is not None:
+        yield entry
+
+
+def _filled(given: dict[str, Any]) -> dict[str, Any]:
+    board = given.get("board", DEFAULT_BOARD)
+    return {"board": board, "network": ""} | _defaults(board) | given
+
+
+@cache
+def _defaults(board: str) -> dict[str, Any]:
+    """What a point that says only its board is taken to be."""
+    try:
+        found = find(board)
+    except UnknownBoard:
+        return {}
+    spec = default_machine(found)
+    rows = ",".join(f"{one.format}:{one.rows}" for one in spec.classes) or str(spec.rows)
+    return {"rows": rows, "clock_mhz": found.clock_mhz} | {n: getattr(spec, n) for n in NUMBERS}
