@@ -1,0 +1,44 @@
+"""``rowmac report``: a sweep as one page and one table."""
+
+import argparse
+from typing import Any
+
+from .paths import path
+
+__all__ = ["HELP", "add_arguments", "run"]
+
+HELP = "a sweep's Pareto fronts and points as one HTML page, and as CSV"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Store, outputs, what to choose."""
+    parser.add_argument("store", type=path, metavar="STORE", help="what rowmac sweep has written")
+    parser.add_argument(
+        "-o", "--output", type=path, required=True, metavar="FILE", help="page to write (HTML)"
+    )
+    parser.add_argument("--csv", type=path, metavar="FILE", help="every point as a table as well")
+    parser.add_argument("--network", metavar="NAME", help="points of this network only")
+    parser.add_argument(
+        "--choose",
+        type=_rate,
+        metavar="FPS",
+        help="mark the smallest machine that reaches this many images a second (default: the "
+        "fastest that fits)",
+    )
+
+
+def _rate(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e9:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
+    return value
+
+
+def run(options: argparse.Namespace) -> tuple[Any, int]:
+    """Write; the result tells what is on the page."""
+    from .reporting import show
+
+    return show(options), 0
