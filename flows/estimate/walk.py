@@ -164,6 +164,8 @@ class Walk:
         read = self._read_words(layer)
         made = self._made_words(layer)
         rows = layer.rows_in or layer.positions
+        if layer.work is Work.SCORES:
+            rows //= layer.heads
         if layer.work is Work.VIEW or layer.stem:
             rows = 0
         self._need("banks * bank_words", read * rows + made * layer.positions)
