@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from .numbers import count, rate
 from .paths import path
 
 __all__ = ["HELP", "SPEC_FIELDS", "add_arguments", "run"]
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--network",
-        type=_name,
+        type=lambda text: str(path(text)),
         metavar="FILE|NAME",
         help="ONNX file in QDQ form, or a named workload such as deit-base",
     )
@@ -35,14 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     for name in SPEC_FIELDS:
         parser.add_argument(
-            f"--{name.replace('_', '-')}", type=_count, metavar="N", help="of the machine"
+            f"--{name.replace('_', '-')}", type=count, metavar="N", help="of the machine"
         )
     parser.add_argument(
-        "--clock", type=_rate, metavar="MHZ", help="assumed clock (default: the board's)"
+        "--clock", type=rate, metavar="MHZ", help="assumed clock (default: the board's)"
     )
     parser.add_argument(
         "--bandwidth",
-        type=_rate,
+        type=rate,
         metavar="MB/S",
         help="memory bandwidth (default: what the bus takes at that clock)",
     )
@@ -56,23 +57,3 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
     from .estimation import show
 
     return show(options), 0
-
-
-def _name(text: str) -> str:
-    return str(path(text))
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, not {text!r}")
-    return int(text)
-
-
-def _rate(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1e9:
-        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
-    return value

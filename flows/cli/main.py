@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from ..errors import RunError, UserError
-from . import boards, build, cim, estimate, operators, quantise, report, simulate, sweep
+from . import boards, build, cim, estimate, operators, quantise, report, search, simulate, sweep
 
 __all__ = ["main"]
 
-VERBS = (quantise, build, simulate, estimate, sweep, report, cim, boards, operators)
+VERBS = (quantise, build, simulate, estimate, search, sweep, report, cim, boards, operators)
 
 
 class Parser(argparse.ArgumentParser):

@@ -78,8 +78,8 @@ USAGE = [
     (
         ["bulid"],
         """argument VERB: invalid choice: 'bulid' \
-(choose from 'quantise', 'build', 'simulate', 'estimate', 'sweep', 'report', 'cim', \
-'boards', 'operators') (see rowmac --help)""",
+(choose from 'quantise', 'build', 'simulate', 'estimate', 'search', 'sweep', \
+'report', 'cim', 'boards', 'operators') (see rowmac --help)""",
     ),
     (
         ["build"],

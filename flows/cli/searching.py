@@ -1,0 +1,160 @@
+"""What ``rowmac search`` works out and prints."""
+
+import argparse
+import shlex
+from dataclasses import asdict
+from typing import Any
+
+from models.workloads import WORKLOADS
+
+from ..boards import Board, UnknownBoard, find
+from ..errors import UserError
+from ..search.limits import by_bound, limits
+from ..search.precisions import Precision
+from ..search.search import DEVICE, Found, Goal, SearchResult, search
+from .estimate import SPEC_FIELDS
+from .estimation_resources import resources
+from .progress import StageProgress
+from .table import table
+
+__all__ = ["command", "machine_data", "show"]
+
+
+def show(options: argparse.Namespace) -> dict[str, Any]:
+    """Search and print; returns the same as data."""
+    from ..estimate.network import find_network
+
+    try:
+        board = find(options.board)
+    except UnknownBoard as error:
+        raise UserError(str(error)) from None
+    network = find_network(options.network)
+    goal = Goal(
+        network=network, board=board, fps=options.fps, clock_mhz=options.clock or board.clock_mhz,
+        fill=options.fill,
+    )  # fmt: skip
+    with StageProgress() as progress:
+
+        def tell(precision: Precision, done: int, total: int) -> None:
+            progress.stage("searching precisions, best first", done, total)
+
+        result = search(goal, top=options.top, progress=tell)
+    data = _data(goal, result, options.network)
+    if not options.json:
+        _print(goal, result, data)
+    return data
+
+
+def _data(goal: Goal, result: SearchResult, network: str) -> dict[str, Any]:
+    from ..estimate.cycle_points import stated_error
+
+    return {
+        "network": goal.network.name,
+        "board": goal.board.name,
+        "fps": goal.fps,
+        "assumed_clock_mhz": goal.clock_mhz,
+        "fill": goal.fill,
+        "met": bool(result.machines),
+        "machines": [machine_data(goal, one, network) for one in result.machines],
+        "fastest": machine_data(goal, result.fastest, network) if result.fastest else None,
+        "limits": limits(goal, result),
+        "fps_without_limit_of": result.without,
+        "fps_without_limits": result.unlimited,
+        "tried": [
+            {
+                "precision": one.precision.name,
+                "machines": one.machines,
+                "hold_the_network": one.holding,
+                "fit": one.fitting,
+                "fps": one.fps,
+            }
+            for one in result.tried
+        ],
+        "assumptions": [
+            f"clock of {goal.clock_mhz:g} MHz: no place-and-route was run",
+            "order of precisions is a convention: no accuracy was measured",
+            *_file_assumption(network),
+            *goal.network.assumptions,
+        ],
+        "error": stated_error(),
+    }
+
+
+def _file_assumption(network: str) -> list[str]:
+    if network in WORKLOADS:
+        return []
+    return ["of the file, the shapes of its layers count and not its number formats"]
+
+
+def machine_data(goal: Goal, one: Found, network: str) -> dict[str, Any]:
+    """A machine's estimates, and the command that shows more; of a network by name or file."""
+    spec = one.spec
+    cost = resources(spec, goal.board, synthesise=False)
+    numbers = {name: value for name, value in asdict(spec).items() if name != "classes"}
+    return {
+        "precision": one.precision.name,
+        "ratio": one.ratio,
+        "machine": numbers | {"classes": [f"{c.format}:{c.rows}" for c in spec.classes]},
+        "macs_per_cycle": spec.macs_per_cycle,
+        "cycles": one.cycles,
+        "fps": one.fps,
+        "utilisation": goal.network.macs / one.cycles / spec.macs_per_cycle,
+        "bounds": dict(by_bound(spec, goal.network)),
+        "resources": {name: cost[name] for name in DEVICE},
+        "notes": cost["notes"],
+        "command": command(goal, one, network),
+    }
+
+
+def command(goal: Goal, one: Found, network: str) -> str:
+    """The ``rowmac estimate`` of a machine."""
+    rows = ",".join(f"{c.format}:{c.rows}" for c in one.spec.classes)
+    numbers = (f"--{n.replace('_', '-')} {getattr(one.spec, n)}" for n in SPEC_FIELDS)
+    return (
+        f"rowmac estimate --board {goal.board.name} --network {shlex.quote(network)} "
+        f"--clock {goal.clock_mhz:g} --rows {rows} {' '.join(numbers)}"
+    )
+
+
+def _print(goal: Goal, result: SearchResult, data: dict[str, Any]) -> None:
+    print(
+        f"{goal.network.name} at {goal.fps:g} images a second on {goal.board.title}, "
+        f"{100 * goal.fill:g} % of each resource at most"
+    )
+    head = ("precision", "machines", "that fit", "fastest, images/s")
+    print(table(head, [(t.precision.name, t.machines, t.fitting, t.fps) for t in result.tried]))
+    print()
+    if result.machines:
+        print(f"{result.machines[0].precision.name} is the first that meets the rate (estimates):")
+    else:
+        print("No machine meets the rate:")
+        for line in data["limits"]:
+            print(f"  {line}")
+        if result.fastest:
+            print("The fastest that fits (estimates):")
+    shown = data["machines"] or ([data["fastest"]] if data["fastest"] else [])
+    for one in shown:
+        _print_machine(one, goal.board)
+    error = data["error"]
+    print(f"  error of cycles: of simulated images within {100 * error['network_max']:.1f} %")
+    for line in data["assumptions"]:
+        print(f"  assumed: {line}")
+
+
+def _print_machine(one: dict[str, Any], board: Board) -> None:
+    print(
+        f"  rows {','.join(one['machine']['classes'])}: {one['macs_per_cycle']:,} MAC/cycle, "
+        f"{one['cycles']:,} cycles and {one['fps']:,.1f} images a second"
+    )
+    names = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram36": "block RAM"}
+    used = (
+        f"{one['resources'][n]['estimate']:,} {text} ({100 * one['resources'][n]['share']:.0f} %)"
+        for n, text in names.items()
+    )
+    print(f"    {', '.join(used)}")
+    bounds = (f"{100 * share:.0f} % {name}" for name, share in one["bounds"].items()
+              if share >= 0.005)  # fmt: skip
+    print(f"    cycles by bound: {', '.join(bounds)}")
+    for line in one["notes"]:
+        print(f"    note: {line}")
+    print(f"    {one['command']}")

@@ -1,0 +1,1 @@
+"""The highest precision whose machine meets a frame rate on a board."""

@@ -1,0 +1,121 @@
+"""The machines a search looks at, as columns: all that the choices below allow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flows.estimate.cycles import CycleEstimate
+from flows.estimate.layers import Layer
+from flows.estimate.points import FORMAT_NAMES, SCALARS, Points, bit_length
+from flows.search.lifetimes import live_words
+from flows.search.precisions import Mixture
+from models.machine_spec import MachineSpec
+from models.row_classes import RowClass
+
+__all__ = ["candidates", "complete", "spec_of", "with_act_bits"]
+
+LANES = (4, 8, 12, 16, 24, 32)
+TOKENS = (1, 2, 3, 4, 6, 8, 12, 16)
+VECTOR_LANES = (2, 4, 8, 16, 32, 64)
+MOST_ROWS, MOST_TURNS = 256, 16
+"""Rows at most, and beats in which the vector unit takes a token's results at most."""
+ROW_STEP = 4
+"""Rows of a mixture's second format are multiples of this."""
+BANKS, QUEUE_DEPTH, ROW_GROUP = 4, 4, 16
+LEAST_BANK_WORDS = 512
+"""A 36 Kb block is no shallower."""
+MOST_WORDS, MOST_DEPTH = 1 << 17, 8192
+"""What :class:`~models.machine_spec.MachineSpec` allows."""
+
+Mask = NDArray[np.bool_]
+
+
+def candidates(mixture: Mixture, family: str, axi_width: int) -> Points:
+    """Every array and vector unit with these rows, each with memories yet to be chosen."""
+    shapes: list[NDArray[np.int64]] = []
+    for lanes in LANES:
+        for tokens in TOKENS:
+            for vector_lanes in VECTOR_LANES:
+                if tokens * lanes % (2 * vector_lanes):
+                    continue
+                most = min(MOST_ROWS, MOST_TURNS * vector_lanes)
+                rows = np.arange(vector_lanes, most + 1, vector_lanes)
+                if mixture.second:
+                    rows, second = (
+                        grid.ravel()
+                        for grid in np.meshgrid(rows, np.arange(ROW_STEP, most + 1, ROW_STEP))
+                    )
+                    rows, second = rows[second <= rows], second[second <= rows]
+                else:
+                    second = 0 * rows
+                shape = np.broadcast_to([lanes, tokens, vector_lanes], (len(rows), 3))
+                shapes.append(np.column_stack([shape, rows, second]))
+    lanes_, tokens_, vector_, rows_, second_ = np.concatenate(shapes).astype(np.int64).T
+    one = np.ones(len(rows_), dtype=np.int64)
+    format_rows = np.zeros((len(rows_), len(FORMAT_NAMES)), dtype=np.int64)
+    fixed = FORMAT_NAMES.index(mixture.fixed)
+    first = fixed * one
+    format_rows[:, fixed] = rows_ - second_
+    if mixture.second:
+        other = FORMAT_NAMES.index(mixture.second)
+        format_rows[:, other] = second_
+        first = np.where(second_ == rows_, other, fixed)
+    return Points(
+        lanes=lanes_, tokens=tokens_, rows=rows_, vector_lanes=vector_,
+        depth=2 * lanes_, banks=BANKS * one, bank_words=LEAST_BANK_WORDS * one,
+        param_entries=2 * one, row_group=ROW_GROUP * one, axi_width=axi_width * one,
+        queue_depth=QUEUE_DEPTH * one, act_bits=8 * one, format_rows=format_rows,
+        first_format=first, xcup=np.full(len(one), family == "xcup"),
+    )  # fmt: skip
+
+
+def complete(
+    points: Points, layers: Sequence[Layer], estimate: CycleEstimate
+) -> tuple[Points, Mask]:
+    """The least memories that hold the network, and on which machines they can be had ``[n]``.
+
+    Cycles do not depend on their sizes.
+    """
+    needs = estimate.needs
+    depth = np.maximum(needs["depth"], 2 * points.lanes)
+    least = np.maximum(live_words(points, layers), needs["banks * bank_words"])
+    bank_words = np.maximum(_power(-(-least // BANKS)), LEAST_BANK_WORDS)
+    rows = "rows for activations"
+    good = (
+        (depth <= MOST_DEPTH)
+        & (BANKS * bank_words <= MOST_WORDS)
+        & (needs[rows] <= estimate.has[rows])
+    )
+    entries = np.maximum(_power(needs["param_entries"]), 2)
+    return _replaced(points, depth=depth, bank_words=bank_words, param_entries=entries), good
+
+
+def with_act_bits(points: Points, bits: int) -> Points:
+    """The same machines with activations of so many bits."""
+    return _replaced(points, act_bits=np.full(len(points), bits, dtype=np.int64))
+
+
+def spec_of(points: Points, index: int, mixture: Mixture) -> MachineSpec:
+    """One machine."""
+    numbers: dict[str, Any] = {name: int(getattr(points, name)[index]) for name in SCALARS}
+    counts = [(name, int(points.rows_of(name)[index])) for name in _formats(mixture)]
+    classes = tuple(RowClass(name, count) for name, count in counts if count)
+    return MachineSpec(classes=classes, **numbers)
+
+
+def _formats(mixture: Mixture) -> list[str]:
+    return [name for name in (mixture.fixed, mixture.second) if name]
+
+
+def _replaced(points: Points, **columns: NDArray[np.int64]) -> Points:
+    return Points(**{**vars(points), **columns})
+
+
+def _power(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The next power of two."""
+    powers: NDArray[np.int64] = np.left_shift(1, bit_length(np.maximum(values, 1) - 1))
+    return powers

@@ -1,0 +1,80 @@
+"""Why no machine meets a frame rate."""
+
+from __future__ import annotations
+
+from flows.estimate.cycles import BOUNDS, estimate_cycles
+from flows.estimate.network import Network
+from flows.estimate.points import Points
+from flows.search.search import Goal, SearchResult
+from models.machine_spec import MachineSpec
+
+__all__ = ["by_bound", "limits", "memory_rate"]
+
+NAMES = {"lut": "LUTs", "ff": "flip-flops", "dsp": "DSP slices", "bram36": "block RAM"}
+WORTH = 1.01
+"""By how much a rate must grow for a limit to count as one."""
+
+
+def limits(goal: Goal, result: SearchResult) -> list[str]:
+    """Sentences, most important one first; nothing if a machine meets the rate."""
+    if result.machines:
+        return []
+    network, fastest = goal.network, result.fastest
+    if not any(one.holding for one in result.tried):
+        why = (
+            f"no machine can hold {network.name}: a scratchpad has at most 131,072 words, a row "
+            "of weights 8,192 elements, and products of two activations need fixed-point rows"
+        )
+        return [why]
+    share = f"{100 * goal.fill:g} % of the device"
+    if fastest is None:
+        alone = [NAMES[name] for name, rate in result.without.items() if rate]
+        short = f"not enough {' or '.join(alone)}" if alone else "several resources fall short"
+        found = [f"no machine that can hold {network.name} fits in {share}: {short}"]
+    else:
+        found = [_resources(goal, result, fastest.fps, share)]
+        memory = memory_rate(fastest.spec, network, goal.clock_mhz)
+        found.append(
+            f"the bus of {fastest.spec.axi_width} bits, were it always busy, has time for "
+            f"{memory:,.1f} images a second"
+        )
+        shares = ", ".join(
+            f"{100 * part:.0f} % {bound}" for bound, part in by_bound(fastest.spec, network)
+            if part >= 0.01
+        )  # fmt: skip
+        found.append(f"the fastest machine's cycles by what bounds them: {shares}")
+    found.append(
+        f"on a device without end the fastest machine searched reaches {result.unlimited:,.1f} "
+        "images a second"
+    )
+    return found
+
+
+def _resources(goal: Goal, result: SearchResult, rate: float, share: str) -> str:
+    enough = [NAMES[n] for n, without in result.without.items() if without >= goal.fps]
+    if enough:
+        return f"not enough {' or '.join(enough)} in {share}"
+    helpful = {n: w for n, w in result.without.items() if w > WORTH * rate}
+    if helpful:
+        parts = (
+            f"{w:,.1f} images a second with {NAMES[n]} without end" for n, w in helpful.items()
+        )
+        return f"no single resource is to blame: {', '.join(parts)}"
+    if result.unlimited > WORTH * rate:
+        return f"several resources fall short in {share}"
+    return "not the device's resources: no larger machine searched is faster"
+
+
+def memory_rate(spec: MachineSpec, network: Network, clock_mhz: float) -> float:
+    """Images a second that the bus has time for, were it always busy."""
+    one = estimate_cycles(Points.of([spec], "xcup"), network.layers, whole=True)
+    size = int(one.read_bytes.sum() + one.written_bytes.sum())
+    return clock_mhz * 1e6 * spec.axi_bytes / size
+
+
+def by_bound(spec: MachineSpec, network: Network) -> list[tuple[str, float]]:
+    """Shares of a machine's cycles by what bounds their layers, largest first."""
+    one = estimate_cycles(Points.of([spec], "xcup"), network.layers)
+    cycles, bound = one.cycles[0], one.bound[0]
+    sums = {BOUNDS[b]: float(cycles[bound == b].sum() / cycles.sum()) for b in set(bound.tolist())}
+    return sorted(sums.items(), key=lambda item: -item[1])

@@ -1,0 +1,106 @@
+"""The search against plain enumeration, and what it says where nothing meets."""
+
+import numpy as np
+import pytest
+
+from flows.boards import find
+from flows.estimate.cycles import estimate_cycles
+from flows.estimate.network import find_network
+from flows.estimate.points import Points
+from flows.estimate.resources import estimate_resources
+from flows.search.candidates import candidates, complete, spec_of
+from flows.search.limits import limits
+from flows.search.precisions import PRECISIONS, Mixture, Precision
+from flows.search.search import DEVICE, Found, Goal, search
+from models.machine_spec import MachineSpec
+
+ARTY, ZCU102 = find("arty-z7-20"), find("zcu102")
+
+
+def shares(spec: MachineSpec) -> list[float]:
+    cost = estimate_resources(spec, ARTY.family)
+    return [getattr(cost, name) / getattr(ARTY.resources, of) for name, of in DEVICE.items()]
+
+
+def test_the_cheapest_of_all_machines_that_meet_the_rate() -> None:
+    network, precision = find_network("resnet-8"), PRECISIONS[0]
+    goal = Goal(network=network, board=ARTY, fps=900, clock_mhz=100, fill=0.6)
+    (found,) = search(goal, precisions=[precision]).machines
+    points = candidates(precision.mixture, "xc7", 64)
+    points, holds = complete(points, network.layers, estimate_cycles(points, network.layers))
+    best = None
+    specs = [spec_of(points, int(at), precision.mixture) for at in np.flatnonzero(holds)]
+    cycles = estimate_cycles(Points.of(specs, "xc7"), network.layers, whole=True).total
+    for spec, count in zip(specs, cycles, strict=True):
+        if 100e6 / count < 900:
+            continue
+        used = shares(spec)
+        if max(used) <= 0.6:
+            key = (max(used), estimate_resources(spec, "xc7").lut)
+            best = min(best or (key, spec), (key, spec), key=lambda item: item[0])
+    assert best is not None
+    assert found.spec == best[1]
+    assert found.fullest == pytest.approx(best[0][0])
+
+
+def test_a_higher_rate_costs_precision_or_ratio() -> None:
+    before = (0, 0.0)
+    network = find_network("resnet-8")
+    for fps in (1500, 1800, 2050, 2200):
+        goal = Goal(network=network, board=ARTY, fps=fps, clock_mhz=100)
+        result = search(goal, precisions=PRECISIONS[:9])
+        (found,) = result.machines
+        assert found.fps >= fps
+        place = (PRECISIONS.index(found.precision), found.ratio)
+        assert place >= before
+        # Every better precision was looked at, and none of its machines met the rate.
+        assert [one.precision for one in result.tried] == list(PRECISIONS[: place[0] + 1])
+        assert all(one.fps < fps for one in result.tried[:-1])
+        before = place
+    assert before > (8, 0.0)
+
+
+def test_ranked_by_ratio_then_by_the_fullest_resource() -> None:
+    mixed = Precision(Mixture("fixed8", "pot4"), 8)
+    goal = Goal(network=find_network("deit-tiny"), board=ZCU102, fps=200, clock_mhz=150)
+    found = search(goal, top=20, precisions=[mixed]).machines
+    assert len(found) == 20
+
+    def rank(one: Found) -> tuple[float, float]:
+        return one.ratio, one.fullest
+
+    assert list(found) == sorted(found, key=rank)
+
+
+@pytest.mark.parametrize(
+    ("name", "board", "fps", "lines"),
+    [
+        ("deit-base", ARTY, 1,
+         ["no machine that can hold deit-base fits in 90 % of the device: not enough block RAM",
+          "on a device without end the fastest machine searched reaches"]),
+        ("deit-tiny", ARTY, 30,
+         ["not enough block RAM in 90 % of the device",
+          "the bus of 64 bits, were it always busy, has time for",
+          "the fastest machine's cycles by what bounds them: ",
+          "on a device without end"]),
+        ("deit-tiny", ARTY, 50,
+         ["no single resource is to blame: ", "the bus of 64 bits", "the fastest", "on a device"]),
+    ],
+)  # fmt: skip
+def test_why_no_machine_meets_the_rate(name: str, board, fps: float, lines: list[str]) -> None:  # type: ignore[no-untyped-def]
+    goal = Goal(network=find_network(name), board=board, fps=fps, clock_mhz=100)
+    result = search(goal, precisions=PRECISIONS[:2])
+    said = limits(goal, result)
+    assert len(said) == len(lines)
+    for line, begin in zip(said, lines, strict=True):
+        assert line.startswith(begin)
+    assert not result.machines
+
+
+def test_a_network_that_no_scratchpad_holds() -> None:
+    goal = Goal(network=find_network("deit-tiny"), board=ARTY, fps=1, clock_mhz=100)
+    # Rows of powers of two alone have no place for products of two activations.
+    binary = [Precision(Mixture("pot4"), 8)]
+    result = search(goal, precisions=binary)
+    (line,) = limits(goal, result)
+    assert line.startswith("no machine can hold deit-tiny: a scratchpad has at most 131,072 words")
