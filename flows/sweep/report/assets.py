@@ -13,8 +13,9 @@ h2 { font-size: 1.25rem; margin-top: 2.6rem; border-top: 1px solid var(--line);
   padding-top: 1.2rem; }
 h3 { font-size: 1rem; margin: 1.6rem 0 .4rem; }
 p { margin: .4rem 0; max-width: 78ch; }
-code { display: block; overflow-x: auto; white-space: nowrap;
+code { display: block; overflow-x: auto;
   font-size: .86rem; background: #f3f5f7; padding: .3rem .5rem; border-radius: 3px; }
+code span { white-space: nowrap; }
 .soft { color: var(--soft); font-size: .9rem; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(310px, 1fr)); gap: 1rem; }
 svg { display: block; width: 100%; height: auto; font-size: 11.5px; }
@@ -42,6 +43,7 @@ svg.parallel { max-width: none; } svg.parallel .tick { fill: var(--ink); pointer
 table { border-collapse: collapse; font-size: .86rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .2rem .6rem; text-align: left; white-space: nowrap;
   border-bottom: 1px solid var(--line); }
+.facts td:first-child { white-space: normal; }
 td.wide { white-space: normal; min-width: 16rem; }
 thead { position: sticky; top: 0; background: #f3f5f7; z-index: 1; }
 thead td, thead th { background: #f3f5f7; } th[colspan] { border-left: 1px solid var(--line); }

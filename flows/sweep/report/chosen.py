@@ -43,11 +43,11 @@ def chosen(group: Group) -> Iterator[str]:
     names = ("rows", "clock_mhz", "bandwidth_mb_s", *NUMBERS)
     said = ", ".join(f"{n} {entry.point[n]}" for n in names if entry.point.get(n) is not None)
     yield f"<p>Rule: {escape(group.rule)}.</p>"
-    yield f"<p>{escape(said)}</p><p><code>{escape(command(entry))}</code></p>"
+    yield f"<p>{escape(said)}</p><p><code>{_unbroken(command(entry))}</code></p>"
     real = len(entry.values) > 1
-    head = ["", "estimate", f"% of {group.board.part}"]
+    head = ["", "estimate", "% of device"]
     head += ["synthesised or simulated", "error of the estimate"] if real else []
-    yield '<div class="scroll"><table><thead><tr>'
+    yield '<div class="scroll"><table class="facts"><thead><tr>'
     yield f"{''.join(f'<th>{escape(one)}</th>' for one in head)}</tr></thead><tbody>"
     for cells in _rows(group, entry):
         some = cells if real else cells[:3]
@@ -55,12 +55,17 @@ def chosen(group: Group) -> Iterator[str]:
     yield "</tbody></table></div>"
 
 
+def _unbroken(text: str) -> str:
+    """Lines break between words only, not at the hyphens of options."""
+    return " ".join(f"<span>{escape(word)}</span>" for word in text.split(" "))
+
+
 def _rows(group: Group, entry: Entry) -> Iterator[tuple[str, str, str, str, str]]:
     value = entry.values[ESTIMATE]
     if "fps" in value:
-        clock = f"at an assumed {entry.point['clock_mhz']:g} MHz"
+        clock = f"at {entry.point['clock_mhz']:g} MHz (assumed)"
         rate = measured_fps(entry)
-        yield f"images a second, {clock}", number(value["fps"]), "", number(rate), ""
+        yield f"images a second {clock}", number(value["fps"]), "", number(rate), ""
         yield "cycles an image", number(value["cycles"]), "", *_real(entry, SIMULATION, "cycles")
         yield "GOPS", number(value["gops"]), "", "", ""
     yield "MACs a cycle", number(value["macs_per_cycle"]), "", "", ""

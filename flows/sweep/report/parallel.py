@@ -15,7 +15,7 @@ from flows.sweep.stored import Entry
 
 __all__ = ["parallel", "varying"]
 
-LEFT, TOP, HEIGHT, BOTTOM = 52, 40, 360, 16
+LEFT, TOP, HEIGHT, BOTTOM = 52, 46, 366, 16
 WIDTH, NARROWEST, WIDEST = 1200, 78, 120
 """Of the picture where axes then are no nearer than one and no farther than the other."""
 FIGURES = {
@@ -79,7 +79,11 @@ def parallel(group: Group) -> str:
 def _drawn(one: _Axis, x: float, index: int) -> str:
     parts = [
         f'<line class="axis" x1="{x}" x2="{x}" y1="{TOP}" y2="{HEIGHT}"/>',
-        f'<text class="name" text-anchor="middle" x="{x}" y="16">{escape(one.name)}</text>',
+        *(
+            f'<text class="name" text-anchor="middle" x="{x}" y="{12 + 13 * line}">'
+            f"{escape(part)}</text>"
+            for line, part in enumerate(one.name.split("_", 1))
+        ),
     ]
     for place, text in one.marks:
         cut = text if len(text) <= 16 else f"{text[:15]}…"

@@ -106,7 +106,11 @@ def point_rows(group: Group) -> str:
     entries = [group.entries[n] for n in group.shown]
     columns = _columns(entries, varying(entries))
     best, fitting = set(group.best), set(group.fitting)
-    order = sorted(group.shown, key=lambda n: (n not in fitting, -group.estimate(n)[group.gain]))
+
+    def rank(n: int) -> tuple[bool, float, bool]:
+        return n not in fitting, -group.estimate(n)[group.gain], n != group.chosen
+
+    order = sorted(group.shown, key=rank)
     rows = []
     for n in order:
         kind = "best" if n in best else "fit" if n in fitting else "off"

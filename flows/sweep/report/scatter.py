@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 
 from flows.sweep.report.content import Group, measured_fps
@@ -19,6 +19,8 @@ COST_NAMES = {
 }
 _DEVICE = {"lut": "luts", "dsp": "dsps", "bram36": "block_rams"}
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 380, 310, 52, 14, 26, 46
+LETTER = 12
+"""From a published figure's mark to the middle of its letter."""
 BEYOND = 1.3
 """Costs in the picture: up to so much of the device."""
 LOG_FROM = 8
@@ -85,9 +87,9 @@ def _found(group: Group, n: int, cost: str) -> tuple[float | None, float | None]
 
 def _beyond(count: int) -> Iterator[str]:
     if count:
-        at = f'x="{WIDTH - RIGHT}" y="14"'
-        text = f"{count:,} beyond {BEYOND:g} devices not drawn"
-        yield f'<text class="note" text-anchor="end" {at}>{text}</text>'
+        title = f"{count:,} cost more than {BEYOND:g} times what the device has"
+        yield f'<text class="note" text-anchor="end" x="{WIDTH - RIGHT}" y="14">'
+        yield f"{count:,} beyond, not drawn<title>{title}</title></text>"
 
 
 def _axes(x: Scale, y: Scale, across: str, up: str) -> Iterator[str]:
@@ -112,9 +114,9 @@ def _limit(group: Group, cost: str, x: Scale) -> Iterator[str]:
     has = getattr(group.board.resources, _DEVICE[cost])
     if has > x.high:
         return
-    at = f"{x(has):.1f}"
-    yield f'<line class="limit" x1="{at}" x2="{at}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
-    yield f'<text class="note" text-anchor="end" x="{x(has) - 4:.1f}" y="{TOP + 8}">device</text>'
+    at, low = f"{x(has):.1f}", HEIGHT - BOTTOM
+    yield f'<line class="limit" x1="{at}" x2="{at}" y1="{TOP}" y2="{low}"/>'
+    yield f'<text class="note" text-anchor="end" x="{x(has) - 4:.1f}" y="{low - 6}">device</text>'
 
 
 def _cloud(group: Group, cost: str, x: Scale, y: Scale, inside: set[int]) -> str:
@@ -166,19 +168,33 @@ def _measured(group: Group, cost: str, x: Scale, y: Scale, inside: set[int]) -> 
 
 
 def _anchors(group: Group, cost: str, x: Scale, y: Scale) -> Iterator[str]:
-    for letter, anchor in zip(letters(len(group.anchors)), group.anchors, strict=True):
-        value = getattr(anchor, cost)
-        if value is None:
-            continue
-        across, up = x(value), y(anchor.fps)
+    drawn = [
+        (letter, anchor, x(getattr(anchor, cost)), y(anchor.fps))
+        for letter, anchor in zip(letters(len(group.anchors)), group.anchors, strict=True)
+        if getattr(anchor, cost) is not None
+    ]
+    taken = [(across, up) for *_, across, up in drawn]
+    for letter, anchor, across, up in drawn:
+        side = _free_side(across, up, taken)
+        taken.append((across + side * LETTER, up))
         title = f"{anchor.system}, {anchor.precision}: {anchor.fps:.4g} images a second, published"
-        beside = across - 8 if across > WIDTH - RIGHT - 20 else across + 8
         yield (
             f'<g class="anchor"><title>{escape(title)}</title>'
             f'<path d="M{across:.1f} {up - 5:.1f}l5 5l-5 5l-5 -5z"/>'
-            f'<text text-anchor="{"end" if beside < across else "start"}" x="{beside:.1f}" '
+            f'<text text-anchor="middle" x="{across + side * LETTER:.1f}" '
             f'y="{up + 4:.1f}">{letter}</text></g>'
         )
+
+
+def _free_side(across: float, up: float, taken: Sequence[tuple[float, float]]) -> int:
+    """Right (1) or left (-1) of a mark, where less is in the way of its letter."""
+
+    def clashes(side: int) -> tuple[bool, int]:
+        at = across + side * LETTER
+        near = (abs(at - a) < LETTER - 1 and abs(up - b) < LETTER - 1 for a, b in taken)
+        return not LEFT < at < WIDTH - RIGHT, sum(near)
+
+    return min((1, -1), key=clashes)
 
 
 def _chosen(group: Group, cost: str, x: Scale, y: Scale) -> Iterator[str]:
