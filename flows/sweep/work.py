@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.errors import UserError
+from flows.errors import RunError, UserError
 from flows.sweep.definition import Point, point_key
 from flows.sweep.evaluate import ESTIMATE, board_of, evaluate, machine_of
 from flows.sweep.store import Outcome
@@ -19,6 +19,10 @@ SYNTHESIS = "synthesis"
 SIMULATION = "simulation"
 STAGES = (ESTIMATE, SYNTHESIS, SIMULATION)
 
+ATTEMPTS = 20
+"""Times a tool is run on a point if it is killed each time; the last counts as its failure."""
+
+Stage = Callable[[Point, Path | None], dict[str, Any]]
 Worker = Callable[["Task"], list[Outcome]]
 
 
@@ -43,14 +47,25 @@ def work(task: Task) -> list[Outcome]:
     for point in task.points:
         value, error = None, None
         try:
-            value = one(point, task.cache)
-        except UserError as reason:
+            value = _again_if_killed(one, point, task.cache)
+        except (UserError, RunError) as reason:
             error = str(reason)
         except (ValueError, OSError, RuntimeError) as reason:
             # A tool that fails on one machine must not end the sweep.
             error = f"{type(reason).__name__}: {reason}"
         found.append(Outcome(point=point_key(point), stage=task.stage, value=value, error=error))
     return found
+
+
+def _again_if_killed(one: Stage, point: Point, cache: Path | None) -> dict[str, Any]:
+    from flows.estimate.synthesis import ToolKilledError
+
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return one(point, cache)
+        except ToolKilledError:
+            continue
+    return one(point, cache)
 
 
 def _synthesise(point: Point, cache: Path | None) -> dict[str, Any]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -14,6 +12,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from flows.errors import RunError, UserError
+from flows.orphans import end_group, end_with_parent
 from flows.sweep.store import Outcome
 from flows.sweep.work import Task, Worker, work
 
@@ -203,17 +202,7 @@ def _cores() -> int:
 
 def _worker_begins(parent: int) -> None:
     """A worker ends with the process it works for, and with it whatever it has started."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _die)
     os.setpgid(0, 0)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        _die()
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _die(*_: object) -> None:
-    os.killpg(0, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, end_group)
+    end_with_parent(parent, group=True)
