@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from .numbers import rate
 from .paths import path
 
 __all__ = ["HELP", "add_arguments", "run"]
@@ -20,21 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--network", metavar="NAME", help="points of this network only")
     parser.add_argument(
         "--choose",
-        type=_rate,
+        type=rate,
         metavar="FPS",
         help="mark the smallest machine that reaches this many images a second (default: the "
         "fastest that fits)",
     )
-
-
-def _rate(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1e9:
-        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
-    return value
 
 
 def run(options: argparse.Namespace) -> tuple[Any, int]:
