@@ -50,6 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--synthesise", action="store_true", help="run Yosys as well: minutes; shows both"
     )
+    parser.add_argument(
+        "--vivado",
+        action="store_true",
+        help="run Vivado's synthesis as well, if it is on PATH: minutes to an hour; shows both",
+    )
 
 
 def run(options: argparse.Namespace) -> tuple[Any, int]:

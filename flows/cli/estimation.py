@@ -32,7 +32,9 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
         "macs_per_cycle": spec.macs_per_cycle,
         "assumed_clock_mhz": clock,
     }
-    result["resources"] = resources(spec, board, synthesise=options.synthesise)
+    result["resources"] = resources(
+        spec, board, synthesise=options.synthesise, vivado=options.vivado
+    )
     if options.network is not None:
         result["network"] = _network(spec, clock, options, result["resources"])
     if not options.json:
@@ -191,6 +193,10 @@ def _print_resources(cost: dict[str, Any], board: Board) -> None:
         for row, name in zip(rows, names, strict=True):
             one = cost[name]
             row += [one["synthesised"], 100 * one["error"]] if "synthesised" in one else ["", ""]
+    if "vivado" in cost:
+        head += [f"Vivado {cost['vivado']['version']}", "error %"]
+        for row, name in zip(rows, names, strict=True):
+            row += [cost[name]["vivado"], 100 * cost[name]["error_to_vivado"]]
     print(table(head, rows))
     for line in cost["notes"]:
         print(f"  note: {line}")

@@ -18,10 +18,17 @@ ERRORS = Path(__file__).parents[1] / "estimate" / "data" / "resource_error.json"
 DEVICE = {"lut": "luts", "ff": "flip_flops", "dsp": "dsps", "bram36": "block_rams"}
 
 
-def resources(spec: MachineSpec, board: Board, *, synthesise: bool) -> dict[str, Any]:
+def resources(
+    spec: MachineSpec, board: Board, *, synthesise: bool, vivado: bool = False
+) -> dict[str, Any]:
     """Each figure with its share of the device and the error on machines held out."""
     from ..estimate.resources import estimate_resources
 
+    if vivado:
+        # What is missing is told before Yosys takes its minutes.
+        from ..estimate.vivado import find_vivado
+
+        find_vivado()
     found = estimate_resources(spec, board.family)
     errors = json.loads(ERRORS.read_text())
     result: dict[str, Any] = {"notes": list(found.notes), "error": errors}
@@ -31,6 +38,8 @@ def resources(spec: MachineSpec, board: Board, *, synthesise: bool) -> dict[str,
         result[name] = {"estimate": value, "device": device, "share": value / device}
     if synthesise:
         _synthesise(spec, board.family, result)
+    if vivado:
+        _vivado(spec, board, result)
     return result
 
 
@@ -59,4 +68,20 @@ def _synthesise(spec: MachineSpec, family: str, result: dict[str, Any]) -> None:
         result[name] |= {
             "synthesised": value,
             "error": result[name]["estimate"] / max(value, 1) - 1,
+        }
+
+
+def _vivado(spec: MachineSpec, board: Board, result: dict[str, Any]) -> None:
+    """Add what Vivado's synthesis finds for the whole machine."""
+    from ..estimate.vivado import vivado_utilisation
+
+    with StageProgress() as progress:
+        progress.stage("Vivado: synthesis out of context", 0, 1)
+        found = vivado_utilisation(spec, board.family, board.part)
+    result["vivado"] = {"version": found.version, "part": board.part}
+    for name in DEVICE:
+        value = getattr(found, name)
+        result[name] |= {
+            "vivado": value,
+            "error_to_vivado": result[name]["estimate"] / max(value, 1) - 1,
         }
