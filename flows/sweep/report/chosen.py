@@ -8,8 +8,9 @@ from html import escape
 
 from flows.sweep.evaluate import ESTIMATE
 from flows.sweep.parameters import NUMBERS, PARAMETERS
-from flows.sweep.report.content import Group, difference, measured_fps
-from flows.sweep.report.rows import number
+from flows.sweep.report.content import Group
+from flows.sweep.report.measured import difference, measured_fps, own_figure
+from flows.sweep.report.rows import number, plain
 from flows.sweep.stored import Entry
 from flows.sweep.work import SIMULATION, SYNTHESIS
 
@@ -29,7 +30,7 @@ def command(entry: Entry) -> str:
         value = entry.point.get(name)
         if value and (name in entry.given or name == "board"):
             option = _OPTIONS.get(name, f"--{name.replace('_', '-')}")
-            words += [option, f"{value:g}" if isinstance(value, float) else str(value)]
+            words += [option, plain(value)]
     return shlex.join(words)
 
 
@@ -41,7 +42,9 @@ def chosen(group: Group) -> Iterator[str]:
         return
     entry = group.entries[group.chosen]
     names = ("rows", "clock_mhz", "bandwidth_mb_s", *NUMBERS)
-    said = ", ".join(f"{n} {entry.point[n]}" for n in names if entry.point.get(n) is not None)
+    said = ", ".join(
+        f"{n} {plain(entry.point[n])}" for n in names if entry.point.get(n) is not None
+    )
     yield f"<p>Rule: {escape(group.rule)}.</p>"
     yield f"<p>{escape(said)}</p><p><code>{_unbroken(command(entry))}</code></p>"
     real = len(entry.values) > 1
@@ -76,5 +79,5 @@ def _rows(group: Group, entry: Entry) -> Iterator[tuple[str, str, str, str, str]
 
 def _real(entry: Entry, stage: str, name: str) -> tuple[str, str]:
     error = difference(entry, stage, name)
-    found = number(entry.values.get(stage, {}).get(name))
+    found = number(own_figure(entry, stage, name))
     return found, "" if error is None else f"{100 * error:+.1f} %"

@@ -14,12 +14,8 @@ from flows.sweep.anchors import Anchor, anchors_of
 from flows.sweep.evaluate import ESTIMATE
 from flows.sweep.front import front, pareto
 from flows.sweep.stored import Entry
-from flows.sweep.work import SIMULATION, SYNTHESIS
 
-__all__ = [
-    "PICTURED", "SHOWN", "Group", "difference", "differences", "groups", "measured_fps", "refusals",
-    "select",
-]  # fmt: skip
+__all__ = ["PICTURED", "SHOWN", "Group", "groups", "refusals", "select"]
 
 SHOWN = 2000
 """Points of a group that the page has; the others are in the CSV."""
@@ -163,32 +159,3 @@ def refusals(entries: Iterable[Entry]) -> list[tuple[str, str, int]]:
     """Stage, reason and number of points that have no figures, most frequent first."""
     counts = Counter((stage, text) for e in entries for stage, text in e.errors.items())
     return [(stage, text, count) for (stage, text), count in counts.most_common()]
-
-
-def measured_fps(entry: Entry) -> float | None:
-    """Images a second by simulated cycles at the assumed clock; None if it was not simulated."""
-    if SIMULATION not in entry.values:
-        return None
-    return float(entry.point["clock_mhz"]) * 1e6 / float(entry.values[SIMULATION]["cycles"])
-
-
-def differences(group: Group) -> dict[str, list[float]]:
-    """Relative errors of estimates against what was synthesised or simulated, by figure."""
-    found: dict[str, list[float]] = {}
-    for entry in group.entries:
-        for stage, names in ((SYNTHESIS, ("lut", "ff", "dsp")), (SIMULATION, ("cycles",))):
-            for name in names:
-                error = difference(entry, stage, name)
-                if error is not None:
-                    found.setdefault(name, []).append(error)
-    return found
-
-
-def difference(entry: Entry, stage: str, name: str) -> float | None:
-    """Estimate over what a stage found, less one; None where there is no such pair."""
-    known, real = entry.values.get(ESTIMATE, {}).get(name), entry.values.get(stage, {}).get(name)
-    if known is None or real is None:
-        return None
-    if not real:
-        return 0.0 if not known else None
-    return float(known) / float(real) - 1

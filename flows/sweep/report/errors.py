@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from flows.estimate.cycle_points import stated_error
-from flows.sweep.report.content import Group, differences
+from flows.sweep.report.content import Group
+from flows.sweep.report.measured import differences
 from flows.sweep.run import model_mark
 
 __all__ = ["found_errors", "known_errors"]
@@ -39,11 +40,11 @@ def known_errors(model: str) -> str:
 
 def found_errors(group: Group) -> Iterator[str]:
     """Errors in this sweep, of what was synthesised or simulated."""
-    for name, some in differences(group).items():
+    for name, some in differences(group.entries).items():
         size = np.abs(some)
         by = "simulation" if name == "cycles" else "synthesis"
         yield (
-            f"{_NAMES[name]} against {by}, {len(some):,} points: "
+            f"{_NAMES[name]} against {by}, {len(some):,} point{'s' * (len(some) > 1)}: "
             f"{_percent(float(np.median(size)))} median, {_percent(float(size.max()))} at most"
         )
 

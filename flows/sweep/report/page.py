@@ -12,7 +12,7 @@ from flows.sweep.report.chosen import chosen
 from flows.sweep.report.content import PICTURED, Group, refusals
 from flows.sweep.report.errors import found_errors, known_errors
 from flows.sweep.report.parallel import parallel, varying
-from flows.sweep.report.rows import number, point_rows
+from flows.sweep.report.rows import number, plain, point_rows
 from flows.sweep.report.scatter import letters, scatter
 from flows.sweep.stored import Stored
 from flows.sweep.work import SIMULATION, SYNTHESIS
@@ -81,7 +81,9 @@ def _section(group: Group, index: int) -> Iterator[str]:
         f"{escape(group.board.part)}, {len(group.best):,} are on the Pareto front. "
         f"{escape(_constants(group))}</p>"
     )
-    yield from (f'<p class="soft">{escape(line)}.</p>' for line in found_errors(group))
+    errors = "; ".join(found_errors(group))
+    if errors:
+        yield f'<p class="soft">Errors of the estimates here: {escape(errors)}.</p>'
     yield from chosen(group)
     yield "<h3>What a resource buys</h3>"
     yield _key(group)
@@ -106,7 +108,9 @@ def _section(group: Group, index: int) -> Iterator[str]:
 def _constants(group: Group) -> str:
     moving = {*varying(group.entries), "network", "board"}
     point = group.entries[0].point
-    same = [f"{n} {point[n]}" for n in PARAMETERS if n not in moving and point.get(n) is not None]
+    same = [
+        f"{n} {plain(point[n])}" for n in PARAMETERS if n not in moving and point.get(n) is not None
+    ]
     return f"The same in all: {', '.join(same)}." if same else ""
 
 

@@ -65,7 +65,7 @@ def parallel(group: Group) -> str:
             f'points="{points}"/>'
         )
     label = f"parameters and figures of {len(some):,} points, a line each"
-    box = f'style="min-width:{width}px" viewBox="0 0 {width} {HEIGHT + BOTTOM}"'
+    box = f'style="width:{width}px" viewBox="0 0 {width} {HEIGHT + BOTTOM}"'
     return "\n".join(
         [
             f'<svg class="parallel" {box} role="img" aria-label="{label}">',
@@ -105,7 +105,7 @@ def _parameter(name: str, values: Sequence[Any]) -> _Axis:
     if numbers and len(known) > MOST_CHOICES and None not in values:
         return _figure(name, values)
     order = sorted(known, key=None if numbers else str)
-    texts = {value: f"{value:,}" if numbers else str(value) for value in order}
+    texts = {value: f"{value:,.10g}" if numbers else str(value) for value in order}
     if None in values:
         order.append(None)
         texts[None] = "none"

@@ -8,12 +8,13 @@ from html import escape
 from typing import Any
 
 from flows.sweep.evaluate import ESTIMATE
-from flows.sweep.report.content import Group, difference, measured_fps
+from flows.sweep.report.content import Group
+from flows.sweep.report.measured import difference, measured_fps
 from flows.sweep.report.parallel import varying
 from flows.sweep.stored import Entry
 from flows.sweep.work import SIMULATION, SYNTHESIS
 
-__all__ = ["number", "point_rows"]
+__all__ = ["number", "plain", "point_rows"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def number(value: Any) -> str:
 
 
 def _parameter(name: str) -> _Column:
-    return _Column("parameters", name, lambda entry: _plain(entry.point.get(name)))
+    return _Column("parameters", name, lambda entry: plain(entry.point.get(name)))
 
 
 def _figure(part: str, stage: str, key: str, name: str) -> _Column:
@@ -93,7 +94,8 @@ def _columns(entries: Sequence[Entry], names: Sequence[str]) -> list[_Column]:
     return found
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """A parameter's value as one writes it."""
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 

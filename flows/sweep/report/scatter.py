@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from flows.sweep.report.content import Group, measured_fps
+from flows.sweep.report.content import Group
+from flows.sweep.report.measured import measured_fps, own_figure
 from flows.sweep.report.scale import Scale, axis, short
 from flows.sweep.work import SIMULATION, SYNTHESIS
 
@@ -82,7 +83,7 @@ def _found(group: Group, n: int, cost: str) -> tuple[float | None, float | None]
     """Simulated gain and synthesised cost of a point, each None where there is none."""
     entry = group.entries[n]
     fps = measured_fps(entry) if group.gain == "fps" else None
-    return fps, entry.values.get(SYNTHESIS, {}).get(cost)
+    return fps, own_figure(entry, SYNTHESIS, cost)
 
 
 def _beyond(count: int) -> Iterator[str]:
