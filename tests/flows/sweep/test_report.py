@@ -6,29 +6,23 @@ import csv
 import json
 import re
 import shlex
-import sqlite3
-from collections.abc import Callable
-from dataclasses import asdict
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from flows.boards import BOARDS
 from flows.cli import main
 from flows.errors import UserError
 from flows.sweep.anchors import ANCHORS, anchors_of
-from flows.sweep.evaluate import ESTIMATE, machine_of
+from flows.sweep.evaluate import ESTIMATE
 from flows.sweep.front import COSTS
-from flows.sweep.parameters import NUMBERS, PARAMETERS
+from flows.sweep.parameters import PARAMETERS
 from flows.sweep.report import content
 from flows.sweep.report.chosen import command
 from flows.sweep.report.content import groups, refusals, select
 from flows.sweep.report.csv_file import write_csv
 from flows.sweep.report.page import render
-from flows.sweep.report.scale import Scale, axis
 from flows.sweep.run import model_mark
 from flows.sweep.store import Outcome, Store
 from flows.sweep.stored import Stored, read_store
@@ -239,17 +233,6 @@ def test_table_has_everything_exactly(
         assert sum(int(row[mark]) for row in rows) == count
 
 
-def test_what_a_point_does_not_say_is_what_it_was_evaluated_with(stored: Stored) -> None:
-    for entry in stored.entries:
-        if ESTIMATE not in entry.values:
-            continue
-        spec = asdict(machine_of({name: entry.point[name] for name in entry.given}))
-        assert {name: entry.point[name] for name in NUMBERS} == {n: spec[n] for n in NUMBERS}
-        assert machine_of({n: v for n, v in entry.point.items() if v}) == machine_of(
-            {name: entry.point[name] for name in entry.given}
-        )
-
-
 def test_the_command_of_the_chosen_point_finds_its_figures(stored: Stored, capsys: Capture) -> None:
     for group in groups([e for e in stored.entries if e.point["network"] != ODD]):
         assert group.chosen is not None
@@ -262,80 +245,6 @@ def test_the_command_of_the_chosen_point_finds_its_figures(stored: Stored, capsy
         if group.network:
             assert said["network"]["cycles"] == value["cycles"]
             assert said["network"]["frames_per_second"] == pytest.approx(value["fps"], abs=1e-4)
-
-
-def test_reading_leaves_the_store_as_it_is(made: tuple[Path, list[Outcome]]) -> None:
-    path = made[0]
-    before = path.read_bytes()
-    read_store(path)
-    assert path.read_bytes() == before
-    assert [one.name for one in path.parent.iterdir()] == [path.name]
-
-
-def test_a_store_that_is_being_written_can_be_read(tmp_path: Path) -> None:
-    store = Store(tmp_path / "s", model_mark())
-    try:
-        store.put([Outcome(point='{"lanes":4}', stage=ESTIMATE, error="late")])
-        (entry,) = read_store(tmp_path / "s").entries
-        assert entry.errors == {ESTIMATE: "late"}
-    finally:
-        store.close()
-
-
-def _text(path: Path) -> None:
-    path.write_text("lanes,tokens\n" * 100)
-
-
-def _foreign(path: Path) -> None:
-    file = sqlite3.connect(path)
-    file.execute("CREATE TABLE other (name TEXT)")
-    file.close()
-
-
-def _newer(path: Path) -> None:
-    made_store(path)
-    with sqlite3.connect(path) as file:
-        file.execute("UPDATE sweep SET value = '9' WHERE name = 'format'")
-    file.close()
-
-
-def _broken(path: Path) -> None:
-    store = Store(path, model_mark())
-    store.close()
-    with sqlite3.connect(path) as file:
-        file.execute("INSERT INTO result VALUES ('{\"lanes\": 4', 'estimate', '{}', NULL)")
-    file.close()
-
-
-def _empty(path: Path) -> None:
-    Store(path, model_mark()).close()
-
-
-@pytest.mark.parametrize(
-    ("make", "line"),
-    [
-        (lambda path: None, "store must be a file that rowmac sweep made, not {} (no such file)"),
-        (Path.mkdir, "store must be a file that rowmac sweep made, not {} (a folder)"),
-        (
-            _text,
-            "store must be a file that rowmac sweep made, not {} (file is not a database)",
-        ),
-        (_foreign, "store must be a file that rowmac sweep made, not {} (no such table: sweep)"),
-        (_newer, "store must be a file that rowmac sweep made, not {} (format 9, not 1)"),
-        (
-            _broken,
-            """store must be a file that rowmac sweep made, not {} \
-(Expecting ',' delimiter: line 1 column 12 (char 11))""",
-        ),
-        (_empty, "store must have at least one point, not none: {}"),
-    ],
-)
-def test_what_is_no_store(make: Callable[[Path], None], line: str, tmp_path: Path) -> None:
-    path = tmp_path / "s.sqlite"
-    make(path)
-    with pytest.raises(UserError) as error:
-        read_store(path)
-    assert str(error.value) == line.format(path)
 
 
 def test_a_network_that_the_store_does_not_have(stored: Stored) -> None:
@@ -372,24 +281,6 @@ def test_published_figures_are_of_known_networks_and_possible() -> None:
     assert ANCHORS[0].cycles == pytest.approx(2.66e6, rel=2e-3)
     (rmsmp,) = (a for a in anchors_of("resnet-18", "xc7z020") if a.system == "RMSMP, ILMPQ")
     assert 2 * 1.81 * rmsmp.fps == pytest.approx(89.0, rel=2e-3)
-
-
-@given(st.lists(st.floats(1e-3, 1e9), min_size=1, max_size=5), st.booleans())
-def test_axes_hold_their_values(values: list[float], log: bool) -> None:
-    scale = axis(values, 300.0, 20.0, log=log)
-    for value in values:
-        assert 20 <= scale(value) <= 300
-    ticks = scale.ticks()
-    assert ticks == sorted(ticks)
-    assert all(20 - 1e-6 <= scale(tick) <= 300 + 1e-6 for tick in ticks)
-    if not log:
-        assert 3 <= len(ticks) <= 8
-
-
-def test_scale_is_linear_or_logarithmic() -> None:
-    assert Scale(0, 10, 0, 100)(2.5) == 25
-    assert Scale(1, 100, 0, 100, log=True)(10) == pytest.approx(50)
-    assert Scale(1, 100, 0, 100, log=True).ticks() == [1, 2, 5, 10, 20, 50, 100]
 
 
 def test_synthesis_alone_is_not_an_estimate(tmp_path: Path) -> None:
