@@ -9,8 +9,8 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: #fff;
   margin: 1.5rem auto; max-width: 1240px; padding: 0 1rem; }
 h1 { font-size: 1.5rem; margin-bottom: .3rem; }
-h2 { overflow-wrap: anywhere; font-size: 1.25rem; margin-top: 2.6rem; border-top: 1px solid var(--line);
-  padding-top: 1.2rem; }
+h2 { font-size: 1.25rem; margin-top: 2.6rem; border-top: 1px solid var(--line);
+  padding-top: 1.2rem; overflow-wrap: anywhere; }
 h3 { font-size: 1rem; margin: 1.6rem 0 .4rem; }
 p { margin: .4rem 0; max-width: 78ch; }
 code { display: block; overflow-x: auto;

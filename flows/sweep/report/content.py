@@ -12,7 +12,7 @@ from flows.boards.board import Board
 from flows.errors import UserError
 from flows.sweep.anchors import Anchor, anchors_of
 from flows.sweep.evaluate import ESTIMATE
-from flows.sweep.front import front, pareto
+from flows.sweep.front import COSTS, front, pareto
 from flows.sweep.stored import Entry
 
 __all__ = ["PICTURED", "SHOWN", "Group", "groups", "refusals", "select"]
@@ -106,8 +106,6 @@ def _group(network: str, board: str, entries: list[Entry], target: float | None)
     chosen, rule = _choose(values, fitting, gain, target)
     fronts = {cost: [fitting[n] for n in front(good, cost, gain)] for cost in PICTURED}
     kept = [*best, *(n for one in fronts.values() for n in one)]
-    if chosen is not None:
-        kept.insert(0, chosen)
     return Group(
         network=network,
         board=device,
@@ -127,7 +125,9 @@ def _choose(
     values: Sequence[dict[str, Any]], fitting: Sequence[int], gain: str, target: float | None
 ) -> tuple[int | None, str]:
     def cost(place: int) -> tuple[Any, ...]:
-        return values[place]["share"], values[place]["lut"], -values[place][gain]
+        # All that the front goes by is in it: so the chosen one is always on the front.
+        value = values[place]
+        return value["share"], value["lut"], -value[gain], *(value[c] for c in COSTS)
 
     if target is None or gain != "fps":
         name = "images a second" if gain == "fps" else "MACs a cycle"

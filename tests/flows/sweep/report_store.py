@@ -45,7 +45,7 @@ def made_store(path: Path, model: str = "") -> list[Outcome]:
         outcomes.append(Outcome(point=point, stage=SYNTHESIS, value=value))
     cycles = round(0.8 * known[good[0]]["cycles"])
     outcomes.append(Outcome(point=good[0], stage=SIMULATION, value={"cycles": cycles}))
-    outcomes.append(Outcome(point=good[1], stage=SIMULATION, error="stopped at cycle 7"))
+    outcomes.append(Outcome(point=good[1], stage=SIMULATION, error="stopped at cycle <7>"))
     key = point_key({"board": "arty-z7-20", "network": ODD, "lanes": 8})
     outcomes.append(Outcome(point=key, stage=ESTIMATE, value=known[good[0]]))
     store = Store(path, model or model_mark())
