@@ -48,6 +48,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="memory bandwidth (default: what the bus takes at that clock)",
     )
     parser.add_argument(
+        "--engine",
+        default="digital",
+        metavar="ENGINE",
+        help="digital (default), or cim:PRESET: cycles of a network file on a machine with a macro",
+    )
+    parser.add_argument(
+        "--adc-bits", type=count, default=0, metavar="BITS", help="with a macro (default: preset's)"
+    )
+    parser.add_argument(
         "--synthesise", action="store_true", help="run Yosys as well: minutes; shows both"
     )
     parser.add_argument(

@@ -8,6 +8,7 @@ from typing import Any
 from models.machine_spec import MachineSpec
 
 from ..boards import Board, UnknownBoard, find
+from ..engines import macro_engine
 from ..errors import UserError
 from ..machines import default_machine
 from .estimate import SPEC_FIELDS
@@ -23,6 +24,11 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
         board = find(options.board)
     except UnknownBoard as error:
         raise UserError(str(error)) from None
+    preset = macro_engine(options.engine)
+    if preset is not None:
+        from .estimation_macro import show_macro
+
+        return show_macro(options, board, preset)
     spec = _machine(board, options)
     clock = options.clock or board.clock_mhz
     result: dict[str, Any] = {

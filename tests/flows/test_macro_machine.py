@@ -9,6 +9,8 @@ import pytest
 
 from flows.cim.machine import as_facts, from_facts, machine_layers, on_machine
 from flows.cim.network import MacroNetwork
+from flows.estimate.graph_layers import graph_layers
+from flows.estimate.macro_cycles import macro_cycles
 from flows.inputs import read_inputs
 from flows.onnx_import import load_network
 from models.cim.adc import Window, full_range
@@ -101,6 +103,10 @@ def test_whole_network_with_noise(simulators: Path, tmp_path: Path) -> None:
     want = network.run(images)
     for index, result in enumerate(results):
         compare(f"image {index}", "output", result.output, want[index])
+    layers_of = graph_layers(graph)
+    relu = [x.name in network.layers and network.layers[x.name].spec.relu for x in layers_of]
+    estimate = sum(one.cycles for one in macro_cycles(RELU, layers_of, relu))
+    assert abs(estimate / results[0].cycles - 1) < 0.03
     exact = run_graph(graph, images)
     assert network.die.dynamic
     assert (want != exact).any(), "noise and mismatch must be there to be seen"
