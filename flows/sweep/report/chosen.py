@@ -9,7 +9,7 @@ from html import escape
 from flows.sweep.evaluate import ESTIMATE
 from flows.sweep.parameters import NUMBERS, PARAMETERS
 from flows.sweep.report.content import Group
-from flows.sweep.report.measured import difference, measured_fps, own_figure
+from flows.sweep.report.measured import difference, measured_fps, own_figure, percent
 from flows.sweep.report.rows import number, plain
 from flows.sweep.stored import Entry
 from flows.sweep.work import SIMULATION, SYNTHESIS
@@ -78,6 +78,4 @@ def _rows(group: Group, entry: Entry) -> Iterator[tuple[str, str, str, str, str]
 
 
 def _real(entry: Entry, stage: str, name: str) -> tuple[str, str]:
-    error = difference(entry, stage, name)
-    found = number(own_figure(entry, stage, name))
-    return found, "" if error is None else f"{100 * error:+.1f} %"
+    return number(own_figure(entry, stage, name)), percent(difference(entry, stage, name))

@@ -32,7 +32,7 @@ def known_errors(model: str) -> str:
         f"{_percent(cost['lut_median'])} median, {_percent(cost['lut_p95'])} "
         f"at the 95th percentile; flip-flops {_percent(cost['ff_median'])} and "
         f"{_percent(cost['ff_p95'])}; DSP slices off by {cost['dsp_max_error']} at most; cycles of "
-        f"an image {_percent(cycles['network_median'], 2)} median, "
+        f"an image {_percent(cycles['network_median'])} median, "
         f"{_percent(cycles['network_max'])} at worst, against a memory that never stalls. "
         "A point outside the calibrated range may err more; the table names the parameters."
     )
@@ -49,5 +49,5 @@ def found_errors(group: Group) -> Iterator[str]:
         )
 
 
-def _percent(share: float, digits: int = 1) -> str:
-    return f"{100 * share:.{digits}f} %"
+def _percent(share: float) -> str:
+    return f"{100 * share:.{1 if share >= 0.005 or not share else 2}f} %"

@@ -9,7 +9,7 @@ from flows.sweep.evaluate import ESTIMATE
 from flows.sweep.stored import Entry
 from flows.sweep.work import SIMULATION, SYNTHESIS
 
-__all__ = ["difference", "differences", "measured_fps", "own_figure"]
+__all__ = ["difference", "differences", "measured_fps", "own_figure", "percent"]
 
 _OWN = {SYNTHESIS: ("lut", "ff", "dsp"), SIMULATION: ("cycles",)}
 """What a stage finds for itself: block RAM is by the memories' shapes, estimated or synthesised."""
@@ -47,3 +47,10 @@ def measured_fps(entry: Entry) -> float | None:
     if SIMULATION not in entry.values:
         return None
     return float(entry.point["clock_mhz"]) * 1e6 / float(entry.values[SIMULATION]["cycles"])
+
+
+def percent(error: float | None) -> str:
+    """A relative error with its sign; empty for None."""
+    if not error:
+        return "" if error is None else "0 %"
+    return f"{100 * error:+.{1 if abs(error) >= 0.01 else 2}f} %"

@@ -9,7 +9,7 @@ from typing import Any
 
 from flows.sweep.evaluate import ESTIMATE
 from flows.sweep.report.content import Group
-from flows.sweep.report.measured import difference, measured_fps
+from flows.sweep.report.measured import difference, measured_fps, percent
 from flows.sweep.report.parallel import varying
 from flows.sweep.stored import Entry
 from flows.sweep.work import SIMULATION, SYNTHESIS
@@ -45,11 +45,7 @@ def _figure(part: str, stage: str, key: str, name: str) -> _Column:
 
 
 def _error(part: str, stage: str, key: str, name: str) -> _Column:
-    def shown(entry: Entry) -> str:
-        error = difference(entry, stage, key)
-        return "" if error is None else f"{100 * error:+.1f} %"
-
-    return _Column(part, name, shown)
+    return _Column(part, name, lambda entry: percent(difference(entry, stage, key)))
 
 
 def _share(entry: Entry) -> str:
