@@ -32,6 +32,7 @@ from flows.estimate.cycle_points import (
 )
 from flows.estimate.graph_layers import mapped_layers
 from flows.estimate.layer_graphs import layer_graph
+from flows.estimate.layers import Layer
 from flows.execute import build_simulator, memory_layout, run_images
 from flows.inputs import read_inputs
 from flows.mapper import map_network
@@ -39,6 +40,7 @@ from flows.onnx_import import load_network
 from flows.simulate import simulator_cache
 from models.graph import IntegerGraph
 from models.machine_spec import MachineSpec
+from models.rescale import Integers
 from models.row_classes import parse_row_classes
 from models.workloads import LayerShape, find_workload
 from sim.system import System
@@ -119,36 +121,49 @@ def _distinct(workload: str) -> Iterator[tuple[LayerShape, str]]:
 
 
 @functools.cache
-def _simulator(spec: MachineSpec) -> System:
-    return build_simulator(spec, MEMORY_BYTES, simulator_cache())
+def _simulator(spec: MachineSpec, memory_bytes: int) -> System:
+    return build_simulator(spec, memory_bytes, simulator_cache())
+
+
+def random_codes(graph: IntegerGraph) -> Integers:
+    """An image ``[1, *shape]`` of no meaning."""
+    shape = graph.tensors[graph.input].shape
+    return np.random.default_rng(1).integers(-127, 128, (1, *shape))
+
+
+def layer_cycles(
+    graph: IntegerGraph, spec: MachineSpec, codes: Integers, memory_bytes: int = MEMORY_BYTES
+) -> tuple[list[Layer], list[int]]:
+    """The model's layers of a network, and what each delays the end by in simulated Verilog."""
+    network = map_network(graph, spec)
+    if memory_layout(network).end > memory_bytes:
+        raise SystemExit(f"{graph.name} must fit {memory_bytes} bytes of simulated memory")
+    system = _simulator(spec, memory_bytes)
+    with tempfile.TemporaryDirectory() as folder:
+        (result,) = run_images(system, network, codes, Path(folder))
+    ends = [0] * (len(network.layers) + 2)
+    for one in intervals(result.events):
+        ends[one.tag] = max(ends[one.tag], one.stop)
+    return mapped_layers(graph, network), layer_front(ends, result.cycles)
 
 
 def measure(work: Work) -> Point:
     """Simulate one image on the machine's Verilog."""
     spec = MACHINES[work.machine]
     graph = work.graph()
-    network = map_network(graph, spec)
     kind = graph.tensors[graph.input]
     if work.file is not None:
         codes = read_inputs(EXAMPLES / "samples.npz", kind, 1).codes
     else:
-        codes = np.random.default_rng(1).integers(-127, 128, (1, *kind.shape))
-    if memory_layout(network).end > MEMORY_BYTES:
-        raise SystemExit(f"{work.network} must fit {MEMORY_BYTES} bytes of simulated memory")
-    system = _simulator(spec)
-    with tempfile.TemporaryDirectory() as folder:
-        (result,) = run_images(system, network, codes, Path(folder))
-    ends = [0] * (len(network.layers) + 2)
-    for one in intervals(result.events):
-        ends[one.tag] = max(ends[one.tag], one.stop)
-    layers = mapped_layers(graph, network)
+        codes = random_codes(graph)
+    layers, cycles = layer_cycles(graph, spec, codes)
     return Point(
         machine=work.machine,
         spec={k: v for k, v in asdict(spec).items() if v != getattr(MachineSpec(), k)},
         network=work.network,
         note=work.note,
         layers=[layer_fields(layer) for layer in layers],
-        cycles=layer_front(ends, result.cycles),
+        cycles=cycles,
         date=datetime.date.today().isoformat(),
     )
 

@@ -9,6 +9,7 @@ from models.workloads import WORKLOADS
 
 from ..boards import Board, UnknownBoard, find
 from ..errors import UserError
+from ..estimate.layers import Work
 from ..search.limits import by_bound, limits
 from ..search.precisions import Precision
 from ..search.search import DEVICE, Found, Goal, SearchResult, search
@@ -101,9 +102,18 @@ def machine_data(goal: Goal, one: Found, network: str) -> dict[str, Any]:
         "utilisation": goal.network.macs / one.cycles / spec.macs_per_cycle,
         "bounds": dict(by_bound(spec, goal.network)),
         "resources": {name: cost[name] for name in DEVICE},
-        "notes": cost["notes"],
+        "notes": [*_held(goal, one), *cost["notes"]],
         "command": command(goal, one, network),
     }
+
+
+def _held(goal: Goal, one: Found) -> list[str]:
+    """What products of two activations ask of a network whose rows are narrower than its codes."""
+    first = one.spec.classes[0]
+    attention = any(layer.work in (Work.SCORES, Work.CONTEXT) for layer in goal.network.layers)
+    if not attention or first.book.bits >= one.spec.act_bits:
+        return []
+    return [f"keys and values of attention must be codes of {first.book.bits} bits"]
 
 
 def command(goal: Goal, one: Found, network: str) -> str:

@@ -1,0 +1,191 @@
+"""The searches of VAQF and Auto-ViT-Acc on our machines: DeiT-B on a ZCU102 at 150 MHz.
+
+For each of their results: what our search finds for the same frame rate, and the fastest machine
+at (nearly) their precision. Ours are estimates; nothing was placed or routed. One encoder block is
+mapped to every machine, which then takes ``block_mapped_words`` of its scratchpad at most.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from typing import Any
+
+from benchmarks.cycle_points import MACHINES, layer_cycles, random_codes
+from benchmarks.report import arguments, show
+from benchmarks.vit_block import block_graph, block_shapes
+from flows.boards import find
+from flows.estimate.cycle_points import stated_error
+from flows.estimate.cycles import estimate_cycles
+from flows.estimate.layer_graphs import layer_graph
+from flows.estimate.network import find_network
+from flows.estimate.points import Points
+from flows.estimate.resources import estimate_resources, resource_columns
+from flows.mapper import map_network
+from flows.search.candidates import candidates, complete, with_act_bits
+from flows.search.limits import by_bound
+from flows.search.precisions import Mixture, Precision
+from flows.search.search import DEVICE, Found, Goal, search
+
+NETWORK, BOARD, CLOCK_MHZ = "deit-base", "zcu102", 150.0
+SIMULATED = "classes"
+"""Of :data:`benchmarks.cycle_points.MACHINES`: fixed8:16,pot4:16, 1024 MAC/cycle."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paper:
+    """A published result on the same network, device and clock; ``None`` where it is not told.
+
+    Attributes
+    ----------
+    target : rate that is searched for, images a second
+    like : the precision of ours that comes nearest
+    """
+
+    system: str
+    precision: str
+    target: float
+    fps: float
+    dsp: int
+    klut: float
+    like: Precision
+
+
+WIDTHS = (128, 256, 512)
+"""Bits of a memory bus; machines of more than 128 cannot be built as yet."""
+VAQF, AUTO = "VAQF (arXiv 2201.06618)", "Auto-ViT-Acc (arXiv 2208.05163)"
+BINARY = Mixture("fixed8", "binary")
+PAPERS = (
+    Paper(system=VAQF, precision="W1A8", target=24, fps=24.8, dsp=1564, klut=143,
+          like=Precision(BINARY, 8)),
+    Paper(system=VAQF, precision="W1A6", target=30, fps=31.6, dsp=1564, klut=144,
+          like=Precision(BINARY, 6)),
+    Paper(system=AUTO, precision="W8A8", target=25.9, fps=25.9, dsp=2066, klut=128,
+          like=Precision(Mixture("fixed8"), 8)),
+    Paper(system=AUTO, precision="W8A8 + PoT W4A8", target=34.0, fps=34.0, dsp=1556, klut=186,
+          like=Precision(Mixture("fixed8", "pot4"), 8)),
+    Paper(system=AUTO, precision="W4A4 + PoT W3A4, 40 %", target=56.4, fps=56.4, dsp=1555,
+          klut=179, like=Precision(Mixture("fixed4", "pot3"), 4)),
+)  # fmt: skip
+"""Figures as stated in the papers (DSP slices and LUTs of the whole accelerator)."""
+
+
+def compare(paper: Paper, fill: float) -> dict[str, Any]:
+    """A paper's result beside ours."""
+    network, board = find_network(NETWORK), find(BOARD)
+    goal = Goal(network=network, board=board, fps=paper.target, clock_mhz=CLOCK_MHZ, fill=fill)
+    result = search(goal)
+    # No machine meets this rate: so all are looked at.
+    endless = Goal(network=network, board=board, fps=1e9, clock_mhz=CLOCK_MHZ, fill=fill)
+    same = search(endless, precisions=[paper.like]).fastest
+    return {
+        "paper": {
+            "system": paper.system,
+            "precision": paper.precision,
+            "fps": paper.fps,
+            "dsp": paper.dsp,
+            "klut": paper.klut,
+        },
+        "target_fps": paper.target,
+        "met": bool(result.machines),
+        "found": _machine(goal, result.machines[0]) if result.machines else None,
+        "fastest_of_all": _machine(goal, result.fastest) if result.fastest else None,
+        "fastest_at_like_precision": _machine(goal, same) if same else None,
+        "fps_by_bus_width_at_like_precision": {
+            width: round(with_bus(paper.like, width, fill), 2) for width in WIDTHS
+        },
+    }
+
+
+def with_bus(precision: Precision, axi_width: int, fill: float) -> float:
+    """Images a second of the fastest machine that fits, were there a bus of so many bits."""
+    network, board = find_network(NETWORK), find(BOARD)
+    points = candidates(precision.mixture, board.family, axi_width)
+    estimate = estimate_cycles(points, network.layers, whole=True)
+    points, holds = complete(points, network.layers, estimate)
+    cost = resource_columns(with_act_bits(points, precision.act_bits))
+    for name, of in DEVICE.items():
+        holds &= getattr(cost, name) <= fill * getattr(board.resources, of)
+    return CLOCK_MHZ * 1e6 / int(estimate.total[holds].min())
+
+
+def _machine(goal: Goal, one: Found) -> dict[str, Any]:
+    spec = one.spec
+    # Places of tensors do not depend on formats, and these hold the codes of any block.
+    wide = [("fixed8" if c.fixed else c.format, c.rows) for c in spec.classes]
+    twin = replace(spec, act_bits=8).with_classes(wide)
+    block = map_network(block_graph(NETWORK, twin.classes), twin)
+    cost = estimate_resources(spec, goal.board.family)
+    return {
+        "precision": one.precision.name,
+        "second_format_share": round(one.ratio, 3),
+        "rows": ",".join(f"{c.format}:{c.rows}" for c in spec.classes),
+        "lanes": spec.lanes,
+        "tokens": spec.tokens,
+        "vector_lanes": spec.vector_lanes,
+        "depth": spec.depth,
+        "scratchpad_words": spec.scratchpad_words,
+        "param_entries": spec.param_entries,
+        "axi_width": spec.axi_width,
+        "block_mapped_words": block.peak_words,
+        "macs_per_cycle": spec.macs_per_cycle,
+        "estimated_cycles": one.cycles,
+        "estimated_fps": round(one.fps, 2),
+        "estimated_lut": cost.lut,
+        "estimated_ff": cost.ff,
+        "counted_dsp": cost.dsp,
+        "counted_bram36": cost.bram36,
+        "extrapolated": [note.split(" is outside")[0] for note in cost.notes],
+        "bounds": {name: round(share, 3) for name, share in by_bound(spec, goal.network)},
+    }
+
+
+def simulated(tokens: int) -> dict[str, Any]:
+    """Layers of a block with fewer tokens on a smaller machine: simulated cycles beside ours."""
+    spec = MACHINES[SIMULATED]
+    found: dict[str, Any] = {}
+    for name, shape in block_shapes(NETWORK, tokens).items():
+        if name in ("key", "value", "norm2", "add2"):
+            continue  # As query, norm1 and add1.
+        print(f"simulating {name}", file=sys.stderr)
+        graph = layer_graph(shape, spec.classes)
+        layers, cycles = layer_cycles(graph, spec, random_codes(graph))
+        estimate = int(estimate_cycles(Points.of([spec], "xcup"), layers).total[0])
+        found[name] = {
+            "simulated_cycles": sum(cycles),
+            "estimated_cycles": estimate,
+            "error": estimate / sum(cycles) - 1,
+        }
+    return {"machine": SIMULATED, "tokens": tokens, "layers": found}
+
+
+def main() -> None:
+    """Command line."""
+    options = arguments(
+        __doc__ or "",
+        fill={"type": float, "default": 0.9},
+        simulate={"type": int, "metavar": "TOKENS", "help": "also simulate layers of a block with "
+                  "so many tokens, on a machine of 1024 MAC/cycle"},
+    )  # fmt: skip
+    rows = []
+    for paper in PAPERS:
+        print(f"searching beside {paper.system}, {paper.precision}", file=sys.stderr)
+        rows.append(compare(paper, options.fill))
+    about: dict[str, Any] = {
+        "network": NETWORK,
+        "board": BOARD,
+        "assumed_clock_mhz": CLOCK_MHZ,
+        "fill": options.fill,
+        "error_of_cycles": stated_error(),
+    }
+    if options.simulate:
+        about["simulated"] = simulated(options.simulate)
+    if options.json:
+        show({**about, "comparisons": rows}, as_json=True)
+        return
+    named = {f"{r['paper']['system']} {r['paper']['precision']}": r for r in rows}
+    show({**about, **named}, as_json=False)
+
+
+if __name__ == "__main__":
+    main()
