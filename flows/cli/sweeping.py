@@ -7,8 +7,7 @@ from typing import Any
 from ..errors import UserError
 from ..sweep.definition import point_key, read_definition
 from ..sweep.evaluate import ESTIMATE
-from ..sweep.front import pareto
-from ..sweep.run import model_mark, sweep
+from ..sweep.run import fronts, model_mark, sweep
 from ..sweep.store import Store
 from ..sweep.work import SIMULATION, SYNTHESIS
 from ..sweep.workers import DaskWorkers, LocalWorkers, Workers
@@ -63,11 +62,8 @@ def _result(store: Store, keys: set[str]) -> dict[str, Any]:
             errors[str(outcome.error)] = errors.get(str(outcome.error), 0) + 1
         else:
             found.setdefault(outcome.point, {})[outcome.stage] = outcome.value
-    good = [key for key in found if "fps" in found[key].get(ESTIMATE, {})]
-    fitting = [key for key in good if found[key][ESTIMATE]["fits"]]
-    by_network: dict[str, list[str]] = {}
-    for key in fitting:
-        by_network.setdefault(json.loads(key)["network"], []).append(key)
+    known = {key: found[key][ESTIMATE] for key in found if ESTIMATE in found[key]}
+    fitting = [key for key, value in known.items() if "fps" in value and value["fits"]]
     return {
         "points": len(keys),
         "estimated": sum(ESTIMATE in stages for stages in found.values()),
@@ -75,13 +71,14 @@ def _result(store: Store, keys: set[str]) -> dict[str, Any]:
         "simulated": sum(SIMULATION in stages for stages in found.values()),
         "fitting": len(fitting),
         "errors": errors,
-        "fronts": {
-            network: [
-                {"point": json.loads(mine[i]), **found[mine[i]][ESTIMATE]}
-                for i in pareto([found[key][ESTIMATE] for key in mine])
-            ]
-            for network, mine in by_network.items()
-        },
+        "fronts": [
+            {
+                "network": network,
+                "board": board,
+                "points": [{"point": json.loads(key), **known[key]} for key in mine],
+            }
+            for (network, board), mine in fronts(known, fitting)
+        ],
     }
 
 
@@ -93,8 +90,12 @@ def _print(result: dict[str, Any]) -> None:
     )
     for text, count in sorted(result["errors"].items(), key=lambda e: -e[1])[:5]:
         print(f"  {count:,} refused: {text}")
-    for network, front in result["fronts"].items():
-        print(f"\n{network}: Pareto front of {len(front)} points, most images a second first")
+    for group in result["fronts"]:
+        front = group["points"]
+        print(
+            f"\n{group['network']} on {group['board']}: Pareto front of {len(front)} points, most "
+            "images a second first"
+        )
         names = [k for one in front for k in one["point"] if k != "network"]
         varied = {k for k in names if len({str(one["point"].get(k)) for one in front}) > 1}
         rows = [

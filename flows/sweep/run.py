@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from flows.sweep.definition import Definition, Point, point_key
-from flows.sweep.evaluate import ESTIMATE
+from flows.sweep.evaluate import DEFAULT_BOARD, ESTIMATE
 from flows.sweep.front import pareto
 from flows.sweep.store import Store
 from flows.sweep.work import SIMULATION, SYNTHESIS, Task, cache_folder
 from flows.sweep.workers import Workers
 
-__all__ = ["BATCH", "model_mark", "sweep"]
+__all__ = ["BATCH", "fronts", "model_mark", "sweep"]
 
 BATCH = 2000
 """Points of an analytic task: as many as its columns are quick for."""
@@ -26,10 +27,12 @@ Progress = Callable[[str, int, int], None]
 
 
 def model_mark() -> str:
-    """What results depend on: version and fitted coefficients."""
-    data = Path(__file__).parents[1] / "estimate" / "data" / "resource_coefficients.json"
-    digest = hashlib.sha256(data.read_bytes()).hexdigest()[:12]
-    return f"{importlib.metadata.version('rowmac')}-{digest}"
+    """What results depend on: version, the model as it is written, and its coefficients."""
+    folder = Path(__file__).parents[1] / "estimate"
+    digest = hashlib.sha256()
+    for file in [*sorted(folder.glob("*.py")), folder / "data" / "resource_coefficients.json"]:
+        digest.update(file.read_bytes())
+    return f"{importlib.metadata.version('rowmac')}-{digest.hexdigest()[:12]}"
 
 
 def sweep(
@@ -83,12 +86,26 @@ def _chosen(store: Store, keys: Sequence[str], which: str) -> list[str]:
     good = [key for key in keys if key in known]
     if which == "all":
         return good
-    by_network: dict[str, list[str]] = {}
-    for key in good:
-        if "fps" in known[key]:
-            by_network.setdefault(str(json.loads(key).get("network")), []).append(key)
+    return [key for _, mine in fronts(known, good) for key in mine]
+
+
+def fronts(
+    known: Mapping[str, dict[str, Any]], keys: Iterable[str]
+) -> list[tuple[tuple[str, str], list[str]]]:
+    """Points on the Pareto front of each network and board, of those that fit the device.
+
+    Parameters
+    ----------
+    known : estimates by point
+    keys : points
+    """
+    groups: dict[tuple[str, str], list[str]] = {}
+    for key in keys:
+        if "fps" in known[key] and known[key]["fits"]:
+            point = json.loads(key)
+            group = str(point["network"]), str(point.get("board", DEFAULT_BOARD))
+            groups.setdefault(group, []).append(key)
     return [
-        mine[index]
-        for mine in by_network.values()
-        for index in pareto([known[key] for key in mine])
+        (group, [mine[i] for i in pareto([known[key] for key in mine])])
+        for group, mine in groups.items()
     ]

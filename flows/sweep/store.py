@@ -12,9 +12,10 @@ from typing import Any
 
 from flows.errors import UserError
 
-__all__ = ["Outcome", "Store"]
+__all__ = ["FORMAT", "Outcome", "Store"]
 
-_FORMAT = 1
+FORMAT = "1"
+"""Of the file."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS sweep (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS result (
@@ -60,7 +61,7 @@ class Store:
             self._file.execute("PRAGMA journal_mode=WAL")
             self._file.execute("PRAGMA synchronous=NORMAL")
             self._file.executescript(_TABLES)
-            self._claim({"format": str(_FORMAT), "model": model})
+            self._claim({"format": FORMAT, "model": model})
         except (sqlite3.Error, OSError) as error:
             raise self._unusable(error) from None
 

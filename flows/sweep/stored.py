@@ -16,10 +16,9 @@ from flows.errors import UserError
 from flows.machines import default_machine
 from flows.sweep.evaluate import DEFAULT_BOARD
 from flows.sweep.parameters import NUMBERS
+from flows.sweep.store import FORMAT
 
 __all__ = ["Entry", "Stored", "read_store"]
-
-_FORMAT = "1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +62,8 @@ def read_store(path: Path) -> Stored:
     try:
         with closing(sqlite3.connect(_address(path), uri=True, timeout=30)) as file:
             marks = dict(file.execute("SELECT name, value FROM sweep"))
-            if marks.get("format") != _FORMAT:
-                raise UserError(f"{bad} (format {marks.get('format')}, not {_FORMAT})")
+            if marks.get("format") != FORMAT:
+                raise UserError(f"{bad} (format {marks.get('format')}, not {FORMAT})")
             rows = file.execute("SELECT point, stage, value, error FROM result ORDER BY point")
             entries = list(_entries(rows))
     except (sqlite3.Error, ValueError, TypeError, AttributeError) as error:

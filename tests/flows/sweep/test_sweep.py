@@ -176,7 +176,9 @@ def test_command_line(tmp_path: Path, capsys: Capture) -> None:
     found = json.loads(capsys.readouterr().out)
     assert (found["points"], found["estimated"]) == (2, 1)
     assert list(found["errors"].values()) == [1]
-    assert [one["point"]["lanes"] for one in found["fronts"][CNN]] == [8]
+    (front,) = found["fronts"]
+    assert (front["network"], front["board"]) == (CNN, "arty-z7-20")
+    assert [one["point"]["lanes"] for one in front["points"]] == [8]
     assert main(arguments) == 0
     out = capsys.readouterr().out
     assert "2 points: 1 estimated, 1 of them fit" in out
