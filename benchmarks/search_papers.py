@@ -136,7 +136,7 @@ def _machine(goal: Goal, one: Found) -> dict[str, Any]:
         "counted_dsp": cost.dsp,
         "counted_bram36": cost.bram36,
         "extrapolated": [note.split(" is outside")[0] for note in cost.notes],
-        "bounds": {name: round(share, 3) for name, share in by_bound(spec, goal.network)},
+        "bounds": {name: round(share, 3) for name, share in by_bound(spec, goal)},
     }
 
 

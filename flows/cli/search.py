@@ -27,6 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--clock", type=rate, metavar="MHZ", help="assumed clock (default: the board's)"
     )
     parser.add_argument(
+        "--bandwidth",
+        type=rate,
+        metavar="MB/S",
+        help="memory bandwidth (default: what the bus takes at that clock)",
+    )
+    parser.add_argument(
         "--fill",
         type=share,
         default=0.9,

@@ -30,9 +30,10 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
     except UnknownBoard as error:
         raise UserError(str(error)) from None
     network = find_network(options.network)
+    clock = options.clock or board.clock_mhz
     goal = Goal(
-        network=network, board=board, fps=options.fps, clock_mhz=options.clock or board.clock_mhz,
-        fill=options.fill,
+        network=network, board=board, fps=options.fps, clock_mhz=clock,
+        fill=options.fill, bandwidth_mb_s=options.bandwidth,
     )  # fmt: skip
     with StageProgress() as progress:
 
@@ -73,12 +74,18 @@ def _data(goal: Goal, result: SearchResult, network: str) -> dict[str, Any]:
         ],
         "assumptions": [
             f"clock of {goal.clock_mhz:g} MHz: no place-and-route was run",
+            _memory(goal),
             "order of precisions is a convention: no accuracy was measured",
             *_file_assumption(network),
             *goal.network.assumptions,
         ],
         "error": stated_error(),
     }
+
+
+def _memory(goal: Goal) -> str:
+    bus = goal.board.data_width / 8 * goal.clock_mhz
+    return f"memory yields {min(bus, goal.bandwidth_mb_s or bus):,.0f} MB/s"
 
 
 def _file_assumption(network: str) -> list[str]:
@@ -100,7 +107,7 @@ def machine_data(goal: Goal, one: Found, network: str) -> dict[str, Any]:
         "cycles": one.cycles,
         "fps": one.fps,
         "utilisation": goal.network.macs / one.cycles / spec.macs_per_cycle,
-        "bounds": dict(by_bound(spec, goal.network)),
+        "bounds": dict(by_bound(spec, goal)),
         "resources": {name: cost[name] for name in DEVICE},
         "notes": [*_held(goal, one), *cost["notes"]],
         "command": command(goal, one, network),
@@ -119,10 +126,11 @@ def _held(goal: Goal, one: Found) -> list[str]:
 def command(goal: Goal, one: Found, network: str) -> str:
     """The ``rowmac estimate`` of a machine."""
     rows = ",".join(f"{c.format}:{c.rows}" for c in one.spec.classes)
+    bandwidth = f" --bandwidth {goal.bandwidth_mb_s:g}" if goal.bandwidth_mb_s else ""
     numbers = (f"--{n.replace('_', '-')} {getattr(one.spec, n)}" for n in SPEC_FIELDS)
     return (
         f"rowmac estimate --board {goal.board.name} --network {shlex.quote(network)} "
-        f"--clock {goal.clock_mhz:g} --rows {rows} {' '.join(numbers)}"
+        f"--clock {goal.clock_mhz:g} --rows {rows} {' '.join(numbers)}{bandwidth}"
     )
 
 

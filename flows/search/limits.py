@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flows.estimate.cycles import BOUNDS, estimate_cycles
-from flows.estimate.network import Network
 from flows.estimate.points import Points
 from flows.search.search import Goal, SearchResult
 from models.machine_spec import MachineSpec
@@ -33,13 +32,13 @@ def limits(goal: Goal, result: SearchResult) -> list[str]:
         found = [f"no machine that can hold {network.name} fits in {share}: {short}"]
     else:
         found = [_resources(goal, result, fastest.fps, share)]
-        memory = memory_rate(fastest.spec, network, goal.clock_mhz)
+        memory = memory_rate(fastest.spec, goal)
         found.append(
-            f"the bus of {fastest.spec.axi_width} bits, were it always busy, has time for "
+            f"memory on a bus of {fastest.spec.axi_width} bits, were it always busy, has time for "
             f"{memory:,.1f} images a second"
         )
         shares = ", ".join(
-            f"{100 * part:.0f} % {bound}" for bound, part in by_bound(fastest.spec, network)
+            f"{100 * part:.0f} % {bound}" for bound, part in by_bound(fastest.spec, goal)
             if part >= 0.01
         )  # fmt: skip
         found.append(f"the fastest machine's cycles by what bounds them: {shares}")
@@ -65,16 +64,18 @@ def _resources(goal: Goal, result: SearchResult, rate: float, share: str) -> str
     return "not the device's resources: no larger machine searched is faster"
 
 
-def memory_rate(spec: MachineSpec, network: Network, clock_mhz: float) -> float:
-    """Images a second that the bus has time for, were it always busy."""
-    one = estimate_cycles(Points.of([spec], "xcup"), network.layers, whole=True)
+def memory_rate(spec: MachineSpec, goal: Goal) -> float:
+    """Images a second that memory has time for, were it always busy."""
+    one = estimate_cycles(Points.of([spec], "xcup"), goal.network.layers, whole=True)
     size = int(one.read_bytes.sum() + one.written_bytes.sum())
-    return clock_mhz * 1e6 * spec.axi_bytes / size
+    bus = float(spec.axi_bytes)
+    rate = bus if goal.bytes_per_cycle is None else min(bus, goal.bytes_per_cycle)
+    return goal.clock_mhz * 1e6 * rate / size
 
 
-def by_bound(spec: MachineSpec, network: Network) -> list[tuple[str, float]]:
+def by_bound(spec: MachineSpec, goal: Goal) -> list[tuple[str, float]]:
     """Shares of a machine's cycles by what bounds their layers, largest first."""
-    one = estimate_cycles(Points.of([spec], "xcup"), network.layers)
+    one = estimate_cycles(Points.of([spec], "xcup"), goal.network.layers, goal.bytes_per_cycle)
     cycles, bound = one.cycles[0], one.bound[0]
     sums = {BOUNDS[b]: float(cycles[bound == b].sum() / cycles.sum()) for b in set(bound.tolist())}
     return sorted(sums.items(), key=lambda item: -item[1])

@@ -37,6 +37,7 @@ class Goal:
     fps : images a second
     clock_mhz : assumed
     fill : share of each resource of the device that a machine may take
+    bandwidth_mb_s : of memory, if that is less than the bus takes
     """
 
     network: Network
@@ -44,6 +45,12 @@ class Goal:
     fps: float
     clock_mhz: float
     fill: float = 0.9
+    bandwidth_mb_s: float | None = None
+
+    @property
+    def bytes_per_cycle(self) -> float | None:
+        """What memory yields."""
+        return None if self.bandwidth_mb_s is None else self.bandwidth_mb_s / self.clock_mhz
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +190,7 @@ def search(
 def _evaluate(goal: Goal, mixture: Mixture) -> _Mixed:
     layers = goal.network.layers
     points = candidates(mixture, goal.board.family, goal.board.data_width)
-    estimate = estimate_cycles(points, layers, whole=True)
+    estimate = estimate_cycles(points, layers, goal.bytes_per_cycle, whole=True)
     points, holds = complete(points, layers, estimate)
     machines = len(points)
     points, cycles = points[holds], estimate.total[holds]

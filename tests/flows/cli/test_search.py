@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flows.cli import main, searching
-from flows.search.precisions import PRECISIONS
+from flows.search.precisions import PRECISIONS, Mixture
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist"
 Capture = pytest.CaptureFixture[str]
@@ -24,8 +24,9 @@ def search(capsys: Capture, *arguments: str, status: int = 0) -> dict[str, Any]:
 
 def test_the_machine_that_is_found_is_what_estimate_says(capsys: Capture) -> None:
     found = search(
-        capsys, "--network", "resnet-8", "--board", "arty-z7-20", "--fps", "1000", "--top", "2"
-    )
+        capsys, "--network", "resnet-8", "--board", "arty-z7-20", "--fps", "1000", "--top", "2",
+        "--bandwidth", "700",
+    )  # fmt: skip
     assert found["met"]
     assert len(found["machines"]) == 2
     for one in found["machines"]:
@@ -37,6 +38,19 @@ def test_the_machine_that_is_found_is_what_estimate_says(capsys: Capture) -> Non
         for name in ("lut", "ff", "dsp", "bram36"):
             assert estimate["resources"][name] == one["resources"][name]
             assert one["resources"][name]["share"] <= found["fill"] == 0.9
+
+
+def test_keys_and_values_narrower_than_other_activations_are_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    narrow = [one for one in PRECISIONS if one.mixture == Mixture("fixed4")]
+    arguments = ("--network", "deit-tiny", "--board", "zcu102", "--fps", "20")
+    for precision, told in ((narrow[0], True), (narrow[-1], False)):
+        only = partial(searching.search, precisions=[precision])
+        with monkeypatch.context() as patch:
+            patch.setattr(searching, "search", only)
+            notes = search(capsys, *arguments)["machines"][0]["notes"]
+        assert ("keys and values of attention must be codes of 4 bits" in notes) is told
 
 
 def test_a_file_counts_by_its_shapes(capsys: Capture) -> None:

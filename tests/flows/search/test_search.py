@@ -1,15 +1,17 @@
 """The search against plain enumeration, and what it says where nothing meets."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from flows.boards import find
+from flows.boards import Board, find
 from flows.estimate.cycles import estimate_cycles
 from flows.estimate.network import find_network
 from flows.estimate.points import Points
 from flows.estimate.resources import estimate_resources
 from flows.search.candidates import candidates, complete, spec_of
-from flows.search.limits import limits
+from flows.search.limits import by_bound, limits, memory_rate
 from flows.search.precisions import PRECISIONS, Mixture, Precision
 from flows.search.search import DEVICE, Found, Goal, search
 from models.machine_spec import MachineSpec
@@ -80,14 +82,16 @@ def test_ranked_by_ratio_then_by_the_fullest_resource() -> None:
           "on a device without end the fastest machine searched reaches"]),
         ("deit-tiny", ARTY, 30,
          ["not enough block RAM in 90 % of the device",
-          "the bus of 64 bits, were it always busy, has time for",
+          "memory on a bus of 64 bits, were it always busy, has time for",
           "the fastest machine's cycles by what bounds them: ",
           "on a device without end"]),
         ("deit-tiny", ARTY, 50,
-         ["no single resource is to blame: ", "the bus of 64 bits", "the fastest", "on a device"]),
+         ["no single resource is to blame: ", "memory on a bus", "the fastest", "on a device"]),
     ],
 )  # fmt: skip
-def test_why_no_machine_meets_the_rate(name: str, board, fps: float, lines: list[str]) -> None:  # type: ignore[no-untyped-def]
+def test_why_no_machine_meets_the_rate(
+    name: str, board: Board, fps: float, lines: list[str]
+) -> None:
     goal = Goal(network=find_network(name), board=board, fps=fps, clock_mhz=100)
     result = search(goal, precisions=PRECISIONS[:2])
     said = limits(goal, result)
@@ -104,3 +108,17 @@ def test_a_network_that_no_scratchpad_holds() -> None:
     result = search(goal, precisions=binary)
     (line,) = limits(goal, result)
     assert line.startswith("no machine can hold deit-tiny: a scratchpad has at most 131,072 words")
+
+
+def test_less_bandwidth_is_slower() -> None:
+    goal = Goal(network=find_network("deit-tiny"), board=ZCU102, fps=1e6, clock_mhz=150)
+    wide = search(goal, precisions=PRECISIONS[:1])
+    slow = replace(goal, bandwidth_mb_s=300)
+    narrow = search(slow, precisions=PRECISIONS[:1])
+    assert wide.fastest is not None
+    assert narrow.fastest is not None
+    assert narrow.fastest.fps < wide.fastest.fps
+    rate = memory_rate(narrow.fastest.spec, slow)
+    assert rate == pytest.approx(memory_rate(narrow.fastest.spec, goal) * 300 / 2400)
+    assert narrow.fastest.fps < rate
+    assert by_bound(narrow.fastest.spec, slow)[0][0] == "weights (bandwidth)"
