@@ -18,7 +18,7 @@ from .atomic import FACTS_OF_A_FOLDER, MANIFEST, output_folder, read_manifest, w
 from .boards import Board, find
 from .boards.project import BUILD_COMMAND, project_files
 from .boards.project import FILES as PROJECT
-from .engines import MacroEngine, macro_machine
+from .engines import MacroOptions, macro_machine
 from .errors import UserError
 from .execute import memory_layout
 from .inputs import read_inputs
@@ -73,7 +73,7 @@ def build(
     board: Board,
     output: Path,
     rows: str | None = None,
-    engine: MacroEngine | None = None,
+    engine: MacroOptions | None = None,
 ) -> dict[str, Any]:
     """Build for a board; returns the manifest.
 
@@ -81,7 +81,7 @@ def build(
     ----------
     rows : str, optional
         Row classes such as ``fixed8:12,pot4:20``.
-    engine : MacroEngine, optional
+    engine : MacroOptions, optional
         A macro for layers with static weights, instead of the digital array.
 
     Raises
@@ -195,7 +195,7 @@ def _map(
 
 
 def _on_macro(
-    graph: IntegerGraph, board: Board, engine: MacroEngine
+    graph: IntegerGraph, board: Board, engine: MacroOptions
 ) -> tuple[MachineSpec, MacroNetwork]:
     from .cim.machine import on_machine
 

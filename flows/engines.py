@@ -15,7 +15,7 @@ from models.ops.convolution import Convolution
 from .boards import Board
 from .errors import UserError
 
-__all__ = ["MacroEngine", "macro_engine", "macro_machine"]
+__all__ = ["MacroOptions", "macro_engine", "macro_machine"]
 
 _LANES = 16
 """Elements a beat of a machine with a macro, and its outputs: so many columns are emulated."""
@@ -23,7 +23,7 @@ _WORDS = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
-class MacroEngine:
+class MacroOptions:
     """A macro as asked for on the command line.
 
     Parameters
@@ -67,7 +67,7 @@ def macro_engine(text: str) -> str | None:
     return preset
 
 
-def macro_machine(board: Board, graph: IntegerGraph, engine: MacroEngine) -> MachineSpec:
+def macro_machine(board: Board, graph: IntegerGraph, engine: MacroOptions) -> MachineSpec:
     """The machine around a macro: one vector at a time, as many outputs as lanes.
 
     Raises
@@ -102,14 +102,12 @@ def macro_machine(board: Board, graph: IntegerGraph, engine: MacroEngine) -> Mac
             axi_width=board.data_width,
             macro=macro,
         )
-        deepest = max(
-            (
-                machine_walks(graph, plain)[node.name].spread(node.operator.weights).shape[1]
-                for node in graph.nodes
-                if isinstance(node.operator, Convolution)
-            ),
-            default=1,
-        )
-        return replace(plain, depth=-(-deepest // spec.depth) * spec.depth)
+        walks = machine_walks(graph, plain)
+        depths = [
+            walks[node.name].spread(node.operator.weights).shape[1]
+            for node in graph.nodes
+            if isinstance(node.operator, Convolution)
+        ]
+        return replace(plain, depth=-(-max(depths, default=1) // spec.depth) * spec.depth)
     except ValueError as error:
         raise UserError(f"--engine: {error}") from None

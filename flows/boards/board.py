@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Board", "Resources"]
+__all__ = ["DEVICE", "Board", "Resources"]
+
+DEVICE = {"lut": "luts", "ff": "flip_flops", "dsp": "dsps", "bram36": "block_rams"}
+"""Figures of a machine, and fields of :class:`Resources` that they are shares of."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,7 +73,7 @@ class Layer:
 
     def exact(self, acts: Patches) -> Integers:
         """Accumulators ``[n, out]`` without a macro."""
-        products: Integers = matmul_exact(acts, sum(self.weights).T)  # type: ignore[union-attr]
+        products: Integers = matmul_exact(acts, np.sum(self.weights, axis=0).T)
         return self.walk.channels(products) + self.correction
 
     def activations(self, codes: Integers) -> tuple[Patches, tuple[int, int, int, int]]:

@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
 
 def _engine(options: argparse.Namespace) -> Any:
     """The macro that is asked for, or None."""
-    from ..engines import MacroEngine, macro_engine
+    from ..engines import MacroOptions, macro_engine
 
     preset = macro_engine(options.engine)
     if preset is None:
@@ -99,7 +99,7 @@ def _engine(options: argparse.Namespace) -> Any:
         raise UserError("--engine cim:PRESET must come with --calibration X.npz")
     if options.rule not in RULES:
         raise UserError(f"--rule must be of {', '.join(RULES)}, not {options.rule!r}")
-    return MacroEngine(
+    return MacroOptions(
         preset=preset,
         calibration=options.calibration,
         adc_bits=options.adc_bits,

@@ -5,10 +5,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from models.ops.convolution import Convolution
+
 from ..boards import Board
 from ..cim.layers import make_layer
 from ..cim.walk import machine_walks
-from ..engines import MacroEngine, macro_machine
+from ..engines import MacroOptions, macro_machine
 from ..errors import UserError
 from ..estimate.graph_layers import graph_layers
 from ..estimate.macro_cycles import macro_cycles
@@ -39,22 +41,20 @@ def show_macro(options: argparse.Namespace, board: Board, preset: str) -> dict[s
         graph = load_network(Path(options.network))
     except NetworkError as error:
         raise UserError(str(error)) from None
-    engine = MacroEngine(preset=preset, calibration=Path(), adc_bits=options.adc_bits)
+    engine = MacroOptions(preset=preset, calibration=Path(), adc_bits=options.adc_bits)
     spec = macro_machine(board, graph, engine)
     assert spec.macro is not None
+    cim = spec.macro.spec
     walks = machine_walks(graph, spec)
     layers = graph_layers(graph)
-    operators = {node.name: node.operator for node in graph.nodes if node.name in walks}
-    relu = [
-        layer.name in walks
-        and make_layer(
-            layer.name,
-            operators[layer.name],  # type: ignore[arg-type]
-            spec.macro.spec,
-            walks[layer.name],
-        ).spec.relu
-        for layer in layers
-    ]
+    operators = {n.name: n.operator for n in graph.nodes if isinstance(n.operator, Convolution)}
+
+    def ends_early(name: str) -> bool:
+        if name not in operators:
+            return False
+        return make_layer(name, operators[name], cim, walks[name]).spec.relu
+
+    relu = [ends_early(layer.name) for layer in layers]
     found = [one for one in macro_cycles(spec, layers, relu) if one.cycles]
     cycles = sum(one.cycles for one in found)
     clock = options.clock or board.clock_mhz

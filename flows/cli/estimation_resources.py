@@ -8,6 +8,7 @@ from typing import Any
 from models.machine_spec import MachineSpec
 
 from ..boards import Board
+from ..boards.board import DEVICE
 from ..errors import UserError
 from .progress import StageProgress
 
@@ -15,7 +16,6 @@ __all__ = ["resources"]
 
 ERRORS = Path(__file__).parents[1] / "estimate" / "data" / "resource_error.json"
 """What ``python -m benchmarks.estimate_error --held-out --json`` has printed."""
-DEVICE = {"lut": "luts", "ff": "flip_flops", "dsp": "dsps", "bram36": "block_rams"}
 
 
 def resources(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from flows.estimate.points import FORMAT_NAMES, Points, bit_length
 from flows.estimate.row_terms import RowBlocks, row_blocks
-from flows.estimate.unit_terms import Terms, dynamic_rows, fixed_first, lut_memory
+from flows.estimate.unit_terms import Terms, fixed_first, held_rows, lut_memory
 from models.formats import FORMATS
 
 __all__ = ["array_terms", "grid_terms", "machine_blocks"]
@@ -100,7 +100,7 @@ def drain_bits(p: Points) -> NDArray[np.int64]:
     """Bits of the registers behind the drain's four-to-one selections."""
     total = 0 * p.rows
     # Where a tile of activations has fewer rows, its results leave by places of their own.
-    dynamic = dynamic_rows(p)
+    dynamic = held_rows(p)
     short = np.where((p.first_format >= 0) & fixed_first(p) & (dynamic < p.rows), dynamic, 0)
     left = p.tokens * (p.rows + short) // p.vector_lanes
     while (left > 1).any():

@@ -11,12 +11,17 @@ from flows.estimate.layers import Layer, Work
 from flows.estimate.points import FORMAT_NAMES, Points
 from models.row_classes import RowClass
 
-__all__ = ["Column", "ProductShape", "dynamic_rows", "product_shape", "row_groups", "words_of"]
+__all__ = [
+    "FIXED", "SLOTS", "Column", "ProductShape", "dynamic_rows", "product_shape", "row_groups",
+    "words_of",
+]  # fmt: skip
 
 Column = NDArray[np.int64]
 
-_SLOTS = np.array([RowClass(name, 1).slot for name in FORMAT_NAMES])
-_FIXED = np.array([RowClass(name, 1).fixed for name in FORMAT_NAMES])
+SLOTS = np.array([RowClass(name, 1).slot for name in FORMAT_NAMES])
+"""Bits of a weight in the stream, by format."""
+FIXED = np.array([RowClass(name, 1).fixed for name in FORMAT_NAMES])
+"""Whether a format is fixed point, so that its rows can hold activations."""
 
 
 def ceil(value: Column | int, by: Column | int) -> Column:
@@ -27,7 +32,7 @@ def ceil(value: Column | int, by: Column | int) -> Column:
 
 def row_groups(points: Points) -> Column:
     """``[n]`` groups of rows whose weights share words of the stream; 0 without row classes."""
-    together = points.tokens[:, None] * (8 // _SLOTS)
+    together = points.tokens[:, None] * (8 // SLOTS)
     groups: Column = ceil(points.format_rows, together).sum(axis=1)
     return groups
 
@@ -36,11 +41,11 @@ def dynamic_rows(points: Points) -> Column:
     """``[n]`` rows of a tile of activations (see :attr:`MachineSpec.dynamic_rows`)."""
     first = np.maximum(points.first_format, 0)
     held = points.format_rows[np.arange(len(points)), first]
-    most = np.where(_FIXED[first], np.minimum(held, points.word_bytes), 0)
+    most = np.where(FIXED[first], np.minimum(held, points.word_bytes), 0)
     found = np.zeros(len(points), dtype=np.int64)
-    for count in range(1, int(most.max(initial=0)) + 1):
-        good = (count <= most) & (count % points.vector_lanes == 0)
-        found = np.where(good & (points.word_bytes % count == 0), count, found)
+    for beats in range(1, int((most // points.vector_lanes).max(initial=0)) + 1):
+        count = beats * points.vector_lanes
+        found = np.where((count <= most) & (points.word_bytes % count == 0), count, found)
     return np.where(points.with_classes, found, points.rows)
 
 

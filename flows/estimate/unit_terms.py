@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.estimate.points import FORMAT_NAMES, Points, bit_length
-from models.formats import FORMATS
+from flows.estimate.geometry import FIXED, SLOTS, dynamic_rows
+from flows.estimate.points import Points, bit_length
 
 __all__ = ["Terms", "lut_memory", "unit_terms"]
 
@@ -33,7 +33,7 @@ def unit_terms(p: Points) -> dict[str, tuple[Terms, Terms]]:
     axi = p.axi_width
     lanes = p.vector_lanes
     subwords = p.word_bytes // p.vector_lanes
-    held = dynamic_rows(p)
+    held = held_rows(p)
     beats = np.maximum(p.beats_per_word, np.maximum(1, 16 * 8 // p.axi_width))
     group = p.row_group
     entry = bit_length(p.param_entries - 1)
@@ -112,24 +112,14 @@ def lut_memory(depth: NDArray[np.int64], width: NDArray[np.int64]) -> LutMemory:
 
 def first_slot(p: Points) -> NDArray[np.int64]:
     """``[n]`` bits of a weight that is an activation: of a code of the first class, else 8."""
-    bits = np.array([1 << (book.bits - 1).bit_length() for book in FORMATS.values()])
-    return np.where(p.with_classes, bits[np.maximum(p.first_format, 0)], 8)
+    return np.where(p.with_classes, SLOTS[np.maximum(p.first_format, 0)], 8)
 
 
 def fixed_first(p: Points) -> NDArray[np.bool_]:
     """``[n]`` whether the first row class is a fixed-point one: its rows can hold activations."""
-    fixed = np.array([name.startswith("fixed") for name in FORMAT_NAMES])
-    return np.asarray(p.with_classes & fixed[np.maximum(p.first_format, 0)])
+    return np.asarray(p.with_classes & FIXED[np.maximum(p.first_format, 0)])
 
 
-def dynamic_rows(p: Points) -> NDArray[np.int64]:
+def held_rows(p: Points) -> NDArray[np.int64]:
     """``[n]`` rows of a tile of activations; of machines without any, the vector lanes."""
-    first = np.maximum(p.first_format, 0)
-    rows = np.take_along_axis(p.format_rows, first[:, None], axis=1)[:, 0]
-    most = np.where(fixed_first(p), np.minimum(rows, p.word_bytes), 0)
-    found = p.vector_lanes.copy()
-    for beats in range(2, int((p.word_bytes // p.vector_lanes).max(initial=0)) + 1):
-        some = beats * p.vector_lanes
-        fits = (some <= most) & (p.word_bytes % some == 0)
-        found = np.where(fits, some, found)
-    return np.where(p.with_classes, found, p.rows)
+    return np.maximum(dynamic_rows(p), p.vector_lanes)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import groupby
-
 import numpy as np
 
 from flows.mapper.emitter import Access, Emitter, reads, writes
 from flows.mapper.place import MappingError, Place
+from flows.mapper.windows import window_runs
 from models.ops.add import Add
 from models.ops.layer_norm import LayerNorm
-from models.ops.pool import AveragePool, MaxPool, Window
+from models.ops.pool import AveragePool, MaxPool
 from models.ops.requantize import Lookup, Requantize
 from models.ops.row_function import VALUE_BITS, RowFunction
 from models.ops.softmax import SUM_LIMIT, Softmax
@@ -222,15 +220,15 @@ def pool(
     pitch = source.row_words
     window = op.window
     _, wide = window.output_shape(height, width)
-    for rows in _runs(window, 0, height):
-        for columns in _runs(window, 1, width):
+    for rows in window_runs(window, 0, height):
+        for columns in window_runs(window, 1, width):
             kernel = (rows.size, columns.size)
-            full = columns.count == wide
+            full = columns.length == wide
             # Output rows of a rectangle that is not as wide as the image do not follow each other.
-            for line in range(1 if full else rows.count):
+            for line in range(1 if full else rows.length):
                 y = rows.start + line * window.stride[0]
-                first = (rows.index + line) * wide + columns.index
-                count = rows.count * wide if full else columns.count
+                first = (rows.place + line) * wide + columns.place
+                count = rows.length * wide if full else columns.length
                 part = target.part(first, first + count)
                 fields = {
                     **_pool_fields(op, kernel),
@@ -238,10 +236,10 @@ def pool(
                     "wide_in": int(source.bits == 16),
                     "rows": count,
                     "channels": source.channels,
-                    "width": columns.count,
+                    "width": columns.length,
                     "token_step": window.stride[1] * pitch,
                     "line_step": window.stride[0] * width * pitch
-                    - (columns.count - 1) * window.stride[1] * pitch,
+                    - (columns.length - 1) * window.stride[1] * pitch,
                     "kernel_y": kernel[0],
                     "kernel_x": kernel[1],
                     "tap_step": pitch,
@@ -264,28 +262,6 @@ def _pool_fields(op: MaxPool | AveragePool, kernel: tuple[int, int]) -> dict[str
         "zero": op.zero_point,
         **limits,
     }
-
-
-class _Run:
-    """Successive output positions along one axis whose windows have one size."""
-
-    def __init__(self, index: int, start: int, size: int, count: int) -> None:
-        self.index, self.start, self.size, self.count = index, start, size, count
-
-
-def _runs(window: Window, axis: int, size: int) -> Iterator[_Run]:
-    kernel, stride = window.kernel[axis], window.stride[axis]
-    before, after = window.padding[axis], window.padding[axis + 2]
-    count = (size + before + after - kernel) // stride + 1
-    spans = []
-    for index in range(count):
-        start = index * stride - before
-        clipped = max(start, 0)
-        spans.append((index, clipped, min(start + kernel, size) - clipped, clipped - start))
-    # Windows cut at the near edge all begin at 0: they cannot be walked with one stride.
-    for _, run in groupby(spans, key=lambda s: (s[2], s[0] if s[3] else -1)):
-        block = list(run)
-        yield _Run(block[0][0], block[0][1], block[0][2], len(block))
 
 
 def _vector(

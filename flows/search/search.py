@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.boards.board import Board
+from flows.boards.board import DEVICE, Board
 from flows.estimate.cycles import estimate_cycles
 from flows.estimate.network import Network
 from flows.estimate.points import Points
@@ -19,9 +19,6 @@ from flows.search.precisions import PRECISIONS, Mixture, Precision
 from models.machine_spec import MachineSpec
 
 __all__ = ["DEVICE", "Found", "Goal", "SearchResult", "Tried", "search"]
-
-DEVICE = {"lut": "luts", "ff": "flip_flops", "dsp": "dsps", "bram36": "block_rams"}
-"""Resources of an estimate, and of a board."""
 
 Progress = Callable[[Precision, int, int], None]
 """Told the precision at work, how many were done before, and of how many."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from flows.boards import UnknownBoard, find
-from flows.boards.board import Board
+from flows.boards.board import DEVICE, Board
 from flows.errors import UserError
 from flows.estimate.cycles import NEEDS, estimate_cycles
 from flows.estimate.network import Network, find_network
@@ -27,7 +27,6 @@ __all__ = ["DEFAULT_BOARD", "ESTIMATE", "board_of", "clock_of", "evaluate", "mac
 
 ESTIMATE = "estimate"
 DEFAULT_BOARD = "arty-z7-20"
-_DEVICE = {"lut": "luts", "ff": "flip_flops", "dsp": "dsps", "bram36": "block_rams"}
 
 
 @cache
@@ -125,13 +124,13 @@ def _resources(columns: Points, points: Sequence[Point]) -> list[dict[str, Any]]
     """LUT, FF, DSP, block RAM; the largest share of the device; parameters not calibrated."""
     cost: ResourceColumns = resource_columns(columns)
     outside = {name: where for name, where in cost.outside.items() if where.any()}
-    tables = {name: getattr(cost, name).tolist() for name in _DEVICE}
+    tables = {name: getattr(cost, name).tolist() for name in DEVICE}
     macs = columns.macs_per_cycle.tolist()
     values = []
     for index, point in enumerate(points):
         device = board_of(point).resources
         value: dict[str, Any] = {name: table[index] for name, table in tables.items()}
-        shares = {n: value[n] / getattr(device, f) for n, f in _DEVICE.items()}
+        shares = {n: value[n] / getattr(device, f) for n, f in DEVICE.items()}
         fullest = max(shares, key=lambda n: shares[n])
         value |= {
             "macs_per_cycle": macs[index],

@@ -5,11 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Self
 
 from flows.errors import RunError, UserError
 from flows.orphans import end_group, end_with_parent
@@ -22,24 +22,25 @@ PATIENCE = 20
 """Deaths of workers in a row, nothing done in between, after which a sweep is given up."""
 
 
-class Workers(Protocol):
-    """Does tasks in any order, again where a worker died."""
+class Workers(ABC):
+    """Does tasks in any order, again where a worker died; a context that ends with them."""
 
+    @abstractmethod
     def run(self, tasks: Sequence[Task]) -> Iterator[list[Outcome]]:
         """Outcomes of tasks as they are done."""
-        ...
 
-    def __enter__(self) -> Workers: ...
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the workers; what they are at is given up."""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
-class LocalWorkers:
+class LocalWorkers(Workers):
     """Processes on this machine; one only works in this process.
 
     Parameters
@@ -55,15 +56,8 @@ class LocalWorkers:
         self.worker = worker
         self._pool: ProcessPoolExecutor | None = None
 
-    def __enter__(self) -> LocalWorkers:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """See :meth:`Workers.close`."""
         if self._pool is not None:
             self._end(self._pool)
 
@@ -122,7 +116,7 @@ class LocalWorkers:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-class DaskWorkers:
+class DaskWorkers(Workers):
     """Workers of an existing Dask cluster; rowmac must be installed on them.
 
     Parameters
@@ -151,15 +145,8 @@ class DaskWorkers:
                 f"tcp://127.0.0.1:8786, not {address} ({said})"
             ) from None
 
-    def __enter__(self) -> DaskWorkers:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """See :meth:`Workers.close`."""
         self._client.close(timeout=2)
 
     def run(self, tasks: Sequence[Task]) -> Iterator[list[Outcome]]:

@@ -6,21 +6,19 @@ import shlex
 from collections.abc import Iterator
 from html import escape
 
+from flows.boards.board import DEVICE
 from flows.sweep.evaluate import ESTIMATE
 from flows.sweep.parameters import NUMBERS, PARAMETERS
 from flows.sweep.report.content import Group
 from flows.sweep.report.measured import difference, measured_fps, own_figure, percent
 from flows.sweep.report.rows import number, plain
+from flows.sweep.report.scatter import COST_NAMES
 from flows.sweep.stored import Entry
 from flows.sweep.work import SIMULATION, SYNTHESIS
 
 __all__ = ["chosen", "command"]
 
 _OPTIONS = {"clock_mhz": "--clock", "bandwidth_mb_s": "--bandwidth"}
-_COSTS = {
-    "lut": ("LUTs", "luts"), "ff": ("flip-flops", "flip_flops"), "dsp": ("DSP slices", "dsps"),
-    "bram36": ("block RAMs (36 Kb)", "block_rams"),
-}  # fmt: skip
 
 
 def command(entry: Entry) -> str:
@@ -72,8 +70,8 @@ def _rows(group: Group, entry: Entry) -> Iterator[tuple[str, str, str, str, str]
         yield "cycles an image", number(value["cycles"]), "", *_real(entry, SIMULATION, "cycles")
         yield "GOPS", number(value["gops"]), "", "", ""
     yield "MACs a cycle", number(value["macs_per_cycle"]), "", "", ""
-    for name, (title, field) in _COSTS.items():
-        share = 100 * value[name] / getattr(group.board.resources, field)
+    for name, title in COST_NAMES.items():
+        share = 100 * value[name] / getattr(group.board.resources, DEVICE[name])
         yield title, number(value[name]), f"{share:.1f}", *_real(entry, SYNTHESIS, name)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from flows.boards.board import DEVICE
 from flows.sweep.report.content import Group
 from flows.sweep.report.measured import measured_fps, own_figure
 from flows.sweep.report.scale import Scale, axis, short
@@ -18,7 +19,6 @@ COST_NAMES = {
     "dsp": "DSP slices",
     "bram36": "block RAMs (36 Kb)",
 }
-_DEVICE = {"lut": "luts", "dsp": "dsps", "bram36": "block_rams"}
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 380, 310, 52, 14, 26, 46
 LETTER = 12
 """From a published figure's mark to the middle of its letter."""
@@ -61,7 +61,7 @@ def scatter(group: Group, cost: str) -> str:
 
 def _inside(group: Group, cost: str) -> tuple[set[int], int]:
     """Places of the points in the picture, and how many there are beyond its right edge."""
-    most = BEYOND * getattr(group.board.resources, _DEVICE[cost])
+    most = BEYOND * getattr(group.board.resources, DEVICE[cost])
     every = range(len(group.entries))
     inside = {n for n in every if group.estimate(n)[cost] <= most} or set(every)
     return inside, len(every) - len(inside)
@@ -112,7 +112,7 @@ def _axes(x: Scale, y: Scale, across: str, up: str) -> Iterator[str]:
 
 
 def _limit(group: Group, cost: str, x: Scale) -> Iterator[str]:
-    has = getattr(group.board.resources, _DEVICE[cost])
+    has = getattr(group.board.resources, DEVICE[cost])
     if has > x.high:
         return
     at, low = f"{x(has):.1f}", HEIGHT - BOTTOM
