@@ -9,6 +9,7 @@ from ..sweep.definition import point_key, read_definition
 from ..sweep.evaluate import ESTIMATE
 from ..sweep.run import fronts, model_mark, sweep
 from ..sweep.store import Store
+from ..sweep.tools import require_tools
 from ..sweep.work import SIMULATION, SYNTHESIS
 from ..sweep.workers import DaskWorkers, LocalWorkers, Workers
 from .progress import StageProgress
@@ -28,6 +29,9 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
     if options.jobs < 0:
         raise UserError(f"--jobs must be at least 0, not {options.jobs}")
     definition = read_definition(options.definition, options.set)
+    if options.scheduler is None:
+        # Told before anything runs; a cluster's workers have programs of their own.
+        require_tools(synthesise=bool(options.synthesise), simulate=bool(options.simulate))
     store = Store(options.output, model_mark())
     workers: Workers = LocalWorkers(options.jobs)
     if options.scheduler is not None:

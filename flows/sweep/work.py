@@ -12,6 +12,8 @@ from flows.errors import RunError, UserError
 from flows.sweep.definition import Point, point_key
 from flows.sweep.evaluate import ESTIMATE, board_of, evaluate, machine_of
 from flows.sweep.store import Outcome
+from flows.sweep.tools import ToolMissingError, require_tools
+from sim.verilator import Missing
 
 __all__ = ["SIMULATION", "STAGES", "SYNTHESIS", "Task", "work"]
 
@@ -39,15 +41,24 @@ class Task:
 
 
 def work(task: Task) -> list[Outcome]:
-    """Do it. What is wrong with a point is its outcome; the others are done all the same."""
+    """Do it. What is wrong with a point is its outcome; the others are done all the same.
+
+    Raises
+    ------
+    ToolMissingError
+        If the stage's program is not on this machine, which is no outcome of a point.
+    """
     if task.stage == ESTIMATE:
         return evaluate(task.points)
+    require_tools(synthesise=task.stage == SYNTHESIS, simulate=task.stage == SIMULATION)
     one = {SYNTHESIS: _synthesise, SIMULATION: _simulate}[task.stage]
     found = []
     for point in task.points:
         value, error = None, None
         try:
             value = _again_if_killed(one, point, task.cache)
+        except (ToolMissingError, Missing) as reason:
+            raise ToolMissingError(str(reason)) from None
         except (UserError, RunError) as reason:
             error = str(reason)
         except (ValueError, OSError, RuntimeError) as reason:
@@ -90,7 +101,6 @@ def _simulate(point: Point, cache: Path | None) -> dict[str, Any]:
     from flows.mapper import MappingError, map_network
     from flows.onnx_import import NetworkError, load_network
     from sim.runner import BuildFailed, SimulationFailed
-    from sim.verilator import Missing
 
     name = str(point.get("network", ""))
     if not name.endswith(".onnx"):
@@ -104,7 +114,7 @@ def _simulate(point: Point, cache: Path | None) -> dict[str, Any]:
             system = build_simulator(spec, memory_layout(network).end, simulators)
             zeros = np.zeros((1, *graph.tensors[graph.input].shape), dtype=np.int64)
             result = run_images(system, network, zeros, Path(folder))[0]
-    except (NetworkError, MappingError, MachineError, BuildFailed, SimulationFailed, Missing) as e:
+    except (NetworkError, MappingError, MachineError, BuildFailed, SimulationFailed) as e:
         raise UserError(str(e)) from None
     return {"cycles": result.cycles}
 

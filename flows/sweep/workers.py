@@ -14,6 +14,7 @@ from typing import Any, Self
 from flows.errors import RunError, UserError
 from flows.orphans import end_group, end_with_parent
 from flows.sweep.store import Outcome
+from flows.sweep.tools import ToolMissingError
 from flows.sweep.work import Task, Worker, work
 
 __all__ = ["DaskWorkers", "LocalWorkers", "Workers"]
@@ -156,6 +157,8 @@ class DaskWorkers(Workers):
         ------
         RunError
             If the cluster goes away, or its workers die again and again.
+        UserError
+            If its workers lack a program.
         """
         from distributed import CancelledError, KilledWorker, as_completed
 
@@ -175,6 +178,11 @@ class DaskWorkers(Workers):
                 places[again.key], deaths[again.key] = places[future.key], deaths[future.key]
                 waiting.add(again)
                 continue
+            except ToolMissingError as error:
+                raise UserError(
+                    f"workers of {self.address} must have the programs that the sweep runs: "
+                    f"{error}; what is done is kept"
+                ) from None
             except (CancelledError, OSError) as error:
                 raise RunError(
                     f"Dask scheduler {self.address} must answer until the end ({error}); what is "

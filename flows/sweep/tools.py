@@ -1,0 +1,33 @@
+"""Programs that stages of a sweep run: whether they are here."""
+
+from __future__ import annotations
+
+from flows.errors import UserError
+
+__all__ = ["ToolMissingError", "require_tools"]
+
+
+class ToolMissingError(UserError):
+    """A program is not installed: that says nothing of the point it was wanted for."""
+
+
+def require_tools(*, synthesise: bool, simulate: bool) -> None:
+    """See that what is to be run can be run on this machine.
+
+    Raises
+    ------
+    ToolMissingError
+        If Yosys, or something that simulation needs, is not installed; the text says how to get it.
+    """
+    from sim import verilator
+
+    try:
+        if synthesise:
+            from flows.estimate.synthesis import yosys_version
+
+            yosys_version()
+        if simulate:
+            verilator.environment()
+            verilator.fingerprint()
+    except (UserError, verilator.Missing) as error:
+        raise ToolMissingError(str(error)) from None
