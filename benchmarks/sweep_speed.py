@@ -1,6 +1,7 @@
 """Analytic points a second of ``rowmac sweep``, from definition to finished store.
 
-ResNet-18 on 100,000 machines (fewer with ``--points``), all cores; the store is on disk.
+ResNet-18 on 100,000 machines (fewer with ``--points``), all cores; the store is on disk. With
+``--policies`` their rows are by quantisation policies instead of row classes.
 """
 
 from __future__ import annotations
@@ -37,11 +38,15 @@ GRID = {
     "queue_depth": [4, 6, 8],
     "row_group": [8, 16, 32],
 }
+POLICIES = {
+    "policy": ["int8", "int4", "rmsmp", "film-qnn", "msq"],
+    "rows": ["16", "32", "64"],
+}
 
 
-def speed(count: int, jobs: int = 0) -> dict[str, Any]:
+def speed(count: int, jobs: int = 0, *, policies: bool = False) -> dict[str, Any]:
     """Seconds for ``count`` points."""
-    grid = Definition(GRID)
+    grid = Definition(GRID | POLICIES if policies else GRID)
     definition = Definition({}, list(islice(iter(grid), 0, None, max(1, len(grid) // count))))
     definition = Definition({}, definition.points[:count])
     with tempfile.TemporaryDirectory() as folder:
@@ -68,8 +73,10 @@ def main() -> None:
         __doc__ or "",
         points={"type": int, "default": 100_000},
         jobs={"type": int, "default": 0},
+        policies={"action": "store_true"},
     )
-    show(speed(options.points, options.jobs), as_json=options.json)
+    found = speed(options.points, options.jobs, policies=options.policies)
+    show(found, as_json=options.json)
 
 
 if __name__ == "__main__":

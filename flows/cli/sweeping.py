@@ -5,8 +5,9 @@ import json
 from typing import Any
 
 from ..errors import UserError
-from ..sweep.definition import point_key, read_definition
+from ..sweep.definition import Definition, point_key, read_definition
 from ..sweep.evaluate import ESTIMATE
+from ..sweep.policy_rows import ends_apart
 from ..sweep.run import fronts, model_mark, sweep
 from ..sweep.store import Store
 from ..sweep.tools import require_tools
@@ -49,11 +50,18 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
         result = _result(store, {point_key(point) for point in definition})
     finally:
         store.close()
-    result["assumptions"] = list(_ASSUMED)
+    result["assumptions"] = [*_ASSUMED, *_apart(definition)]
     result["store"] = str(options.output)
     if not options.json:
         _print(result)
     return result
+
+
+def _apart(definition: Definition) -> list[str]:
+    """What a machine of the policy's formats alone asks of a network."""
+    named = {str(point["policy"]) for point in definition if "policy" in point}
+    apart = sorted(name for name in named if ends_apart(name))
+    return [f"networks quantised with --no-keep-ends, of {', '.join(apart)}"] if apart else []
 
 
 def _result(store: Store, keys: set[str]) -> dict[str, Any]:

@@ -3,90 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from flows.boards import UnknownBoard, find
-from flows.boards.board import DEVICE, Board
+from flows.boards.board import DEVICE
 from flows.errors import UserError
 from flows.estimate.cycles import NEEDS, estimate_cycles
 from flows.estimate.network import Network, find_network
 from flows.estimate.points import Points
 from flows.estimate.resources import ResourceColumns, resource_columns
-from flows.machines import default_machine
 from flows.sweep.definition import Point, point_key
-from flows.sweep.parameters import NUMBERS
+from flows.sweep.machine import board_of, classes_text, clock_of, machine_of
 from flows.sweep.store import Outcome
 from models.machine_spec import MachineSpec
-from models.row_classes import RowClass, parse_row_classes
 
-__all__ = ["DEFAULT_BOARD", "ESTIMATE", "board_of", "clock_of", "evaluate", "machine_of"]
+__all__ = ["ESTIMATE", "evaluate"]
 
 ESTIMATE = "estimate"
-DEFAULT_BOARD = "arty-z7-20"
-
-
-@cache
-def _board(name: str) -> Board:
-    try:
-        return find(name)
-    except UnknownBoard as error:
-        raise UserError(str(error)) from None
-
-
-@cache
-def _default(name: str) -> MachineSpec:
-    return default_machine(_board(name))
-
-
-@cache
-def _classes(text: str) -> tuple[RowClass, ...]:
-    return parse_row_classes(text)
 
 
 @cache
 def _network(name: str) -> Network:
     return find_network(name)
-
-
-def board_of(point: Point) -> Board:
-    """The board a point is for.
-
-    Raises
-    ------
-    UserError
-        If there is none of that name.
-    """
-    return _board(str(point.get("board", DEFAULT_BOARD)))
-
-
-def clock_of(point: Point) -> float:
-    """Assumed clock, MHz."""
-    return float(point.get("clock_mhz", board_of(point).clock_mhz))
-
-
-def machine_of(point: Point) -> MachineSpec:
-    """The machine a point describes.
-
-    Raises
-    ------
-    UserError
-        If there is none such.
-    """
-    given: dict[str, Any] = {name: point[name] for name in NUMBERS if name in point}
-    rows = str(point.get("rows", ""))
-    try:
-        if rows.isdecimal():
-            given["rows"] = int(rows)
-        elif rows:
-            classes = _classes(rows)
-            given |= {"classes": classes, "rows": sum(c.rows for c in classes)}
-        return replace(_default(board_of(point).name), **given)
-    except ValueError as error:
-        raise UserError(str(error)) from None
 
 
 def evaluate(points: Sequence[Point]) -> list[Outcome]:
@@ -110,6 +50,8 @@ def evaluate(points: Sequence[Point]) -> list[Outcome]:
             chosen = [points[where[n]] for n in mine]
             _cycles(columns[np.array(mine)], chosen, _network(network), [values[n] for n in mine])
         for n, index in enumerate(where):
+            if "policy" in points[index]:
+                values[n]["classes"] = classes_text(machines[index])
             lacks = values[n].pop("error", None)
             found[int(index)] = Outcome(
                 point=point_key(points[index]),

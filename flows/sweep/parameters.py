@@ -18,11 +18,12 @@ NUMBERS = (
 )  # fmt: skip
 """Whole numbers of a machine's spec."""
 REALS = ("clock_mhz", "bandwidth_mb_s")
-TEXTS = ("board", "network", "rows")
+TEXTS = ("board", "network", "policy", "ratio", "rows")
 PARAMETERS = (*TEXTS, *REALS, *NUMBERS)
 """What a point may say.
 
-``board``; ``network``, a file or a named workload; ``rows``, row classes or a number of plain rows;
+``board``; ``network``, a file or a named workload; ``policy`` and ``ratio`` as of ``rowmac
+quantise``; ``rows``, row classes, or a number of rows, plain or of the policy's formats;
 ``clock_mhz`` and ``bandwidth_mb_s`` as assumed; the rest as of :class:`MachineSpec`.
 """
 EXAMPLE = "lanes=4,8 or tokens=2..8"
@@ -77,7 +78,7 @@ def check_value(name: str, value: object) -> Value:
     if name in TEXTS:
         if isinstance(value, str) and value:
             return value
-        if name == "rows" and isinstance(value, int) and not isinstance(value, bool):
+        if name in ("ratio", "rows") and isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         raise UserError(f"{name} must be a text, not {value!r}")
     if isinstance(value, bool) or not isinstance(value, int | float):

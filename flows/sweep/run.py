@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from flows.sweep.definition import Definition, Point, point_key
-from flows.sweep.evaluate import DEFAULT_BOARD, ESTIMATE
+from flows.sweep.evaluate import ESTIMATE
 from flows.sweep.front import pareto
+from flows.sweep.machine import DEFAULT_BOARD
 from flows.sweep.store import Store
 from flows.sweep.work import SIMULATION, SYNTHESIS, Task, cache_folder
 from flows.sweep.workers import Workers

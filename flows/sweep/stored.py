@@ -14,8 +14,9 @@ from typing import Any
 from flows.boards import UnknownBoard, find
 from flows.errors import UserError
 from flows.machines import default_machine
-from flows.sweep.evaluate import DEFAULT_BOARD
+from flows.sweep.machine import DEFAULT_BOARD, classes_text
 from flows.sweep.parameters import NUMBERS
+from flows.sweep.policy_rows import default_ratio
 from flows.sweep.store import FORMAT
 
 __all__ = ["Entry", "Stored", "read_store"]
@@ -98,7 +99,9 @@ def _entries(rows: Iterator[tuple[str, str, str | None, str | None]]) -> Iterato
 
 def _filled(given: dict[str, Any]) -> dict[str, Any]:
     board = given.get("board", DEFAULT_BOARD)
-    return {"board": board, "network": ""} | _defaults(board) | given
+    whole = {"board": board, "network": ""} | _defaults(board) | given
+    ratio = default_ratio(str(given["policy"])) if "policy" in given else None
+    return whole if ratio is None else {"ratio": ratio} | whole
 
 
 @cache
@@ -109,5 +112,6 @@ def _defaults(board: str) -> dict[str, Any]:
     except UnknownBoard:
         return {}
     spec = default_machine(found)
-    rows = ",".join(f"{one.format}:{one.rows}" for one in spec.classes) or str(spec.rows)
-    return {"rows": rows, "clock_mhz": found.clock_mhz} | {n: getattr(spec, n) for n in NUMBERS}
+    return {"rows": classes_text(spec), "clock_mhz": found.clock_mhz} | {
+        n: getattr(spec, n) for n in NUMBERS
+    }

@@ -10,7 +10,8 @@ from typing import Any
 
 from flows.errors import RunError, UserError
 from flows.sweep.definition import Point, point_key
-from flows.sweep.evaluate import ESTIMATE, board_of, evaluate, machine_of
+from flows.sweep.evaluate import ESTIMATE, evaluate
+from flows.sweep.machine import board_of, machine_of
 from flows.sweep.store import Outcome
 from flows.sweep.tools import ToolMissingError, require_tools
 from sim.verilator import Missing

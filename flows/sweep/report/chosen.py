@@ -24,11 +24,14 @@ _OPTIONS = {"clock_mhz": "--clock", "bandwidth_mb_s": "--bandwidth"}
 def command(entry: Entry) -> str:
     """``rowmac estimate`` of a point."""
     words = ["rowmac", "estimate"]
+    said = {name: entry.point[name] for name in entry.given} | {"board": entry.point["board"]}
+    if said.pop("policy", None):
+        said.pop("ratio", None)
+        said["rows"] = entry.values[ESTIMATE]["classes"]
     for name in PARAMETERS:
-        value = entry.point.get(name)
-        if value and (name in entry.given or name == "board"):
+        if said.get(name):
             option = _OPTIONS.get(name, f"--{name.replace('_', '-')}")
-            words += [option, plain(value)]
+            words += [option, plain(said[name])]
     return shlex.join(words)
 
 
@@ -39,7 +42,7 @@ def chosen(group: Group) -> Iterator[str]:
         yield f"<p>None: {escape(group.rule)}; there is none such.</p>"
         return
     entry = group.entries[group.chosen]
-    names = ("rows", "clock_mhz", "bandwidth_mb_s", *NUMBERS)
+    names = ("policy", "ratio", "rows", "clock_mhz", "bandwidth_mb_s", *NUMBERS)
     said = ", ".join(
         f"{n} {plain(entry.point[n])}" for n in names if entry.point.get(n) is not None
     )

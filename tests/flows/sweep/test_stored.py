@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from flows.errors import UserError
-from flows.sweep.evaluate import ESTIMATE, machine_of
+from flows.sweep.evaluate import ESTIMATE
+from flows.sweep.machine import machine_of
 from flows.sweep.parameters import NUMBERS
 from flows.sweep.run import model_mark
 from flows.sweep.store import Outcome, Store

@@ -14,8 +14,9 @@ from flows.cli import main
 from flows.errors import UserError
 from flows.estimate.resources import estimate_resources
 from flows.sweep.definition import Definition, point_key, read_definition
-from flows.sweep.evaluate import ESTIMATE, evaluate, machine_of
+from flows.sweep.evaluate import ESTIMATE, evaluate
 from flows.sweep.front import COSTS, front, pareto
+from flows.sweep.machine import machine_of
 from flows.sweep.run import model_mark, sweep
 from flows.sweep.store import Outcome, Store
 from flows.sweep.work import SYNTHESIS
