@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from models.cim.adc import Trim, Window
+from models.cim.compiled import WORTH, available
 from models.cim.die import Die
 from models.cim.fast_adc import FastConverter
 from models.cim.layout import DECODE_BITS, Layout, Product, When
@@ -138,11 +139,13 @@ def _general(layout: Layout) -> Integers:
     spec, die = layout.spec, layout.die
     total = np.zeros((layout.outputs, layout.rows), dtype=np.int64)
     converters = _Converters(layout)
+    compiled = layout.decode is None and _conversions(layout) >= WORTH and available()
     for out in range(0, layout.outputs, layout.outputs_at_once):
         part = slice(out, min(out + layout.outputs_at_once, layout.outputs))
         for tile in range(layout.tiles):
             number = out // layout.outputs_at_once * layout.tiles + tile
-            block = _Tile(layout, tile, part, converters.of(part.stop - part.start))
+            converter = converters.of(part.stop - part.start)
+            block = _Tile(layout, tile, part, converter, compiled=compiled)
             for index, factor in enumerate(layout.act_factors):
                 acts = layout.tile_acts(tile, index).astype(block.cells.dtype)
                 shared = None
@@ -161,13 +164,27 @@ def _general(layout: Layout) -> Integers:
     return layout.finish(total)
 
 
+def _conversions(layout: Layout) -> int:
+    """Of all columns together."""
+    columns = layout.outputs * len(layout.slices.factors)
+    return columns * layout.rows * layout.tiles * len(layout.act_factors)
+
+
 class _Tile:
     """Some outputs' columns with the weights of one tile of K.
 
     Columns are slice by slice, in each output by output: a sum over slices is then a product.
     """
 
-    def __init__(self, layout: Layout, tile: int, part: slice, converter: FastConverter) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        tile: int,
+        part: slice,
+        converter: FastConverter,
+        *,
+        compiled: bool,
+    ) -> None:
         self._layout, self._converter = layout, converter
         spec, die = layout.spec, layout.die
         factors = layout.slices.factors
@@ -186,7 +203,8 @@ class _Tile:
         self._signs = None
         if layout.slices.signs is not None:
             self._signs = layout.slices.signs[part, tile, None]
-        self._factors = factors.astype(np.float64)[None]
+        self._slices, self._factors = factors, factors.astype(np.float64)[None]
+        self._compiled = compiled
         # Thin: a code stands for itself, and what it is counted from is taken off afterwards.
         self._thin = layout.decode is None and not spec.zero_skip and not spec.relu
         start = np.broadcast_to(converter.start, (len(cells), 1)).reshape(self._planes, -1)
@@ -194,7 +212,10 @@ class _Tile:
 
     def run(self, acts: Floats, shared: Words | None, gone: NDArray[np.bool_] | None) -> Integers:
         """Sums over the slices of decoded codes, ``[outputs, n]``."""
-        sums = (self.cells @ acts.T).astype(np.int32)
+        product = self.cells @ acts.T
+        if self._compiled:
+            return self._run_compiled(product, shared, gone)
+        sums = product.astype(np.int32)
         if self._bias is not None:
             sums += self._bias
         words = None if shared is None else column_words(shared, self._keys)
@@ -205,6 +226,25 @@ class _Tile:
             summed <<= DECODE_BITS
         else:
             summed = self._over_slices(self._decoded(self._converter(sums, words), gone))
+        if self._signs is not None:
+            summed *= self._signs
+        return summed
+
+    def _run_compiled(
+        self, product: NDArray[Any], shared: Words | None, gone: NDArray[np.bool_] | None
+    ) -> Integers:
+        columns, vectors = product.shape
+        offsets = np.zeros(columns, np.int32) if self._bias is None else self._bias[:, 0]
+        summed: Integers = self._converter.summed(
+            product,
+            offsets,
+            self._slices,
+            shared=np.zeros((0, 0), np.uint32) if shared is None else np.ascontiguousarray(shared),
+            keys=self._keys,
+            gone=np.zeros(vectors, np.bool_) if gone is None else gone,
+            skipped=self._layout.zero >> DECODE_BITS,
+        ).astype(np.int64)
+        summed <<= DECODE_BITS
         if self._signs is not None:
             summed *= self._signs
         return summed

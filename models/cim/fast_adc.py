@@ -9,9 +9,12 @@ thresholds lie far enough apart: 0 without noise, 1 or 2 usually, and all bits a
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from models.cim.compiled import kernel
 from models.cim.die import Die
 from models.cim.noise import Words, noise_byte
 from models.rescale import Integers
@@ -93,6 +96,56 @@ class FastConverter:
             trial = self._thresholds[1 << bit :].take(code, mode="wrap")
             code += _as_bit(seen >= trial, bit)
         return code
+
+    def summed(
+        self,
+        sums: NDArray[Any],
+        offsets: Sums,
+        factors: Integers,
+        *,
+        shared: Words,
+        keys: Words,
+        gone: NDArray[np.bool_],
+        skipped: int,
+    ) -> Sums:
+        """Codes summed over the slices of each output, by a compiled loop.
+
+        Parameters
+        ----------
+        sums : float [slices * outputs, n]
+            Whole numbers, slice by slice.
+        offsets : int32 [slices * outputs]
+            Added to the sums.
+        factors : int64 [slices]
+        shared : uint32 [words, n]; keys : uint32 [slices * outputs]
+            Noise (:mod:`models.cim.noise`); without noise neither is read.
+        gone : bool [n]
+            Vectors whose code is ``skipped``.
+
+        Returns
+        -------
+        int32 [outputs, n]
+        """
+        columns = len(sums)
+        start, bins = (
+            np.ascontiguousarray(np.broadcast_to(one[:, 0], columns))
+            for one in (self.start, self._bin_start)
+        )
+        total = np.zeros((columns // len(factors), sums.shape[1]), dtype=np.int32)
+        run = kernel(
+            self._level,
+            self._spec.adc_bits,
+            noisy=self._noisy,
+            sampled=self._sampled,
+            relu=self._spec.relu,
+            skips=self._spec.zero_skip,
+        )
+        run(
+            sums, offsets, shared, keys, gone, np.int32(skipped),
+            start, bins, np.int32(self._shift), self._nearest, self._thresholds,
+            self._comparator, self._sampling, factors.astype(np.int32), total,
+        )  # fmt: skip
+        return total
 
     def __call__(self, sums: Sums, words: Words | None) -> Sums:
         """The codes themselves."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,8 +66,10 @@ def test_fast_equals_definition(
             want = dot_product(
                 acts, part, die=die, window=window, when=when, decode=decode, bias=bias
             )
-            got = fast_product(
-                acts, part, die=die, window=window, when=when, decode=decode, bias=bias
-            )
-            np.testing.assert_array_equal(got.values, want.values)
-            assert got.conversions == want.conversions
+            for worth in (0, 1 << 60):  # compiled, and not
+                with mock.patch("models.cim.fast.WORTH", worth):
+                    got = fast_product(
+                        acts, part, die=die, window=window, when=when, decode=decode, bias=bias
+                    )
+                np.testing.assert_array_equal(got.values, want.values)
+                assert got.conversions == want.conversions

@@ -1,0 +1,184 @@
+"""Conversions of :class:`models.cim.fast_adc.FastConverter`, compiled: its steps in one loop.
+
+Needs numba (``pip install 'rowmac[fast]'``); without it the same steps run in numpy. A kernel is
+made for each number of noisy decisions and kind of macro, so that nothing of them is left to its
+loop: that takes a third off its time. Compiling takes a second, when first used in a process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from models.cim.noise import FINISH, FINISH_SHIFTS
+
+__all__ = ["WORTH", "Kernel", "available", "kernel"]
+
+_WORDS = 3
+"""Most noise words of a conversion."""
+
+WORTH = 1 << 21
+"""Conversions from which on compiling is worth its time."""
+
+Kernel = Callable[..., None]
+
+
+@cache
+def available() -> bool:
+    """Whether there is a compiler."""
+    return find_spec("numba") is not None
+
+
+@cache
+def kernel(
+    level: int,
+    adc_bits: int,
+    *,
+    noisy: bool,
+    sampled: bool,
+    relu: bool,
+    skips: bool,
+) -> Kernel:
+    """The loop over columns and vectors.
+
+    Its arguments, all indices in it flat:
+
+    * ``sums``, float [slices * outputs, n], slice by slice; ``offsets``, int32, a column's to join
+      them;
+    * ``shared``, uint32 [words, n], and ``keys``, uint32, a column's: the noise;
+    * ``gone``, bool [n]: vectors that are skipped, and ``skipped``, int32, their code;
+    * ``start``, ``bins``, int32, a column's: index of its code 0, and of the sum 0 in ``nearest``;
+      ``shift``: the logarithm of a bin of sums;
+    * ``nearest``, int32: by bin of the sum, the code times 16 and the bit that is decided with it;
+    * ``thresholds``, int32, by code; ``comparator``, ``sampling``, int32 [256]: the noise's tables;
+    * ``factors``, int32, a slice's; ``total``, int32 [outputs, n]: codes times factors join it.
+
+    Parameters
+    ----------
+    level : int
+        Last decisions that are made one by one.
+    noisy, sampled : bool
+        Whether decisions and sums have noise.
+    relu, skips : bool
+        As of the macro (:class:`models.cim.spec.CimSpec`).
+    """
+    import numba
+    from numba import int32, uint32, uint64
+
+    # Indices of numba's are unsigned wherever they can be: a signed one may count from the end,
+    # which is looked at each time. Its integers widen unless they are told not to.
+    first, second = (uint32(factor) for factor in FINISH)
+    high, low = (uint32(by) for by in FINISH_SHIFTS)
+    hashed = noisy or sampled
+    words = -(-(adc_bits + 1) // 4)
+    sample_word, sample_shift = adc_bits // 4, 8 * (adc_bits % 4)
+    compiled: Callable[[Kernel], Kernel] = numba.njit(nogil=True, error_model="numpy")
+
+    @compiled
+    def finish(shared: Any, key: Any, out: Any) -> None:
+        # A loop of its own, without look-ups: the compiler then does sixteen at a time.
+        for index in range(out.shape[0]):
+            z = uint32(shared[index] ^ key)
+            z = uint32(z * first)
+            z = uint32(z ^ (z >> high))
+            z = uint32(z * second)
+            out[index] = uint32(z ^ (z >> low))
+
+    @compiled
+    def column(
+        sums: Any,
+        offset: Any,
+        noise: Any,
+        gone: Any,
+        skipped: Any,
+        start: Any,
+        bins: Any,
+        shift: Any,
+        nearest: Any,
+        thresholds: Any,
+        comparator: Any,
+        sampling: Any,
+        factor: Any,
+        total: Any,
+    ) -> None:
+        for index in range(sums.shape[0]):
+            value = int32(int32(sums[index]) + offset)
+            if sampled:
+                byte = uint32(noise[sample_word, index] >> uint32(sample_shift)) & uint32(255)
+                value = int32(value + sampling[uint64(byte)])
+            packed = nearest[uint64(uint32(int32(value >> shift) + bins))]
+            code = int32(packed >> int32(4))
+            seen = value
+            if noisy:
+                decision = uint64(uint32(packed) & uint32(15))
+                bits = uint64(noise[0, index])
+                if words > 1:
+                    bits |= uint64(noise[1, index]) << uint64(32)
+                if adc_bits > 8:
+                    bits = bits if decision < uint64(8) else uint64(noise[2, index])
+                bits >>= (decision & uint64(7)) << uint64(3)
+                seen = int32(value + comparator[bits & uint64(255)])
+            passed = int32(seen >= thresholds[uint64(uint32(code + int32(1 << level)))])
+            code = int32(code + (passed << int32(level)))
+            for bit in range(level - 1, -1, -1):
+                if noisy:
+                    byte = uint32(noise[bit // 4, index] >> uint32(8 * (bit % 4))) & uint32(255)
+                    seen = int32(value + comparator[uint64(byte)])
+                passed = int32(seen >= thresholds[uint64(uint32(code + int32(1 << bit)))])
+                code = int32(code + (passed << int32(bit)))
+            code = int32(code - start)
+            if relu:
+                code = max(code, int32(1 << adc_bits - 1))
+            if skips and gone[index]:
+                code = skipped
+            total[index] += int32(factor * code)
+
+    @compiled
+    def run(
+        sums: Any,
+        offsets: Any,
+        shared: Any,
+        keys: Any,
+        gone: Any,
+        skipped: Any,
+        start: Any,
+        bins: Any,
+        shift: Any,
+        nearest: Any,
+        thresholds: Any,
+        comparator: Any,
+        sampling: Any,
+        factors: Any,
+        total: Any,
+    ) -> None:
+        outputs, vectors = total.shape
+        noise = np.empty((_WORDS, vectors), np.uint32)
+        for output in range(outputs):
+            for plane in range(factors.shape[0]):
+                at = plane * outputs + output
+                if hashed:
+                    for word in range(words):
+                        finish(shared[word], keys[at], noise[word])
+                column(
+                    sums[at],
+                    offsets[at],
+                    noise,
+                    gone,
+                    skipped,
+                    start[at],
+                    bins[at],
+                    shift,
+                    nearest,
+                    thresholds,
+                    comparator,
+                    sampling,
+                    factors[plane],
+                    total[output],
+                )
+
+    made: Kernel = run
+    return made
