@@ -74,7 +74,7 @@ def _network(
 ) -> dict[str, Any]:
     """Cycles, rates, traffic and bounds."""
     from ..estimate.cycle_points import stated_error
-    from ..estimate.cycles import BOUNDS, NEEDS, estimate_cycles
+    from ..estimate.cycles import BOUNDS, estimate_cycles
     from ..estimate.network import find_network
     from ..estimate.points import Points
 
@@ -82,12 +82,8 @@ def _network(
     bus = spec.axi_width / 8
     rate = bus if options.bandwidth is None else min(bus, options.bandwidth / clock)
     found = estimate_cycles(Points.of([spec], "xcup"), network.layers, rate)
-    for name in NEEDS:
-        needed, has = int(found.needs[name][0]), int(found.has[name][0])
-        if needed > has:
-            raise UserError(
-                f"{name} must be at least {needed} for {network.name} on this machine, not {has}"
-            )
+    if lacks := found.lacking(0, network.name):
+        raise UserError(lacks)
     cycles = int(found.total[0])
     seconds = cycles / clock / 1e6
     gops = 2 * network.macs / seconds / 1e9

@@ -5,16 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from models.ops.convolution import Convolution
-
 from ..boards import Board
-from ..cim.layers import make_layer
-from ..cim.walk import machine_walks
-from ..engines import MacroOptions, macro_machine
 from ..errors import UserError
-from ..estimate.graph_layers import graph_layers
-from ..estimate.macro_cycles import macro_cycles
-from ..onnx_import import NetworkError, load_network
+from ..estimate.macro_machine import estimate_macro
 from .estimate import SPEC_FIELDS
 from .table import table
 
@@ -37,41 +30,21 @@ def show_macro(options: argparse.Namespace, board: Board, preset: str) -> dict[s
         raise UserError(f"--{name} must be of a machine with --engine digital")
     if options.network is None or not str(options.network).endswith(".onnx"):
         raise UserError("--engine cim:PRESET must come with --network FILE.onnx")
-    try:
-        graph = load_network(Path(options.network))
-    except NetworkError as error:
-        raise UserError(str(error)) from None
-    engine = MacroOptions(preset=preset, calibration=Path(), adc_bits=options.adc_bits)
-    spec = macro_machine(board, graph, engine)
-    assert spec.macro is not None
-    cim = spec.macro.spec
-    walks = machine_walks(graph, spec)
-    layers = graph_layers(graph)
-    operators = {n.name: n.operator for n in graph.nodes if isinstance(n.operator, Convolution)}
-
-    def ends_early(name: str) -> bool:
-        if name not in operators:
-            return False
-        return make_layer(name, operators[name], cim, walks[name]).spec.relu
-
-    relu = [ends_early(layer.name) for layer in layers]
-    found = [one for one in macro_cycles(spec, layers, relu) if one.cycles]
-    cycles = sum(one.cycles for one in found)
+    found = estimate_macro(Path(options.network), board, preset, options.adc_bits)
     clock = options.clock or board.clock_mhz
-    macs = sum(layer.macs for layer in layers)
     result: dict[str, Any] = {
         "board": board.name,
-        "macro": asdict(spec.macro),
-        "macs_per_cycle": spec.macs_per_cycle,
+        "macro": asdict(found.macro),
+        "macs_per_cycle": found.spec.macs_per_cycle,
         "assumed_clock_mhz": clock,
         "network": {
             "name": Path(options.network).stem,
-            "macs": macs,
-            "cycles": cycles,
-            "frames_per_second": clock * 1e6 / cycles,
-            "gops": 2 * macs * clock / cycles / 1e3,
-            "conversions": sum(one.conversions for one in found) * spec.macro.columns,
-            "layers": [asdict(one) for one in found],
+            "macs": found.macs,
+            "cycles": found.cycles,
+            "frames_per_second": found.fps(clock),
+            "gops": found.gops(clock),
+            "conversions": found.conversions,
+            "layers": [asdict(one) for one in found.layers],
         },
     }
     if not options.json:

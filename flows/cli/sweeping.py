@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from ..errors import UserError
@@ -75,7 +76,8 @@ def _result(store: Store, keys: set[str]) -> dict[str, Any]:
         else:
             found.setdefault(outcome.point, {})[outcome.stage] = outcome.value
     known = {key: found[key][ESTIMATE] for key in found if ESTIMATE in found[key]}
-    fitting = [key for key, value in known.items() if "fps" in value and value["fits"]]
+    fitting = [key for key, value in known.items() if "fps" in value and value.get("fits")]
+    macros = [key for key, value in known.items() if "conversions" in value]
     return {
         "points": len(keys),
         "estimated": sum(ESTIMATE in stages for stages in found.values()),
@@ -87,11 +89,16 @@ def _result(store: Store, keys: set[str]) -> dict[str, Any]:
             {
                 "network": network,
                 "board": board,
-                "points": [{"point": json.loads(key), **known[key]} for key in mine],
+                "points": [_one(key, known[key]) for key in mine],
             }
             for (network, board), mine in fronts(known, fitting)
         ],
+        "macros": [_one(k, known[k]) for k in sorted(macros, key=lambda k: -known[k]["fps"])],
     }
+
+
+def _one(key: str, value: dict[str, Any]) -> dict[str, Any]:
+    return {"point": json.loads(key), **value}
 
 
 def _print(result: dict[str, Any]) -> None:
@@ -108,17 +115,38 @@ def _print(result: dict[str, Any]) -> None:
             f"\n{group['network']} on {group['board']}: Pareto front of {len(front)} points, most "
             "images a second first"
         )
-        names = [k for one in front for k in one["point"] if k != "network"]
-        varied = {k for k in names if len({str(one["point"].get(k)) for one in front}) > 1}
         rows = [
             (
                 f"{one['fps']:,.1f}", one["lut"], one["dsp"], one["bram36"],
-                f"{100 * one['share']:.0f} % {one['fullest']}",
-                " ".join(f"{k}={v}" for k, v in one["point"].items() if k in varied),
+                f"{100 * one['share']:.0f} % {one['fullest']}", point,
             )
-            for one in front[:_SHOWN]
+            for one, point in _pointed(front, drop={"network"})
         ]  # fmt: skip
         print(table(("FPS", "LUT", "DSP", "BRAM36", "fullest", "point"), rows))
+    if result["macros"]:
+        _print_macros(result["macros"])
     for line in result["assumptions"]:
         print(f"assumed: {line}")
     print(f"store: {result['store']} (figures are estimates unless synthesised or simulated)")
+
+
+def _print_macros(macros: list[dict[str, Any]]) -> None:
+    print(
+        f"\n{len(macros):,} points around macros, most images a second first (of the emulation; "
+        "their cost is not modelled, so they are on no front)"
+    )
+    rows = [
+        (f"{one['fps']:,.1f}", one["cycles"], one["conversions"], one["columns"], point)
+        for one, point in _pointed(macros, keep={"engine"})
+    ]
+    print(table(("FPS", "cycles", "conversions", "columns", "point"), rows))
+
+
+def _pointed(
+    some: list[dict[str, Any]], *, keep: Collection[str] = (), drop: Collection[str] = ()
+) -> Iterator[tuple[dict[str, Any], str]]:
+    """The first of some points, each with what it says, but for what all of them say."""
+    names = {k for one in some for k in one["point"]}.difference(drop)
+    varied = {k for k in names if len({str(one["point"].get(k)) for one in some}) > 1}.union(keep)
+    for one in some[:_SHOWN]:
+        yield one, " ".join(f"{k}={v}" for k, v in one["point"].items() if k in varied)

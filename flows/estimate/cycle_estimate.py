@@ -56,6 +56,14 @@ class CycleEstimate:
         every: NDArray[np.bool_] = np.logical_and.reduce(good)
         return every
 
+    def lacking(self, index: int, network: str) -> str | None:
+        """What a machine has too little of for a network of that name; None if it has enough."""
+        for name in NEEDS:
+            needed, has = int(self.needs[name][index]), int(self.has[name][index])
+            if needed > has:
+                return f"{name} must be at least {needed} for {network} on this machine, not {has}"
+        return None
+
     @property
     def total(self) -> NDArray[np.int64]:
         """``[n]`` cycles an image."""

@@ -10,12 +10,13 @@ import numpy as np
 
 from flows.boards.board import DEVICE
 from flows.errors import UserError
-from flows.estimate.cycles import NEEDS, estimate_cycles
+from flows.estimate.cycles import estimate_cycles
 from flows.estimate.network import Network, find_network
 from flows.estimate.points import Points
 from flows.estimate.resources import ResourceColumns, resource_columns
 from flows.sweep.definition import Point, point_key
 from flows.sweep.machine import board_of, classes_text, clock_of, machine_of
+from flows.sweep.macro import around_macro, macro_figures
 from flows.sweep.store import Outcome
 from models.machine_spec import MachineSpec
 
@@ -30,16 +31,19 @@ def _network(name: str) -> Network:
 
 
 def evaluate(points: Sequence[Point]) -> list[Outcome]:
-    """Outcomes of points, in their order."""
+    """Outcomes of points, in their order; those around a macro have no resources."""
     found: dict[int, Outcome] = {}
     machines: dict[int, MachineSpec] = {}
     for index, point in enumerate(points):
         try:
             if "network" in point:
                 _network(str(point["network"]))
-            machines[index] = machine_of(point)
+            if around_macro(point):
+                found[index] = _outcome(point, value=macro_figures(point))
+            else:
+                machines[index] = machine_of(point)
         except UserError as error:
-            found[index] = Outcome(point=point_key(point), stage=ESTIMATE, error=str(error))
+            found[index] = _outcome(point, error=str(error))
     where = np.array(sorted(machines), dtype=np.int64)
     if len(where):
         families = [board_of(points[i]).family for i in where]
@@ -53,13 +57,14 @@ def evaluate(points: Sequence[Point]) -> list[Outcome]:
             if "policy" in points[index]:
                 values[n]["classes"] = classes_text(machines[index])
             lacks = values[n].pop("error", None)
-            found[int(index)] = Outcome(
-                point=point_key(points[index]),
-                stage=ESTIMATE,
-                value=None if lacks else values[n],
-                error=lacks,
-            )
+            found[int(index)] = _outcome(points[index], None if lacks else values[n], lacks)
     return [found[index] for index in range(len(points))]
+
+
+def _outcome(
+    point: Point, value: dict[str, Any] | None = None, error: str | None = None
+) -> Outcome:
+    return Outcome(point=point_key(point), stage=ESTIMATE, value=value, error=error)
 
 
 def _resources(columns: Points, points: Sequence[Point]) -> list[dict[str, Any]]:
@@ -101,7 +106,7 @@ def _cycles(
         for n, index in enumerate(mine.tolist()):
             value = values[index]
             if not fits[n]:
-                value["error"] = _lacking(estimate.needs, estimate.has, n, network.name)
+                value["error"] = estimate.lacking(n, network.name)
                 continue
             per_second = clock_of(points[index]) * 1e6 / total[n]
             gops = 2 * network.macs * per_second / 1e9
@@ -123,11 +128,3 @@ def _rate(point: Point) -> float:
     if "bandwidth_mb_s" not in point:
         return float("inf")
     return float(point["bandwidth_mb_s"]) / clock_of(point)
-
-
-def _lacking(needs: Any, has: Any, index: int, network: str) -> str:
-    for name in NEEDS:
-        needed, there = int(needs[name][index]), int(has[name][index])
-        if needed > there:
-            return f"{name} must be at least {needed} for {network} on this machine, not {there}"
-    raise AssertionError("a machine that does not fit must lack something")

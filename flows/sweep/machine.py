@@ -64,6 +64,10 @@ def machine_of(point: Point) -> MachineSpec:
         If there is none such.
     """
     given: dict[str, Any] = {name: point[name] for name in NUMBERS if name in point}
+    if "adc_bits" in point:
+        raise UserError(
+            "adc_bits must be of a macro, such as engine=cim:relu-macro, not of a digital machine"
+        )
     default = _default(board_of(point).name)
     rows = str(point.get("rows", ""))
     try:

@@ -8,7 +8,7 @@ from typing import Any
 
 from flows.errors import UserError
 
-__all__ = ["PARAMETERS", "Value", "check_names", "parse_values"]
+__all__ = ["DIGITAL", "NUMBERS", "PARAMETERS", "Value", "check_names", "parse_values"]
 
 Value = str | int | float
 
@@ -18,14 +18,18 @@ NUMBERS = (
 )  # fmt: skip
 """Whole numbers of a machine's spec."""
 REALS = ("clock_mhz", "bandwidth_mb_s")
-TEXTS = ("board", "network", "policy", "ratio", "rows")
-PARAMETERS = (*TEXTS, *REALS, *NUMBERS)
+TEXTS = ("board", "network", "engine", "policy", "ratio", "rows")
+WHOLE = (*NUMBERS, "adc_bits")
+PARAMETERS = (*TEXTS, *REALS, *WHOLE)
 """What a point may say.
 
 ``board``; ``network``, a file or a named workload; ``policy`` and ``ratio`` as of ``rowmac
 quantise``; ``rows``, row classes, or a number of rows, plain or of the policy's formats;
-``clock_mhz`` and ``bandwidth_mb_s`` as assumed; the rest as of :class:`MachineSpec`.
+``engine``, ``digital`` or ``cim:PRESET``, and ``adc_bits`` of a macro; ``clock_mhz`` and
+``bandwidth_mb_s`` as assumed; the rest as of :class:`MachineSpec`.
 """
+DIGITAL = ("policy", "ratio", "rows", "bandwidth_mb_s", *NUMBERS)
+"""Those that a machine around a macro does not have."""
 EXAMPLE = "lanes=4,8 or tokens=2..8"
 
 
@@ -83,7 +87,7 @@ def check_value(name: str, value: object) -> Value:
         raise UserError(f"{name} must be a text, not {value!r}")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UserError(f"{name} must be a number, not {value!r}")
-    if name in NUMBERS and not isinstance(value, int):
+    if name in WHOLE and not isinstance(value, int):
         raise UserError(f"{name} must be a whole number, not {value!r}")
     if value <= 0:
         raise UserError(f"{name} must be more than 0, not {value!r}")
@@ -91,7 +95,7 @@ def check_value(name: str, value: object) -> Value:
 
 
 def _range(name: str, text: str) -> list[Value]:
-    kind = int if name in NUMBERS else float
+    kind = int if name in WHOLE else float
     try:
         span, _, step = text.partition(":")
         first, dots, last = span.partition("..")

@@ -29,9 +29,10 @@ Progress = Callable[[str, int, int], None]
 
 def model_mark() -> str:
     """What results depend on: version, the model as it is written, and its coefficients."""
-    folder = Path(__file__).parents[1] / "estimate"
+    flows = Path(__file__).parents[1]
+    data = flows / "estimate" / "data" / "resource_coefficients.json"
     digest = hashlib.sha256()
-    for file in [*sorted(folder.glob("*.py")), folder / "data" / "resource_coefficients.json"]:
+    for file in [*sorted((flows / "estimate").glob("*.py")), flows / "engines.py", data]:
         digest.update(file.read_bytes())
     return f"{importlib.metadata.version('rowmac')}-{digest.hexdigest()[:12]}"
 
@@ -102,7 +103,8 @@ def fronts(
     """
     groups: dict[tuple[str, str], list[str]] = {}
     for key in keys:
-        if "fps" in known[key] and known[key]["fits"]:
+        # Machines around a macro have no cost, by which they would beat all others.
+        if "fps" in known[key] and known[key].get("fits"):
             point = json.loads(key)
             group = str(point["network"]), str(point.get("board", DEFAULT_BOARD))
             groups.setdefault(group, []).append(key)

@@ -15,9 +15,11 @@ from flows.boards import UnknownBoard, find
 from flows.errors import UserError
 from flows.machines import default_machine
 from flows.sweep.machine import DEFAULT_BOARD, classes_text
-from flows.sweep.parameters import NUMBERS
+from flows.sweep.macro import around_macro, macro_preset
+from flows.sweep.parameters import DIGITAL, NUMBERS
 from flows.sweep.policy_rows import default_ratio
 from flows.sweep.store import FORMAT
+from models.cim.presets import find_preset
 
 __all__ = ["Entry", "Stored", "read_store"]
 
@@ -99,9 +101,20 @@ def _entries(rows: Iterator[tuple[str, str, str | None, str | None]]) -> Iterato
 
 def _filled(given: dict[str, Any]) -> dict[str, Any]:
     board = given.get("board", DEFAULT_BOARD)
-    whole = {"board": board, "network": ""} | _defaults(board) | given
+    whole = {"board": board, "network": "", "engine": "digital"} | _defaults(board) | given
+    if around_macro(given):
+        return {n: v for n, v in whole.items() if n not in DIGITAL or n in given} | _adc(given)
     ratio = default_ratio(str(given["policy"])) if "policy" in given else None
     return whole if ratio is None else {"ratio": ratio} | whole
+
+
+def _adc(given: dict[str, Any]) -> dict[str, Any]:
+    if "adc_bits" in given:
+        return {}
+    try:
+        return {"adc_bits": find_preset(macro_preset(given)).adc_bits}
+    except (UserError, ValueError):
+        return {}
 
 
 @cache

@@ -12,6 +12,7 @@ from flows.errors import RunError, UserError
 from flows.sweep.definition import Point, point_key
 from flows.sweep.evaluate import ESTIMATE, evaluate
 from flows.sweep.machine import board_of, machine_of
+from flows.sweep.macro import around_macro
 from flows.sweep.store import Outcome
 from flows.sweep.tools import ToolMissingError, require_tools
 from sim.verilator import Missing
@@ -83,6 +84,7 @@ def _again_if_killed(one: Stage, point: Point, cache: Path | None) -> dict[str, 
 def _synthesise(point: Point, cache: Path | None) -> dict[str, Any]:
     from flows.estimate.machine_synthesis import synthesise_machine
 
+    _check_digital(point, "synthesised", "it is done by parts, which a macro's twin is none of")
     if cache is not None:
         cache.mkdir(parents=True, exist_ok=True)
     found = synthesise_machine(machine_of(point), board_of(point).family, cache=cache)
@@ -103,6 +105,11 @@ def _simulate(point: Point, cache: Path | None) -> dict[str, Any]:
     from flows.onnx_import import NetworkError, load_network
     from sim.runner import BuildFailed, SimulationFailed
 
+    _check_digital(
+        point,
+        "simulated in a sweep",
+        "a macro's converters are set on images, which rowmac build --calibration takes",
+    )
     name = str(point.get("network", ""))
     if not name.endswith(".onnx"):
         raise UserError(f"network must be a file to be simulated, not {name or 'none'}")
@@ -118,6 +125,11 @@ def _simulate(point: Point, cache: Path | None) -> dict[str, Any]:
     except (NetworkError, MappingError, MachineError, BuildFailed, SimulationFailed) as e:
         raise UserError(str(e)) from None
     return {"cycles": result.cycles}
+
+
+def _check_digital(point: Point, what: str, why: str) -> None:
+    if around_macro(point):
+        raise UserError(f"machine must be digital to be {what}, not {point['engine']}: {why}")
 
 
 def cache_folder() -> Path | None:
