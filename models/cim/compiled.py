@@ -18,13 +18,11 @@ from models.cim.noise import FINISH, FINISH_SHIFTS
 
 __all__ = ["WORTH", "Kernel", "available", "kernel"]
 
-_WORDS = 3
-"""Most noise words of a conversion."""
-
 WORTH = 1 << 21
 """Conversions from which on compiling is worth its time."""
 
-Kernel = Callable[..., None]
+Kernel = Callable[..., Any]
+"""A compiled function."""
 
 
 @cache
@@ -75,24 +73,39 @@ def kernel(
     high, low = (uint32(by) for by in FINISH_SHIFTS)
     hashed = noisy or sampled
     words = -(-(adc_bits + 1) // 4)
-    sample_word, sample_shift = adc_bits // 4, 8 * (adc_bits % 4)
     compiled: Callable[[Kernel], Kernel] = numba.njit(nogil=True, error_model="numpy")
 
     @compiled
-    def finish(shared: Any, key: Any, out: Any) -> None:
-        # A loop of its own, without look-ups: the compiler then does sixteen at a time.
-        for index in range(out.shape[0]):
-            z = uint32(shared[index] ^ key)
-            z = uint32(z * first)
-            z = uint32(z ^ (z >> high))
-            z = uint32(z * second)
-            out[index] = uint32(z ^ (z >> low))
+    def finished(z: Any) -> Any:
+        z = uint32(z * first)
+        z = uint32(z ^ (z >> high))
+        z = uint32(z * second)
+        return uint32(z ^ (z >> low))
+
+    @compiled
+    def hashes(shared: Any, key: Any, noise: Any, more: Any) -> None:
+        # A loop of its own, without look-ups: the compiler then does many at a time.
+        for index in range(noise.shape[0]):
+            word = uint64(finished(uint32(shared[0, index] ^ key)))
+            if words > 1:
+                word |= uint64(finished(uint32(shared[1, index] ^ key))) << uint64(32)
+            noise[index] = word
+        if words > 2:
+            for index in range(noise.shape[0]):
+                more[index] = finished(uint32(shared[2, index] ^ key))
+
+    @compiled
+    def noise_byte(noise: Any, more: Any, index: Any, byte: Any) -> Any:
+        if words > 2 and byte >= uint64(8):
+            return uint64(more[(uint64(index) << uint64(2)) + (byte - uint64(8))])
+        return uint64(noise[(uint64(index) << uint64(3)) + byte])
 
     @compiled
     def column(
         sums: Any,
         offset: Any,
         noise: Any,
+        more: Any,
         gone: Any,
         skipped: Any,
         start: Any,
@@ -108,26 +121,19 @@ def kernel(
         for index in range(sums.shape[0]):
             value = int32(int32(sums[index]) + offset)
             if sampled:
-                byte = uint32(noise[sample_word, index] >> uint32(sample_shift)) & uint32(255)
-                value = int32(value + sampling[uint64(byte)])
+                byte = noise_byte(noise, more, index, uint64(adc_bits))
+                value = int32(value + sampling[byte])
             packed = nearest[uint64(uint32(int32(value >> shift) + bins))]
             code = int32(packed >> int32(4))
             seen = value
             if noisy:
-                decision = uint64(uint32(packed) & uint32(15))
-                bits = uint64(noise[0, index])
-                if words > 1:
-                    bits |= uint64(noise[1, index]) << uint64(32)
-                if adc_bits > 8:
-                    bits = bits if decision < uint64(8) else uint64(noise[2, index])
-                bits >>= (decision & uint64(7)) << uint64(3)
-                seen = int32(value + comparator[bits & uint64(255)])
+                byte = noise_byte(noise, more, index, uint64(uint32(packed) & uint32(15)))
+                seen = int32(value + comparator[byte])
             passed = int32(seen >= thresholds[uint64(uint32(code + int32(1 << level)))])
             code = int32(code + (passed << int32(level)))
             for bit in range(level - 1, -1, -1):
                 if noisy:
-                    byte = uint32(noise[bit // 4, index] >> uint32(8 * (bit % 4))) & uint32(255)
-                    seen = int32(value + comparator[uint64(byte)])
+                    seen = int32(value + comparator[noise_byte(noise, more, index, uint64(bit))])
                 passed = int32(seen >= thresholds[uint64(uint32(code + int32(1 << bit)))])
                 code = int32(code + (passed << int32(bit)))
             code = int32(code - start)
@@ -156,17 +162,19 @@ def kernel(
         total: Any,
     ) -> None:
         outputs, vectors = total.shape
-        noise = np.empty((_WORDS, vectors), np.uint32)
+        noise = np.empty(vectors, np.uint64)
+        more = np.empty(vectors, np.uint32)
+        noise_bytes, more_bytes = noise.view(np.uint8), more.view(np.uint8)
         for output in range(outputs):
             for plane in range(factors.shape[0]):
                 at = plane * outputs + output
                 if hashed:
-                    for word in range(words):
-                        finish(shared[word], keys[at], noise[word])
+                    hashes(shared, keys[at], noise, more)
                 column(
                     sums[at],
                     offsets[at],
-                    noise,
+                    noise_bytes,
+                    more_bytes,
                     gone,
                     skipped,
                     start[at],
