@@ -65,8 +65,9 @@ def kernel(
         As of the macro (:class:`models.cim.spec.CimSpec`).
     """
     import numba
-    from numba import int32, uint32, uint64
 
+    types: Any = numba.types
+    int32, uint32, uint64 = types.int32, types.uint32, types.uint64
     # Indices of numba's are unsigned wherever they can be: a signed one may count from the end,
     # which is looked at each time. Its integers widen unless they are told not to.
     first, second = (uint32(factor) for factor in FINISH)
