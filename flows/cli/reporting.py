@@ -75,6 +75,7 @@ def _result(options: argparse.Namespace, stored: Stored, found: list[Group]) -> 
             {
                 "network": group.network or None,
                 "board": group.board.name,
+                "macro": group.macro,
                 "points": len(group.entries),
                 "fitting": len(group.fitting),
                 "front": len(group.best),
@@ -97,10 +98,13 @@ def _chosen(group: Group) -> dict[str, Any] | None:
 
 def _print(result: dict[str, Any]) -> None:
     for group in result["groups"]:
-        print(
-            f"{group['network'] or 'no network'} on {group['board']}: {group['points']:,} points, "
-            f"{group['fitting']:,} fit, {group['front']:,} on the Pareto front"
+        points = (
+            f"{group['network'] or 'no network'} on {group['board']}: {group['points']:,} points"
         )
+        if group["macro"]:
+            print(f"{points} around macros, whose cost is not modelled")
+            continue
+        print(f"{points}, {group['fitting']:,} fit, {group['front']:,} on the Pareto front")
         chosen = group["chosen"]
         if chosen is None:
             print(f"  none chosen: {group['rule']}; there is none such")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from flows.boards import UnknownBoard, find
@@ -13,23 +14,27 @@ from flows.errors import UserError
 from flows.sweep.anchors import Anchor, anchors_of
 from flows.sweep.evaluate import ESTIMATE
 from flows.sweep.front import COSTS, front, pareto
+from flows.sweep.macro import around_macro
 from flows.sweep.stored import Entry
 
-__all__ = ["PICTURED", "SHOWN", "Group", "groups", "refusals", "select"]
+__all__ = ["KINDS", "PICTURED", "SHOWN", "Group", "groups", "refusals", "select"]
 
 SHOWN = 2000
 """Points of a group that the page has; the others are in the CSV."""
+KINDS = ("off", "fit", "best")
+"""Of points, in the order in which they are drawn: the last is on top."""
 PICTURED = ("lut", "dsp", "bram36")
 """Costs that have a picture each."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Points of one network on one board.
+    """Points of one network on one board, digital machines and those around a macro apart.
 
     Attributes
     ----------
     network : empty for machines by themselves
+    macro : whether machines are around a macro: they have no cost, so no front, and none is chosen
     gain : figure that counts: images a second, or MACs a cycle where there is no network
     entries : those with an estimate
     fitting : places of those that fit the device
@@ -42,6 +47,7 @@ class Group:
 
     network: str
     board: Board
+    macro: bool
     gain: str
     entries: Sequence[Entry]
     fitting: Sequence[int]
@@ -55,6 +61,15 @@ class Group:
     def estimate(self, place: int) -> dict[str, Any]:
         """Estimated figures of a point."""
         return self.entries[place].values[ESTIMATE]
+
+    @cached_property
+    def kinds(self) -> Sequence[str]:
+        """Of every point: ``best`` on the front, ``off`` if it does not fit the device, ``fit``."""
+        if self.macro:
+            return ["fit"] * len(self.entries)
+        best, fitting = set(self.best), set(self.fitting)
+        places = range(len(self.entries))
+        return ["best" if n in best else "fit" if n in fitting else "off" for n in places]
 
 
 def select(entries: Sequence[Entry], network: str | None) -> list[Entry]:
@@ -85,22 +100,25 @@ def groups(entries: Iterable[Entry], target: float | None = None) -> list[Group]
     UserError
         If a board is none of this version.
     """
-    found: dict[tuple[str, str], list[Entry]] = {}
+    found: dict[tuple[str, str, bool], list[Entry]] = {}
     for entry in entries:
         if ESTIMATE in entry.values:
-            key = (str(entry.point["network"]), str(entry.point["board"]))
+            point = entry.point
+            key = (str(point["network"]), str(point["board"]), around_macro(point))
             found.setdefault(key, []).append(entry)
     return [_group(*key, found[key], target) for key in sorted(found)]
 
 
-def _group(network: str, board: str, entries: list[Entry], target: float | None) -> Group:
+def _group(
+    network: str, board: str, macro: bool, entries: list[Entry], target: float | None
+) -> Group:
     try:
         device = find(board)
     except UnknownBoard as error:
         raise UserError(str(error)) from None
     gain = "fps" if network else "macs_per_cycle"
     values = [entry.values[ESTIMATE] for entry in entries]
-    fitting = [n for n, value in enumerate(values) if value["fits"]]
+    fitting = [n for n, value in enumerate(values) if value.get("fits")]
     good = [values[n] for n in fitting]
     best = [fitting[n] for n in pareto(good, gain)]
     chosen, rule = _choose(values, fitting, gain, target)
@@ -109,6 +127,7 @@ def _group(network: str, board: str, entries: list[Entry], target: float | None)
     return Group(
         network=network,
         board=device,
+        macro=macro,
         gain=gain,
         entries=entries,
         fitting=fitting,
@@ -117,7 +136,7 @@ def _group(network: str, board: str, entries: list[Entry], target: float | None)
         chosen=chosen,
         rule=rule,
         shown=_shown(entries, kept, gain),
-        anchors=anchors_of(network, device.part),
+        anchors=[] if macro else anchors_of(network, device.part),
     )
 
 
@@ -149,7 +168,7 @@ def _shown(entries: Sequence[Entry], kept: Sequence[int], gain: str) -> list[int
 
     def rank(place: int) -> tuple[bool, float]:
         value = entries[place].values[ESTIMATE]
-        return not value["fits"], -value[gain]
+        return not value.get("fits"), -value[gain]
 
     others = sorted((n for n in range(len(entries)) if n not in seen), key=rank)
     return sorted([*seen, *others][:SHOWN])

@@ -19,7 +19,7 @@ _FIGURES = {
     ESTIMATE: (
         "fps", "cycles", "gops", "utilisation", "gops_per_klut", "gops_per_dsp", "read_bytes",
         "written_bytes", "macs_per_cycle", "lut", "ff", "dsp", "bram36", "fullest", "share", "fits",
-        "extrapolated",
+        "extrapolated", "classes", "conversions", "columns",
     ),
 }  # fmt: skip
 """Figures in the order of their columns; others follow in order of their names."""

@@ -28,6 +28,11 @@ _KEY = (
     ("real", '<g class="real"><path d="M5 3h6v6h-6z"/></g>', "synthesised, simulated"),
     ("anchor", '<g class="anchor"><path d="M8 1l5 5l-5 5l-5 -5z"/></g>', "published by others"),
 )  # fmt: skip
+_MACRO = (
+    "Cycles and rates are estimates of the emulation: a macro of silicon has a speed of its own. "
+    "Cost is not modelled, so there is no front and no chosen point. Accuracy is not either: "
+    "rowmac cim accuracy measures what ADC bits do to it."
+)
 MOST_REFUSALS = 50
 
 
@@ -56,7 +61,7 @@ def _facts(stored: Stored, groups: Sequence[Group]) -> Iterator[str]:
 
     yield (
         f"<p>{len(stored.entries):,} points: {count(ESTIMATE):,} estimated, "
-        f"{sum(len(g.fitting) for g in groups):,} of them fit their device; "
+        f"{sum(len(g.fitting) for g in groups):,} of them fit their device{_macros(groups)}; "
         f"{count(SYNTHESIS):,} synthesised, {count(SIMULATION):,} simulated. "
         f"rowmac {escape(stored.model)}.</p>"
     )
@@ -70,12 +75,39 @@ def _facts(stored: Stored, groups: Sequence[Group]) -> Iterator[str]:
         yield f"<ul>{''.join(links)}</ul>"
 
 
+def _macros(groups: Sequence[Group]) -> str:
+    count = sum(len(group.entries) for group in groups if group.macro)
+    return f", {count:,} are around a macro" if count else ""
+
+
 def _name(group: Group) -> str:
-    return f"{group.network or 'Machines without a network'} on {group.board.name}"
+    around = ", around macros" if group.macro else ""
+    return f"{group.network or 'Machines without a network'} on {group.board.name}{around}"
 
 
 def _section(group: Group, index: int) -> Iterator[str]:
     yield f'<section class="group" id="g{index}"><h2>{escape(_name(group))}</h2>'
+    if group.macro:
+        yield f"<p>{len(group.entries):,} points. {_MACRO} {escape(_constants(group))}</p>"
+    else:
+        yield from _digital(group)
+    lines = parallel(group)
+    if lines:
+        dark = "" if group.macro else "; dark lines are the front"
+        yield "<h3>Parameters and figures</h3>"
+        yield (
+            f'<p class="soft">A line is a point{dark}. '
+            "Drag along an axis to keep a range, tap the axis to let go; point at a line or a row "
+            "to read it, click to hold it.</p>"
+        )
+        yield f'<div class="scroll">{lines}</div>'
+    yield "<h3>Points</h3>"
+    yield f'<p class="left soft">{escape(_extent(group))}</p>'
+    yield f'{point_rows(group)}<div class="said" aria-live="polite"></div></section>'
+
+
+def _digital(group: Group) -> Iterator[str]:
+    """What only machines with a cost have: fronts, a chosen one, pictures."""
     yield (
         f"<p>{len(group.entries):,} points, {len(group.fitting):,} fit the "
         f"{escape(group.board.part)}, {len(group.best):,} are on the Pareto front. "
@@ -91,18 +123,6 @@ def _section(group: Group, index: int) -> Iterator[str]:
     yield from (scatter(group, cost) for cost in PICTURED)
     yield "</div>"
     yield from _published(group)
-    lines = parallel(group)
-    if lines:
-        yield "<h3>Parameters and figures</h3>"
-        yield (
-            '<p class="soft">A line is a point; dark lines are the front. Drag along an axis to '
-            "keep a range, tap the axis to let go; point at a line or a row to read it, click to "
-            "hold it.</p>"
-        )
-        yield f'<div class="scroll">{lines}</div>'
-    yield "<h3>Points</h3>"
-    yield f'<p class="left soft">{escape(_extent(group))}</p>'
-    yield f'{point_rows(group)}<div class="said" aria-live="polite"></div></section>'
 
 
 def _constants(group: Group) -> str:

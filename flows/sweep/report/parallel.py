@@ -9,7 +9,7 @@ from typing import Any
 
 from flows.sweep.evaluate import ESTIMATE
 from flows.sweep.parameters import PARAMETERS
-from flows.sweep.report.content import Group
+from flows.sweep.report.content import KINDS, Group
 from flows.sweep.report.scale import Scale, axis, short
 from flows.sweep.stored import Entry
 
@@ -20,7 +20,7 @@ WIDTH, NARROWEST, WIDEST = 1200, 78, 120
 """Of the picture where axes then are no nearer than one and no farther than the other."""
 FIGURES = {
     "lut": "LUT", "dsp": "DSP", "bram36": "block RAM", "fps": "images/s",
-    "macs_per_cycle": "MAC/cycle",
+    "macs_per_cycle": "MAC/cycle", "conversions": "conversions",
 }  # fmt: skip
 MOST_CHOICES = 24
 """Values of an axis up to which each has its own place."""
@@ -47,22 +47,20 @@ def parallel(group: Group) -> str:
         return ""
     some = [group.entries[n] for n in group.shown]
     axes = [_parameter(name, [e.point.get(name) for e in some]) for name in varying(some)]
-    figures = [n for n in FIGURES if n != "fps" or group.gain == "fps"]
-    for name in figures:
-        axes.append(_figure(FIGURES[name], [e.values[ESTIMATE][name] for e in some]))
+    for name, title in FIGURES.items():
+        if name in some[0].values[ESTIMATE]:
+            axes.append(_figure(title, [e.values[ESTIMATE][name] for e in some]))
     step = min(WIDEST, max(NARROWEST, (WIDTH - 2 * LEFT) // (len(axes) - 1)))
     width = 2 * LEFT + step * (len(axes) - 1)
-    best, fitting = set(group.best), set(group.fitting)
-    rank = [3 if n == group.chosen else (n in fitting) + (n in best) for n in group.shown]
-    kinds = ("off", "fit", "best", "chosen")
+    order = (*KINDS, "chosen")
+    kinds = ["chosen" if n == group.chosen else group.kinds[n] for n in group.shown]
     lines = []
-    for index in sorted(range(len(some)), key=lambda i: rank[i]):
+    for index in sorted(range(len(some)), key=lambda i: order.index(kinds[i])):
         points = " ".join(
             f"{LEFT + step * k},{one.places[index]:.1f}" for k, one in enumerate(axes)
         )
         lines.append(
-            f'<polyline class="{kinds[rank[index]]}" data-i="{group.shown[index]}" '
-            f'points="{points}"/>'
+            f'<polyline class="{kinds[index]}" data-i="{group.shown[index]}" points="{points}"/>'
         )
     label = f"parameters and figures of {len(some):,} points, a line each"
     box = f'style="width:{width}px" viewBox="0 0 {width} {HEIGHT + BOTTOM}"'

@@ -17,6 +17,14 @@ from flows.sweep.work import SIMULATION, SYNTHESIS
 __all__ = ["number", "plain", "point_rows"]
 
 
+ESTIMATED = {
+    "classes": "rows by policy", "fps": "images/s", "cycles": "cycles", "gops": "GOPS",
+    "gops_per_klut": "GOPS/kLUT", "macs_per_cycle": "MAC/cycle", "lut": "LUT", "ff": "FF",
+    "dsp": "DSP", "bram36": "BRAM36", "conversions": "conversions", "columns": "columns",
+}  # fmt: skip
+"""Figures of the estimates that have a column where a point has them."""
+
+
 @dataclass(frozen=True)
 class _Column:
     """A heading under one of the table's parts, and what it shows of a point."""
@@ -59,23 +67,15 @@ def _fps(entry: Entry) -> str:
 
 def _columns(entries: Sequence[Entry], names: Sequence[str]) -> list[_Column]:
     found = [_parameter(name) for name in names]
-    part = "estimated"
-    if any("fps" in entry.values[ESTIMATE] for entry in entries):
-        found += [
-            _figure(part, ESTIMATE, "fps", "images/s"),
-            _figure(part, ESTIMATE, "cycles", "cycles"),
-            _figure(part, ESTIMATE, "gops", "GOPS"),
-            _figure(part, ESTIMATE, "gops_per_klut", "GOPS/kLUT"),
-        ]
+    part, values = "estimated", [entry.values[ESTIMATE] for entry in entries]
     found += [
         _figure(part, ESTIMATE, key, name)
-        for key, name in (
-            ("macs_per_cycle", "MAC/cycle"), ("lut", "LUT"), ("ff", "FF"), ("dsp", "DSP"),
-            ("bram36", "BRAM36"),
-        )
-    ]  # fmt: skip
-    found.append(_Column(part, "fullest", _share))
-    found.append(_Column(part, "outside calibration", _outside))
+        for key, name in ESTIMATED.items()
+        if any(key in value for value in values)
+    ]
+    if any("share" in value for value in values):
+        found.append(_Column(part, "fullest", _share))
+        found.append(_Column(part, "outside calibration", _outside))
     if any(SYNTHESIS in entry.values for entry in entries):
         part = "synthesised (Yosys), estimate's error"
         for key, name in (("lut", "LUT"), ("ff", "FF"), ("dsp", "DSP")):
@@ -103,15 +103,14 @@ def point_rows(group: Group) -> str:
     """All shown points, those that fit first, most gain first."""
     entries = [group.entries[n] for n in group.shown]
     columns = _columns(entries, varying(entries))
-    best, fitting = set(group.best), set(group.fitting)
 
     def rank(n: int) -> tuple[bool, float, bool]:
-        return n not in fitting, -group.estimate(n)[group.gain], n != group.chosen
+        return group.kinds[n] == "off", -group.estimate(n)[group.gain], n != group.chosen
 
     order = sorted(group.shown, key=rank)
     rows = []
     for n in order:
-        kind = "best" if n in best else "fit" if n in fitting else "off"
+        kind = group.kinds[n]
         said = {"best": "front", "fit": "", "off": "does not fit"}[kind]
         if n == group.chosen:
             kind, said = "chosen", f"chosen {said}".strip()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from flows.boards.board import DEVICE
-from flows.sweep.report.content import Group
+from flows.sweep.report.content import KINDS, Group
 from flows.sweep.report.measured import measured_fps, own_figure
 from flows.sweep.report.scale import Scale, axis, short
 from flows.sweep.work import SIMULATION, SYNTHESIS
@@ -141,14 +141,11 @@ def _front(group: Group, cost: str, x: Scale, y: Scale) -> Iterator[str]:
 
 
 def _points(group: Group, cost: str, x: Scale, y: Scale, inside: set[int]) -> Iterator[str]:
-    best, fitting = set(group.best), set(group.fitting)
-    rank = {n: (n in fitting) + (n in best) for n in group.shown if n in inside}
-    kinds = ("off", "fit", "best")
-    # Drawn last is on top.
-    for n in sorted(rank, key=lambda n: rank[n]):
+    drawn = [(group.kinds[n], n) for n in group.shown if n in inside]
+    for kind, n in sorted(drawn, key=lambda one: KINDS.index(one[0])):
         value = group.estimate(n)
         at = f'cx="{x(value[cost]):.1f}" cy="{y(value[group.gain]):.1f}"'
-        yield f'<circle class="{kinds[rank[n]]}" data-i="{n}" {at} r="{3 + (rank[n] == 2)}"/>'
+        yield f'<circle class="{kind}" data-i="{n}" {at} r="{4 if kind == "best" else 3}"/>'
 
 
 def _measured(group: Group, cost: str, x: Scale, y: Scale, inside: set[int]) -> Iterator[str]:
