@@ -99,9 +99,8 @@ def test_page(stored: Stored, found: list[Group]) -> None:
         assert (own.count("circle") > 0) == (not group.macro)
         assert section.count("Chosen point") == (not group.macro)
         assert section.count("Cost is not modelled") == group.macro
-        assert section.count("dark lines are the front") == (
-            not group.macro and len(axes_of(group))
-        )
+        several = len(group.entries) > 1
+        assert section.count("dark lines are the front") == (several and not group.macro)
         said = [text for text in own.text if text.strip()]
         for name in ("conversions", "columns"):
             assert (name in said) == group.macro
