@@ -33,7 +33,7 @@ from flows.estimate.cycle_points import (
 from flows.estimate.graph_layers import mapped_layers
 from flows.estimate.layer_graphs import layer_graph
 from flows.estimate.layers import Layer
-from flows.execute import build_simulator, memory_layout, run_images
+from flows.execute import build_simulator, golden_run, memory_layout, run_images
 from flows.inputs import read_inputs
 from flows.mapper import map_network
 from flows.onnx_import import load_network
@@ -132,15 +132,25 @@ def random_codes(graph: IntegerGraph) -> Integers:
 
 
 def layer_cycles(
-    graph: IntegerGraph, spec: MachineSpec, codes: Integers, memory_bytes: int = MEMORY_BYTES
+    graph: IntegerGraph,
+    spec: MachineSpec,
+    codes: Integers,
+    memory_bytes: int = MEMORY_BYTES,
+    *,
+    golden: bool = False,
 ) -> tuple[list[Layer], list[int]]:
-    """The model's layers of a network, and what each delays the end by in simulated Verilog."""
+    """The model's layers of a network, and what each delays the end by in simulated Verilog.
+
+    ``golden``: the output must equal the golden machine's.
+    """
     network = map_network(graph, spec)
     if memory_layout(network).end > memory_bytes:
         raise SystemExit(f"{graph.name} must fit {memory_bytes} bytes of simulated memory")
     system = _simulator(spec, memory_bytes)
     with tempfile.TemporaryDirectory() as folder:
         (result,) = run_images(system, network, codes, Path(folder))
+    if golden and not (result.output == golden_run(network, codes[0])[0]).all():
+        raise AssertionError(f"{graph.name} must equal the golden machine")
     ends = [0] * (len(network.layers) + 2)
     for one in intervals(result.events):
         ends[one.tag] = max(ends[one.tag], one.stop)

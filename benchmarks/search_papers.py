@@ -3,33 +3,38 @@
 For each of their results: what our search finds for the same frame rate, and the fastest machine
 at (nearly) their precision. Ours are estimates; nothing was placed or routed. One encoder block is
 mapped to every machine, which then takes ``block_mapped_words`` of its scratchpad at most.
+
+``--simulate`` and ``--synthesise`` check what was found for some of the rates; results are kept
+(:mod:`benchmarks.chosen_cycles`, :mod:`benchmarks.chosen_resources`) and printed from then on.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from benchmarks.cycle_points import MACHINES, layer_cycles, random_codes
+from benchmarks.chosen_cycles import beside as cycles_beside
+from benchmarks.chosen_cycles import simulate
+from benchmarks.chosen_resources import beside as resources_beside
+from benchmarks.chosen_resources import synthesise
 from benchmarks.report import arguments, show
-from benchmarks.vit_block import block_graph, block_shapes
+from benchmarks.vit_block import block_graph
 from flows.boards import find
 from flows.estimate.cycle_points import stated_error
 from flows.estimate.cycles import estimate_cycles
-from flows.estimate.layer_graphs import layer_graph
 from flows.estimate.network import find_network
-from flows.estimate.points import Points
 from flows.estimate.resources import estimate_resources, resource_columns
 from flows.mapper import map_network
 from flows.search.candidates import candidates, complete, with_act_bits
 from flows.search.limits import by_bound
 from flows.search.precisions import Mixture, Precision
 from flows.search.search import DEVICE, Found, Goal, search
+from models.machine_spec import MachineSpec
 
 NETWORK, BOARD, CLOCK_MHZ = "deit-base", "zcu102", 150.0
-SIMULATED = "classes"
-"""Of :data:`benchmarks.cycle_points.MACHINES`: fixed8:16,pot4:16, 1024 MAC/cycle."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +75,24 @@ PAPERS = (
 """Figures as stated in the papers (DSP slices and LUTs of the whole accelerator)."""
 
 
-def compare(paper: Paper, fill: float) -> dict[str, Any]:
-    """A paper's result beside ours."""
+_RATES: dict[str, Any] = {
+    "type": float, "nargs": "+", "default": (), "metavar": "FPS",
+    "choices": sorted({paper.target for paper in PAPERS}),
+}  # fmt: skip
+Check = Callable[[MachineSpec], None]
+
+
+def compare(paper: Paper, fill: float, checks: Sequence[Check] = ()) -> dict[str, Any]:
+    """A paper's result beside ours; ``checks`` are made of the machine that is found."""
     network, board = find_network(NETWORK), find(BOARD)
     goal = Goal(network=network, board=board, fps=paper.target, clock_mhz=CLOCK_MHZ, fill=fill)
     result = search(goal)
+    machine = result.machines[0].spec if result.machines else None
+    for check in checks:
+        if machine is None:
+            rate = f"{paper.target:g}"
+            raise SystemExit(f"rate to check must be one that a machine meets, not {rate}")
+        check(machine)
     # No machine meets this rate: so all are looked at.
     endless = Goal(network=network, board=board, fps=1e9, clock_mhz=CLOCK_MHZ, fill=fill)
     same = search(endless, precisions=[paper.like]).fastest
@@ -89,6 +107,8 @@ def compare(paper: Paper, fill: float) -> dict[str, Any]:
         "target_fps": paper.target,
         "met": bool(result.machines),
         "found": _machine(goal, result.machines[0]) if result.machines else None,
+        "found_simulated": cycles_beside(NETWORK, machine) if machine else {},
+        "found_synthesised": resources_beside(machine, board.family) if machine else {},
         "fastest_of_all": _machine(goal, result.fastest) if result.fastest else None,
         "fastest_at_like_precision": _machine(goal, same) if same else None,
         "fps_by_bus_width_at_like_precision": {
@@ -140,40 +160,23 @@ def _machine(goal: Goal, one: Found) -> dict[str, Any]:
     }
 
 
-def simulated(tokens: int) -> dict[str, Any]:
-    """A block and its layers, of fewer tokens, on a smaller machine: simulated beside estimated."""
-    spec = MACHINES[SIMULATED]
-    graphs = {
-        name: layer_graph(shape, spec.classes)
-        for name, shape in block_shapes(NETWORK, tokens).items()
-        if name not in ("key", "value", "norm2", "add2")  # as query, norm1 and add1
-    }
-    graphs["whole block"] = block_graph(NETWORK, spec.classes, tokens)
-    found: dict[str, Any] = {}
-    for name, graph in graphs.items():
-        print(f"simulating {name}", file=sys.stderr)
-        layers, cycles = layer_cycles(graph, spec, random_codes(graph))
-        estimate = int(estimate_cycles(Points.of([spec], "xcup"), layers).total[0])
-        found[name] = {
-            "simulated_cycles": sum(cycles),
-            "estimated_cycles": estimate,
-            "error": estimate / sum(cycles) - 1,
-        }
-    return {"machine": SIMULATED, "tokens": tokens, "layers": found}
-
-
 def main() -> None:
     """Command line."""
     options = arguments(
         __doc__ or "",
         fill={"type": float, "default": 0.9},
-        simulate={"type": int, "metavar": "TOKENS", "help": "also simulate layers of a block with "
-                  "so many tokens, on a machine of 1024 MAC/cycle"},
-    )  # fmt: skip
+        simulate={**_RATES, "help": "also simulate the network's parts on the machines for these"},
+        synthesise={**_RATES, "help": "also synthesise the machines for these, by parts"},
+    )
     rows = []
     for paper in PAPERS:
         print(f"searching beside {paper.system}, {paper.precision}", file=sys.stderr)
-        rows.append(compare(paper, options.fill))
+        checks: list[Check] = []
+        if paper.target in options.simulate:
+            checks.append(partial(simulate, NETWORK))
+        if paper.target in options.synthesise:
+            checks.append(partial(synthesise, family=find(BOARD).family))
+        rows.append(compare(paper, options.fill, checks))
     about: dict[str, Any] = {
         "network": NETWORK,
         "board": BOARD,
@@ -181,8 +184,6 @@ def main() -> None:
         "fill": options.fill,
         "error_of_cycles": stated_error(),
     }
-    if options.simulate:
-        about["simulated"] = simulated(options.simulate)
     if options.json:
         show({**about, "comparisons": rows}, as_json=True)
         return

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from flows.estimate.layer_graphs import layer_graph
+from flows.estimate.layer_graphs import largest_held, layer_graph
 from models.graph import IntegerGraph, Node
+from models.ops.convolution import Convolution
 from models.quantized import TensorType
 from models.row_classes import RowClass
 from models.workloads import LayerShape, find_workload
@@ -30,8 +31,9 @@ def block_shapes(workload: str, tokens: int = 0) -> dict[str, LayerShape]:
 
 
 def block_graph(workload: str, classes: Sequence[RowClass], tokens: int = 0) -> IntegerGraph:
-    """The first block; rows of weights in the classes' ratio."""
+    """The first block; rows of weights in the classes' ratio, keys and values as its rows hold."""
     shapes = block_shapes(workload, tokens)
+    most = largest_held(classes)
     reads = {
         "norm1": ("input",),
         "query": ("norm1",),
@@ -53,7 +55,11 @@ def block_graph(workload: str, classes: Sequence[RowClass], tokens: int = 0) -> 
         alone = layer_graph(shapes[name], classes)
         tensors.setdefault("input", alone.tensors["input"])
         tensors[name] = alone.tensors["output"]
-        nodes.append(Node(name=name, operator=alone.nodes[-1].operator, inputs=inputs, output=name))
+        operator = alone.nodes[-1].operator
+        if name in ("key", "value") and isinstance(operator, Convolution):
+            held = replace(operator.requantize, low=-most, high=most)
+            operator = replace(operator, requantize=held)
+        nodes.append(Node(name=name, operator=operator, inputs=inputs, output=name))
     return IntegerGraph(
         name=f"{workload} block", input="input", output="add2", tensors=tensors, nodes=tuple(nodes)
     )

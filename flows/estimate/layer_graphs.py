@@ -20,14 +20,15 @@ from models.rescale import Integers
 from models.row_classes import RowClass
 from models.workloads import Kind, LayerShape
 
-__all__ = ["layer_graph"]
+__all__ = ["largest_held", "layer_graph"]
 
 
 def layer_graph(layer: LayerShape, classes: Sequence[RowClass] = (), seed: int = 0) -> IntegerGraph:
     """A graph of this layer alone.
 
-    Rows of weights are on the grids of the classes, in their ratio and interleaved. Grouped
-    convolutions are dense ones with zeros, as the importer makes them.
+    Rows of weights are on the grids of the classes, in their ratio and interleaved; keys and values
+    are codes that rows of the first class hold. Grouped convolutions are dense ones with zeros, as
+    the importer makes them.
     """
     rng = np.random.default_rng(seed)
     tokens, depth = layer.positions, layer.depth
@@ -54,11 +55,12 @@ def layer_graph(layer: LayerShape, classes: Sequence[RowClass] = (), seed: int =
             source = (tokens, layer.groups * depth)
             result = (layer.groups, tokens, layer.outputs)
             operator = AttentionScores(heads=layer.groups, requantize=requantize)
-            constants.append(_codes(rng, (layer.outputs, layer.groups * depth)))
+            keys = (layer.outputs, layer.groups * depth)
+            constants.append(_codes(rng, keys, largest_held(classes)))
         case Kind.CONTEXT:
             source = (layer.groups, tokens, depth)
             operator = AttentionContext(heads=layer.groups, requantize=requantize)
-            constants.append(_codes(rng, (depth, layer.outputs)))
+            constants.append(_codes(rng, (depth, layer.outputs), largest_held(classes)))
         case Kind.SOFTMAX:
             source = result = (layer.groups, tokens, depth)
             operator = softmax_spec(input_scale=0.05, output_scale=1 / 256, output_zero=-128)
@@ -73,6 +75,11 @@ def layer_graph(layer: LayerShape, classes: Sequence[RowClass] = (), seed: int =
         case Kind.POOL:
             operator, source, result = _pool(layer)
     return _graph(layer.name, operator, source, constants, result)
+
+
+def largest_held(classes: Sequence[RowClass]) -> int:
+    """Largest code of keys and values, which fixed-point rows hold as if they were weights."""
+    return min(127, classes[0].largest) if classes and classes[0].fixed else 127
 
 
 def _graph(
@@ -119,8 +126,8 @@ def _requantize(channels: int) -> Requantize:
     return Requantize(bias=0 * one, multiplier=one << 14, shift=24 * one, low=-127)
 
 
-def _codes(rng: np.random.Generator, size: tuple[int, ...]) -> Integers:
-    return rng.integers(-127, 128, size)
+def _codes(rng: np.random.Generator, size: tuple[int, ...], most: int = 127) -> Integers:
+    return rng.integers(-most, most + 1, size)
 
 
 def _weights(

@@ -1,0 +1,120 @@
+"""What is measured of machines that a search chose: simulated cycles, synthesised parts."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks import chosen_cycles, chosen_resources
+from benchmarks.chosen_cycles import simulate
+from benchmarks.vit_block import block_graph, block_shapes
+from flows.estimate.cycles import estimate_cycles
+from flows.estimate.graph_layers import mapped_layers
+from flows.estimate.layer_graphs import layer_graph
+from flows.estimate.layers import Layer
+from flows.estimate.machine_synthesis import SynthesisedMachine
+from flows.estimate.network import find_network
+from flows.estimate.points import Points
+from flows.estimate.resources import estimate_resources
+from flows.mapper import MappingError, map_network
+from flows.mapper.operands import code_range
+from models.graph import IntegerGraph
+from models.machine_spec import MachineSpec
+from models.rescale import Integers
+from models.row_classes import parse_row_classes
+
+SPEC = MachineSpec(tokens=4, rows=16, vector_lanes=16, depth=3072, bank_words=16384)
+CYCLES = {
+    "patches": [100, 20, 7],
+    "deit-tiny block": [100, *range(1, 14), 50],
+    "block0.norm1": [60, 30, 5],
+    "head": [40, 900, 3],
+}
+
+
+@pytest.fixture
+def simulated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the graphs that were simulated, with made-up cycles."""
+    names: list[str] = []
+
+    def cycles(
+        graph: IntegerGraph, spec: MachineSpec, codes: Integers, *, golden: bool
+    ) -> tuple[list[Layer], list[int]]:
+        names.append(graph.name)
+        layers = mapped_layers(graph, map_network(graph, spec))
+        return layers, CYCLES.get(graph.name, [1] * (len(layers) + 2))
+
+    monkeypatch.setattr(chosen_cycles, "layer_cycles", cycles)
+    return names
+
+
+def test_an_interrupted_measurement_goes_on(tmp_path: Path, simulated: list[str]) -> None:
+    file = tmp_path / "points.jsonl"
+    simulate("deit-tiny", SPEC, file)
+    assert simulated[0] == "deit-tiny block"
+    assert len(simulated) == len(set(simulated)) == 11
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(lines[:4]))
+    simulate("deit-tiny", SPEC, file)
+    assert simulated[11:] == simulated[4:11]
+    assert file.read_text().splitlines(keepends=True) == lines
+
+
+def test_the_network_is_its_parts(tmp_path: Path, simulated: list[str]) -> None:
+    file = tmp_path / "points.jsonl"
+    simulate("deit-tiny", SPEC, file)
+    network = chosen_cycles.beside("deit-tiny", SPEC, file)["network"]
+    assert network["simulated_cycles"] == (100 + 20) + 12 * sum(range(1, 14)) + 30 + (900 + 3)
+    # The search's own figure is of a network in which neighbours overlap: less than 1 % apart.
+    whole = estimate_cycles(Points.of([SPEC], "xcup"), find_network("deit-tiny").layers)
+    assert network["estimated_cycles"] == pytest.approx(int(whole.total[0]), rel=0.01)
+
+
+def test_points_of_another_machine_do_not_count(tmp_path: Path, simulated: list[str]) -> None:
+    file = tmp_path / "points.jsonl"
+    simulate("deit-tiny", SPEC, file)
+    assert chosen_cycles.beside("deit-tiny", replace(SPEC, param_entries=128), file) == {}
+    assert chosen_cycles.beside("deit-small", SPEC, file) == {}
+    assert len(chosen_cycles.beside("deit-tiny", SPEC, file)["parts"]) == len(simulated)
+
+
+def test_synthesised_once_and_set_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cost = estimate_resources(SPEC, "xcup")
+    runs = []
+
+    def machine(spec: MachineSpec, family: str, **_: object) -> SynthesisedMachine:
+        runs.append((spec, family))
+        return SynthesisedMachine(
+            lut=2 * cost.lut, ff=cost.ff, dsp=cost.dsp, bram36=cost.bram36, parts=1, yosys="0.70"
+        )
+
+    monkeypatch.setattr(chosen_resources, "synthesise_machine", machine)
+    monkeypatch.setattr(chosen_resources, "PARTS", tmp_path / "parts")
+    file = tmp_path / "data" / "resources.jsonl"
+    assert chosen_resources.beside(SPEC, "xcup", file) == {}
+    for _ in range(2):
+        chosen_resources.synthesise(SPEC, "xcup", file)
+    assert runs == [(SPEC, "xcup")]
+    found = chosen_resources.beside(SPEC, "xcup", file)
+    assert found["lut"]["error"] == -0.5
+    assert found["ff"]["error"] == 0
+    assert chosen_resources.beside(SPEC, "xc7", file) == {}
+
+
+@pytest.mark.parametrize("name", ["attention.scores", "attention.context"])
+def test_rows_of_four_bits_hold_keys_and_values(name: str) -> None:
+    spec = MachineSpec(tokens=4, bank_words=16384).with_classes(parse_row_classes("fixed4:16"))
+    shape = block_shapes("deit-tiny")[name]
+    map_network(layer_graph(shape, spec.classes), spec)
+    with pytest.raises(MappingError, match=r"codes of 'constant0' must be -7 to 7 on this machine"):
+        map_network(layer_graph(shape), spec)
+
+
+def test_a_block_on_rows_of_four_bits() -> None:
+    spec = MachineSpec(tokens=4, depth=768, bank_words=16384).with_classes(
+        parse_row_classes("fixed4:16")
+    )
+    graph = block_graph("deit-tiny", spec.classes)
+    map_network(graph, spec)
+    assert code_range(graph, "key") == code_range(graph, "value") == (-7, 7)
+    assert code_range(graph, "query") == (-127, 127)
