@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from ..errors import UserError
-from ..sweep.definition import Definition, point_key, read_definition
+from ..sweep.definition import point_key, read_definition
 from ..sweep.evaluate import ESTIMATE
-from ..sweep.policy_rows import ends_apart
+from ..sweep.policy_rows import ends_taken
 from ..sweep.run import fronts, model_mark, sweep
 from ..sweep.store import Store
 from ..sweep.tools import require_tools
@@ -51,18 +51,12 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
         result = _result(store, {point_key(point) for point in definition})
     finally:
         store.close()
-    result["assumptions"] = [*_ASSUMED, *_apart(definition)]
+    ends = ends_taken(definition)
+    result["assumptions"] = [*_ASSUMED, *([] if ends is None else [ends])]
     result["store"] = str(options.output)
     if not options.json:
         _print(result)
     return result
-
-
-def _apart(definition: Definition) -> list[str]:
-    """What a machine of the policy's formats alone asks of a network."""
-    named = {str(point["policy"]) for point in definition if "policy" in point}
-    apart = sorted(name for name in named if ends_apart(name))
-    return [f"networks quantised with --no-keep-ends, of {', '.join(apart)}"] if apart else []
 
 
 def _result(store: Store, keys: set[str]) -> dict[str, Any]:
@@ -104,8 +98,8 @@ def _one(key: str, value: dict[str, Any]) -> dict[str, Any]:
 def _print(result: dict[str, Any]) -> None:
     print(
         f"{result['points']:,} points: {result['estimated']:,} estimated, {result['fitting']:,} of "
-        f"them fit their device with a network; {result['synthesised']:,} synthesised, "
-        f"{result['simulated']:,} simulated"
+        f"them fit their device with a network{_around(result['macros'])}; "
+        f"{result['synthesised']:,} synthesised, {result['simulated']:,} simulated"
     )
     for text, count in sorted(result["errors"].items(), key=lambda e: -e[1])[:5]:
         print(f"  {count:,} refused: {text}")
@@ -128,6 +122,10 @@ def _print(result: dict[str, Any]) -> None:
     for line in result["assumptions"]:
         print(f"assumed: {line}")
     print(f"store: {result['store']} (figures are estimates unless synthesised or simulated)")
+
+
+def _around(macros: list[dict[str, Any]]) -> str:
+    return f", {len(macros):,} are around macros" if macros else ""
 
 
 def _print_macros(macros: list[dict[str, Any]]) -> None:

@@ -87,7 +87,9 @@ def machine_of(point: Point) -> MachineSpec:
 def _by_policy(point: Point, rows: str) -> tuple[RowClass, ...]:
     policy = str(point["policy"])
     if not rows.isdecimal():
-        raise UserError(f"rows must be a number with policy {policy}, such as rows=16, not {rows}")
+        raise UserError(
+            f"rows must be a number with policy {policy}, such as rows=16/32, not {rows}"
+        )
     return policy_rows(policy, str(point["ratio"]) if "ratio" in point else None, int(rows))
 
 

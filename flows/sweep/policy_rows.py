@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 from flows.errors import UserError
 from models.formats import find_format
 from models.row_classes import RowClass
 
-__all__ = ["default_ratio", "ends_apart", "policy_rows"]
+__all__ = ["default_ratio", "ends_taken", "policy_rows"]
 
 
 @cache
@@ -64,11 +65,14 @@ def default_ratio(policy: str) -> str | None:
     return ":".join(f"{share:g}" for share in shares) if len(shares) > 1 else None
 
 
-def ends_apart(policy: str) -> bool:
-    """Whether it keeps first and last layer in a format that its other layers do not have."""
+def ends_taken(points: Iterable[Mapping[str, object]]) -> str | None:
+    """What estimates take of networks by policies that have formats apart at their two ends."""
+    named = {str(point["policy"]) for point in points if "policy" in point}
+    if not named:
+        return None
     from flows.quantise.policies import POLICIES, find_policy
 
-    if policy not in POLICIES:
-        return False
-    found = find_policy(policy)
-    return found.keep_ends and "fixed8" not in found.formats
+    keeping = [name for name in sorted(named & POLICIES.keys()) if find_policy(name).keep_ends]
+    if not keeping:
+        return None
+    return f"first and last layer like the others (--no-keep-ends) with {', '.join(keeping)}"

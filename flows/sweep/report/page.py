@@ -7,6 +7,7 @@ from html import escape
 
 from flows.sweep.evaluate import ESTIMATE
 from flows.sweep.parameters import PARAMETERS
+from flows.sweep.policy_rows import ends_taken
 from flows.sweep.report.assets import SCRIPT, STYLE
 from flows.sweep.report.chosen import chosen
 from flows.sweep.report.content import PICTURED, Group, refusals
@@ -113,6 +114,9 @@ def _digital(group: Group) -> Iterator[str]:
         f"{escape(group.board.part)}, {len(group.best):,} are on the Pareto front. "
         f"{escape(_constants(group))}</p>"
     )
+    ends = ends_taken(entry.point for entry in group.entries)
+    if ends is not None:
+        yield f'<p class="soft">Assumed: {escape(ends)}.</p>'
     errors = "; ".join(found_errors(group))
     if errors:
         yield f'<p class="soft">Errors of the estimates here: {escape(errors)}.</p>'

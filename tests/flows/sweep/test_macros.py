@@ -143,5 +143,8 @@ def test_command_line(tmp_path: Path, capsys: Capture) -> None:
     }
     assert main(arguments) == 0
     out = capsys.readouterr().out
+    assert out.startswith(
+        "6 points: 6 estimated, 0 of them fit their device with a network, 6 are "
+    )
     assert "6 points around macros" in out
     assert "adc_bits=5 engine=cim:pim-qat:differential" in out

@@ -61,7 +61,7 @@ def test_ratios(point: dict[str, Any], rows: str) -> None:
     [
         (
             {"policy": "rmsmp", "rows": "fixed8:8,pot4:8"},
-            "rows must be a number with policy rmsmp, such as rows=16, not fixed8:8,pot4:8",
+            "rows must be a number with policy rmsmp, such as rows=16/32, not fixed8:8,pot4:8",
         ),
         ({"ratio": "40:60"}, "ratio must come with a policy, such as rmsmp, not alone"),
         (
@@ -118,4 +118,6 @@ def test_command_line(tmp_path: Path, capsys: Capture) -> None:
     assert (found["points"], found["estimated"], len(found["errors"])) == (4, 2, 1)
     points = [one for front in found["fronts"] for one in front["points"]]
     assert {one["classes"] for one in points} <= {"fixed8:10,pot4:6", "fixed8:12,pot4:4"}
-    assert found["assumptions"][-1] == "networks quantised with --no-keep-ends, of esb"
+    assert found["assumptions"][-1] == (
+        "first and last layer like the others (--no-keep-ends) with esb"
+    )

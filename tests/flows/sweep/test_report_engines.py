@@ -40,7 +40,7 @@ POLICIES = Definition(
     [
         {"network": "resnet-8", "policy": "rmsmp", "ratio": "50:25:25", "rows": "16"},
         {"network": "resnet-8", "rows": "fixed8:8,pot4:8"},
-        {"network": CNN, "engine": "digital"},
+        {"network": CNN, "engine": "digital", "policy": "int4"},
     ],
 )
 
@@ -104,7 +104,9 @@ def test_page(stored: Stored, found: list[Group]) -> None:
         said = [text for text in own.text if text.strip()]
         for name in ("conversions", "columns"):
             assert (name in said) == group.macro
-        assert ("rows by policy" in said) == (group.network == "resnet-8")
+        assert ("rows by policy" in said) == (not group.macro)
+        ends = "Assumed: first and last layer like the others (--no-keep-ends) with int4."
+        assert (ends in said) == (group is found[0])
         for entry in group.entries:
             assert all(str(entry.point[name]) in section for name in varying(group.entries)
                        if entry.point.get(name) is not None)  # fmt: skip
