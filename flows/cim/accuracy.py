@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.cim.layers import make_layer
-from flows.cim.network import MacroNetwork, find_windows, prepare
+from flows.cim.network import find_windows
+from flows.cim.pieces import Piece, Piecework, count_right, setting
 from flows.cim.store import Store
 from flows.errors import UserError
+from flows.workers import Workers
 from models.cim.adc import Window
 from models.cim.spec import CimSpec
 from models.graph import IntegerGraph, run_graph
@@ -84,26 +86,35 @@ def exact_accuracy(sweep: Sweep, store: Store) -> float:
         }
         found = store.get(key)
         if found is None:
-            found = _right(run_graph(sweep.graph, sweep.images[part]), sweep.labels[part])
+            found = count_right(run_graph(sweep.graph, sweep.images[part]), sweep.labels[part])
             store.put(key, found)
         right += found
     return 100 * right / len(sweep.images)
 
 
 def measure(
-    sweep: Sweep, store: Store, progress: Callable[[str, int, int], None]
+    sweep: Sweep,
+    store: Store,
+    workers: Workers[Piece, Piecework],
+    progress: Callable[[str, int, int], None],
 ) -> list[dict[str, Any]]:
     """Accuracy of every combination, percent: one entry for each bits and rule.
 
     Each has ``bits``, ``rule``, ``dies`` (percent by die), ``mean`` and ``spread`` (standard
     deviation, 0 of one die).
 
+    Parameters
+    ----------
+    workers : do what the store does not have (:func:`flows.cim.pieces.right_images`)
+
     Raises
     ------
     UserError
         If the preset cannot have so many bits.
     """
-    found = []
+    keys: dict[tuple[int, str, int], list[dict[str, Any]]] = {}
+    missing: list[dict[str, Any]] = []
+    pieces: list[Piece] = []
     for bits in sweep.bits:
         try:
             spec = replace(sweep.spec, adc_bits=bits)
@@ -111,48 +122,57 @@ def measure(
             raise UserError(str(error)) from None
         for rule in sweep.rules:
             windows: dict[str, Window] = {}
-            dies = {}
             for die in sweep.dies:
-                title = f"{bits} bits, {rule}, die {die}"
-                dies[die] = _one(sweep, spec, rule, die, windows, store, title, progress)
-            values = list(dies.values())
-            found.append(
-                {
-                    "preset": sweep.preset,
-                    "bits": bits,
-                    "rule": rule,
-                    "images": len(sweep.images),
-                    "dies": dies,
-                    "mean": float(np.mean(values)),
-                    "spread": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0,
-                }
-            )
-    return found
+                mine = keys[bits, rule, die] = _keys(sweep, spec, rule, die)
+                left = [key for key in mine if store.get(key) is None]
+                if not left:
+                    continue
+                windows = windows or _windows(sweep, spec, rule)
+                pieces += _pieces(sweep, spec, rule, die, windows, left, len(missing))
+                missing += left
+    total = len(keys) * len(sweep.images)
+    done = total - sum(len(piece.labels) for piece in pieces)
+    progress("images", done, total)
+    for number, right in workers.run(pieces):
+        store.put(missing[number], right)
+        done += len(pieces[number].labels)
+        progress("images", done, total)
+    return [_entry(sweep, store, bits, rule, keys) for bits in sweep.bits for rule in sweep.rules]
 
 
-def _one(
+def _entry(
     sweep: Sweep,
-    spec: CimSpec,
-    rule: str,
-    die: int,
-    windows: dict[str, Window],
     store: Store,
-    title: str,
-    progress: Callable[[str, int, int], None],
-) -> float:
-    network: MacroNetwork | None = None
-    total, right = len(sweep.images), 0
-    for start in range(0, total, CHUNK):
-        progress(title, start, total)
-        part = slice(start, start + CHUNK)
-        key = {
+    bits: int,
+    rule: str,
+    keys: Mapping[tuple[int, str, int], list[dict[str, Any]]],
+) -> dict[str, Any]:
+    total = len(sweep.images)
+    right = {die: sum(store.get(key) for key in keys[bits, rule, die]) for die in sweep.dies}
+    dies = {die: 100 * count / total for die, count in right.items()}
+    values = list(dies.values())
+    return {
+        "preset": sweep.preset,
+        "bits": bits,
+        "rule": rule,
+        "images": total,
+        "dies": dies,
+        "mean": float(np.mean(values)),
+        "spread": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0,
+    }
+
+
+def _keys(sweep: Sweep, spec: CimSpec, rule: str, die: int) -> list[dict[str, Any]]:
+    """What the results of every piece are kept under."""
+    return [
+        {
             "version": VERSION,
             "digest": sweep.digest,
             "preset": sweep.preset,
             "spec": digest_of(repr(spec).encode()),
             "rule": rule,
             "die": die,
-            "images": [start, _images(sweep, part)],
+            "images": [start, _images(sweep, slice(start, start + CHUNK))],
             "seen": len(sweep.seen),
             "how": [
                 sweep.static,
@@ -162,31 +182,23 @@ def _one(
                 sweep.keep_ends,
             ],
         }
-        found = store.get(key)
-        if found is None:
-            if network is None:
-                network = _network(sweep, spec, rule, die, windows)
-            found = _right(network.run(sweep.images[part], start), sweep.labels[part])
-            store.put(key, found)
-        right += found
-    progress(title, total, total)
-    return 100 * right / total
+        for start in range(0, len(sweep.images), CHUNK)
+    ]
 
 
-def _network(
-    sweep: Sweep, spec: CimSpec, rule: str, die: int, windows: dict[str, Window]
-) -> MacroNetwork:
-    if not windows:
-        layers = {
-            node.name: make_layer(node.name, node.operator, spec)
-            for node in sweep.graph.nodes
-            if isinstance(node.operator, Convolution)
-        }
-        windows.update(find_windows(sweep.graph, layers, sweep.seen, rule))
-    return prepare(
-        sweep.graph,
-        spec,
-        sweep.seen,
+def _pieces(
+    sweep: Sweep,
+    spec: CimSpec,
+    rule: str,
+    die: int,
+    windows: dict[str, Window],
+    keys: Sequence[Mapping[str, Any]],
+    first: int,
+) -> list[Piece]:
+    made = setting(
+        graph=sweep.graph,
+        spec=spec,
+        images=sweep.seen,
         rule=rule,
         die=die,
         static=sweep.static,
@@ -196,11 +208,31 @@ def _network(
         keep_ends=sweep.keep_ends,
         windows=windows,
     )
+    pieces = []
+    for number, key in enumerate(keys, first):
+        start = key["images"][0]
+        part = slice(start, start + CHUNK)
+        pieces.append(
+            Piece(
+                number=number,
+                setting=made,
+                codes=sweep.images[part],
+                labels=sweep.labels[part],
+                first=start,
+            )
+        )
+    return pieces
+
+
+def _windows(sweep: Sweep, spec: CimSpec, rule: str) -> dict[str, Window]:
+    """Of every layer; they do not depend on the die."""
+    layers = {
+        node.name: make_layer(node.name, node.operator, spec)
+        for node in sweep.graph.nodes
+        if isinstance(node.operator, Convolution)
+    }
+    return find_windows(sweep.graph, layers, sweep.seen, rule)
 
 
 def _images(sweep: Sweep, part: slice) -> str:
     return digest_of(sweep.images[part].astype(np.int16).tobytes(), sweep.labels[part].tobytes())
-
-
-def _right(outputs: Integers, labels: NDArray[np.int64]) -> int:
-    return int((outputs.reshape(len(outputs), -1).argmax(1) == labels).sum())

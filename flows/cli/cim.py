@@ -39,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     two.add_argument(
         "--store", type=path, metavar="FILE", help="results so far: a run continues from it"
     )
+    two.add_argument(
+        "--jobs", type=int, default=0, metavar="N", help="processes (default: all cores)"
+    )
     two.add_argument("--plot", type=path, metavar="FILE.png", help="picture to write")
     three = verbs.add_parser("layers", help="windows, conversions, cycles and error of each layer")
     _add_network(three)

@@ -11,10 +11,12 @@ from models.rescale import Integers
 
 from ..cim import RULES, prepare
 from ..cim.accuracy import Sweep, digest_of, exact_accuracy, measure
+from ..cim.pieces import right_images
 from ..cim.store import Store
 from ..errors import UserError
 from ..inputs import Inputs, read_inputs
 from ..onnx_import import NetworkError, load_network
+from ..workers import LocalWorkers
 from .progress import StageProgress
 from .table import table
 
@@ -59,11 +61,14 @@ def _accuracy(options: argparse.Namespace) -> tuple[Any, int]:
         from ..cim.plot import require
 
         require()
+    if options.jobs < 0:
+        raise UserError(f"--jobs must be at least 0, not {options.jobs}")
     store = Store(options.store or Path(f"{options.network.stem}_cim.jsonl"))
-    with StageProgress() as progress:
+    workers = LocalWorkers(right_images, options.jobs)
+    with StageProgress(remaining=True) as progress, workers:
         progress.stage("integer graph", 0, len(sweep.images))
         exact = exact_accuracy(sweep, store)
-        found = measure(sweep, store, progress.stage)
+        found = measure(sweep, store, workers, progress.stage)
     if options.plot is not None:
         from ..cim.plot import plot_accuracy
 

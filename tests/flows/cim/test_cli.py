@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flows.cim import accuracy
+from flows.cim import accuracy, pieces
 from flows.cim.store import Store
 from flows.cli import main
 from flows.errors import UserError
@@ -28,7 +28,7 @@ def inputs(tmp_path_factory):
 def _accuracy(inputs, folder, *more):
     return main(
         ["cim", "accuracy", NETWORK, "--preset", "relu-macro", "--inputs", inputs,
-         "--store", str(folder / "store.jsonl"), *more]
+         "--store", str(folder / "store.jsonl"), "--jobs", "1", *more]
     )  # fmt: skip
 
 
@@ -48,13 +48,16 @@ def test_accuracy_and_its_continuation(inputs, tmp_path, capsys, monkeypatch) ->
     text = store.read_text()
     store.write_text(text[: len(text) - 20])
     calls = []
-    real = accuracy.prepare
-    monkeypatch.setattr(
-        accuracy, "prepare", lambda *a, **k: calls.append(k["die"]) or real(*a, **k)
-    )
+    real = pieces.prepare
+    pieces._network.cache_clear()
+    monkeypatch.setattr(pieces, "prepare", lambda **k: calls.append(k["die"]) or real(**k))
     assert _accuracy(inputs, tmp_path, *more) == 0
     assert json.loads(capsys.readouterr().out) == first
     assert calls == [1]
+    # All again, by two processes.
+    store.unlink()
+    assert _accuracy(inputs, tmp_path, *more, "--jobs", "2") == 0
+    assert json.loads(capsys.readouterr().out) == first
 
 
 def test_accuracy_prints_a_table(inputs, tmp_path, capsys) -> None:
@@ -97,6 +100,7 @@ def test_layers(inputs, capsys) -> None:
         (["--group", "577"], "group must be at most the array's 576 units deep, not 577"),
         (["--dac-bits", "9"], "DAC bits must be 1 to 8, not 9"),
         (["--rule", "best"], "--rule must be of full, unit, calibrated, not 'best'"),
+        (["--jobs", "-1"], "--jobs must be at least 0, not -1"),
         (["--dies", "0"], "--dies must be at least 1, not 0"),
         (["--count", "99"], "count must be at most 6"),
     ],
