@@ -11,7 +11,7 @@ import functools
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from flows.estimate.cycle_points import (
     error_summary,
     layer_fields,
     layer_front,
+    point_cycles,
     read_points,
 )
 from flows.estimate.graph_layers import mapped_layers
@@ -178,6 +179,33 @@ def measure(work: Work) -> Point:
     )
 
 
+def tables(points: Sequence[Point]) -> dict[str, Any]:
+    """Errors of whole images by machine, and of layers by what they do; as fractions."""
+    images: dict[str, list[float]] = {name: [] for name in MACHINES}
+    layers: dict[str, list[float]] = {}
+    for one in points:
+        found = point_cycles(one)
+        images.setdefault(one.machine, []).append(found.sum() / sum(one.cycles) - 1)
+        works = ("input", *(layer["work"] for layer in one.layers), "output")
+        for work, estimated, measured in zip(works, found, one.cycles, strict=True):
+            if measured:
+                layers.setdefault(work, []).append(estimated / measured - 1)
+    return {
+        "images_by_machine": {name: _spread(errors) for name, errors in images.items() if errors},
+        "layers_by_work": {name: _spread(errors) for name, errors in layers.items()},
+    }
+
+
+def _spread(errors: Sequence[float]) -> dict[str, float]:
+    sizes = np.abs(errors)
+    return {
+        "points": len(sizes),
+        "median": float(np.median(sizes)),
+        "p95": float(np.quantile(sizes, 0.95)),
+        "max": float(sizes.max()),
+    }
+
+
 def main() -> None:
     """Command line."""
     options = arguments(
@@ -197,10 +225,12 @@ def main() -> None:
         point = measure(work)
         with options.out.open("a") as file:
             file.write(json.dumps(asdict(point), separators=(",", ":")) + "\n")
-    summary = error_summary(read_points(options.out))
+    points = read_points(options.out)
+    summary = error_summary(points)
     if options.out == POINTS:
         SUMMARY.write_text(json.dumps(summary, indent=2) + "\n")
-    show({"measured": len(wanted), "before": len(known), **summary}, as_json=options.json)
+    found = {"measured": len(wanted), "before": len(known), **summary, **tables(points)}
+    show(found, as_json=options.json)
 
 
 if __name__ == "__main__":

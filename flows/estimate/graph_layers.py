@@ -29,6 +29,8 @@ from models.ops.layer_norm import LayerNorm
 from models.ops.pool import AveragePool, MaxPool
 from models.ops.requantize import Requantize
 from models.ops.softmax import Softmax
+from models.program.descriptor import decode_program
+from models.program.layout import LoadTarget, Unit
 
 __all__ = ["graph_layers", "mapped_layers"]
 
@@ -40,19 +42,25 @@ def graph_layers(graph: IntegerGraph) -> list[Layer]:
 
 
 def mapped_layers(graph: IntegerGraph, network: MappedNetwork) -> list[Layer]:
-    """The same, with as many tiles as the mapping to the machine's row classes has taken."""
+    """The same, with the tiles and row orders of the mapping to the machine's row classes."""
     spec = network.spec
     layers = graph_layers(graph)
     if not spec.scatter:
         return layers
-    beats = {layer.output: layer.beats for layer in network.layers}
+    made = {layer.output: layer for layer in network.layers}
+    ordered = {
+        one.tag
+        for one in decode_program(spec, network.image.tobytes())
+        if one.unit is Unit.LOAD and one.fields["target"] == LoadTarget.ORDER
+    }
     shape = Points.of([spec], "xcup")
     found = []
     for layer in layers:
         if layer.work is Work.PRODUCT:
             one = product_shape(shape, layer)
-            tiles = beats[layer.output] // int(one.groups[0] * one.entries[0])
-            layer = replace(layer, tiles=tiles)
+            mapped = made[layer.output]
+            tiles = mapped.beats // int(one.groups[0] * one.entries[0])
+            layer = replace(layer, tiles=tiles, order=mapped.tag in ordered)
         found.append(layer)
     return found
 

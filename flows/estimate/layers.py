@@ -68,6 +68,8 @@ class Layer:
         Multiply-accumulates, for figures of merit.
     tiles : int, optional
         Tiles that a mapping to row classes has really taken.
+    order : bool
+        Whether a row order is loaded where row classes need one: an equal one may still be there.
     output : str
         Name of the tensor it makes.
     """
@@ -90,4 +92,5 @@ class Layer:
     macs: int = 0
     tables: tuple[Table, ...] = ()
     tiles: int | None = None
+    order: bool = True
     output: str = ""

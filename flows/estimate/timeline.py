@@ -30,6 +30,7 @@ VECTOR_LATENCY = 18  # of a vector descriptor beyond its beats
 NORM_LATENCY, SOFTMAX_LATENCY = 21, 14  # from a row's last beat to its scalars
 STORE_LATENCY = 16
 BURST = 16  # beats
+AHEAD = 64  # beats that a load asks for before they come
 
 
 def latest(*times: Column) -> Column:
@@ -213,7 +214,9 @@ class Timeline:
         if loaded is not None:
             beats = shape.stream * points.beats_per_word
             bus = np.ceil(beats * self.slowdown).astype(np.int64)
-            beside = np.where(bus > fill, min(2, self.behind) * self.fetch, 0)
+            # A load asks for so many beats before any descriptor that is asked for later.
+            beside = np.minimum(bus // AHEAD, min(2, self.behind)) * self.fetch
+            beside = np.where(bus > fill, beside, 0)
             first = np.maximum(first, loaded + FIRST_WORD + points.beats_per_word + beside)
         period_fill = np.maximum(fill, bus)
         older, newer = self.released

@@ -198,7 +198,7 @@ class Walk:
         self._need("param_entries", ceil(shape.columns, self.points.vector_lanes))
         params = self._params(shape.columns)
         waits = [params, *self._tables(layer.tables)]
-        if self.points.scatter.any():
+        if layer.order and self.points.scatter.any():
             waits.append(self._order(shape))
         end = self.line.product(shape, streamed=True, weights=(), acts=sources, drain=waits)
         width = self.points.axi_width // 8

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.cycle_points import works
+from benchmarks.cycle_points import tables, works
 from flows.activity import intervals
 from flows.estimate.cycle_points import (
     cycle_errors,
@@ -22,7 +22,7 @@ from flows.estimate.cycle_points import (
     stated_error,
 )
 from flows.estimate.cycles import CHUNK, NEEDS, estimate_cycles
-from flows.estimate.graph_layers import graph_layers
+from flows.estimate.graph_layers import graph_layers, mapped_layers
 from flows.estimate.layer_graphs import layer_graph
 from flows.estimate.layers import INPUT, Table
 from flows.estimate.network import find_network
@@ -33,6 +33,9 @@ from flows.inputs import read_inputs
 from flows.mapper import map_network
 from flows.onnx_import import load_network
 from models.machine_spec import MachineSpec
+from models.program.descriptor import decode_program
+from models.program.layout import DESCRIPTOR_BYTES, Unit
+from models.row_classes import parse_row_classes
 from models.workloads import WORKLOADS, Kind, find_workload
 from tests.flows.estimate.machines import machines
 from tests.flows.machines import DEFAULT, simulator
@@ -109,10 +112,36 @@ def test_named_shapes_are_the_layers_of_their_graphs(name: str) -> None:
         ), shape
 
 
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("vit_int8", "fixed8:16"),
+        ("resnet_rmsmp", "fixed8:16,pot4:16"),
+        ("vit_vaqf", "fixed8:16,binary:32"),
+        ("resnet_vaqf", "fixed8:16,binary:32"),
+    ],
+)
+def test_bytes_read_are_the_programs(name: str, rows: str) -> None:
+    """All of them: a row order or a table that is still there is not loaded again."""
+    spec = MachineSpec().with_classes(parse_row_classes(rows))
+    graph = load_network(EXAMPLES / "quantised" / f"{name}.onnx")
+    network = map_network(graph, spec)
+    program = decode_program(spec, network.image.tobytes())
+    beats = sum(one.fields["beats"] for one in program if one.unit is Unit.LOAD)
+    layers = mapped_layers(graph, network)
+    found = estimate_cycles(Points.of([spec], "xc7"), layers).read_bytes.sum()
+    assert found == beats * spec.axi_bytes + DESCRIPTOR_BYTES * len(program)
+
+
 def test_error_on_measured_layers() -> None:
     """Within 3 %: images, 95 % of all layers, shapes of two networks on three machines."""
     points = read_points()
     assert error_summary(points) == stated_error()
+    every = tables(points)
+    assert sum(one["points"] for one in every["images_by_machine"].values()) == len(points)
+    layers = every["layers_by_work"].values()
+    assert sum(one["points"] for one in layers) == stated_error()["layers"]
+    assert round(max(one["max"] for one in layers), 5) == stated_error()["layer_max"]
     assert np.quantile(np.abs(cycle_errors(points)), 0.95) <= 0.03
     assert np.abs(network_errors(points)).max() <= 0.03
     shapes = {
