@@ -16,8 +16,8 @@ __all__ = ["default_ratio", "ends_taken", "policy_rows"]
 def policy_rows(policy: str, ratio: str | None, rows: int) -> tuple[RowClass, ...]:
     """Row classes with a policy's formats: fixed point first, the widest of it first.
 
-    Shares become whole rows as they do in a group of so many rows of a network
-    (:func:`flows.quantise.ratio.counts`), so machine and network agree where these are equal.
+    Shares become whole rows group by group, as in a network (:func:`flows.quantise.ratio.counts`
+    and the default of ``--group``): its rows then leave none of the machine's idle.
 
     Parameters
     ----------
@@ -30,14 +30,19 @@ def policy_rows(policy: str, ratio: str | None, rows: int) -> tuple[RowClass, ..
         If there is no such policy, the ratio is none of it, or a format would have no row.
     """
     # Read where a policy is named only: the package brings the readers of networks along.
-    from flows.quantise.policies import find_policy
-    from flows.quantise.ratio import counts, parse_ratio
+    from flows.quantise import Choices, find_policy, parse_ratio
+    from flows.quantise.ratio import counts
 
     found = find_policy(policy)
     shares = parse_ratio(ratio, found)
+    groups, rest = divmod(rows, Choices.group)
+    numbers = [
+        groups * whole + part
+        for whole, part in zip(counts(shares, Choices.group), counts(shares, rest), strict=True)
+    ]
     classes = [
         (RowClass(name, count), share)
-        for name, count, share in zip(found.formats, counts(shares, rows), shares, strict=True)
+        for name, count, share in zip(found.formats, numbers, shares, strict=True)
         if share
     ]
     if any(not one.rows for one, _ in classes):

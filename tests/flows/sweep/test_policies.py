@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from flows.cli import main
 from flows.errors import UserError
-from flows.quantise import POLICIES
-from flows.quantise.ratio import counts
+from flows.estimate.cycles import estimate_cycles
+from flows.estimate.network import find_network
+from flows.estimate.points import Points
+from flows.quantise import POLICIES, Choices
+from flows.quantise.assignment import assign
+from flows.quantise.policies import Rows
 from flows.sweep.definition import read_definition
 from flows.sweep.evaluate import evaluate
 from flows.sweep.machine import classes_text, machine_of
 from flows.sweep.policy_rows import default_ratio, policy_rows
 
+FILES = Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist" / "quantised"
 Capture = pytest.CaptureFixture[str]
 
 
+@pytest.mark.parametrize("rows", [16, 32, 40])
 @pytest.mark.parametrize("name", POLICIES)
-def test_machines_have_the_rows_of_a_group(name: str) -> None:
-    """As many of each format as a network has in so many rows; fixed point first, 8 bits best."""
+def test_machines_have_the_rows_of_a_layer(name: str, rows: int) -> None:
+    """As many of each format as a layer of so many rows; fixed point first, 8 bits best."""
     policy = POLICIES[name]()
-    found = policy_rows(name, None, 32)
-    assert {one.format: one.rows for one in found} == dict(
-        zip(policy.formats, counts(policy.ratio, 32), strict=True)
+    rng = np.random.default_rng(rows)
+    layer = Rows(matrix=rng.normal(size=(rows, 24)), second=np.eye(24)[None])
+    choices = Choices(policy=policy, ratio=policy.ratio)
+    found = policy_rows(name, None, rows)
+    assert Counter({one.format: one.rows for one in found}) == Counter(
+        assign(policy, choices.ratio, layer, choices.group)
     )
     bits = [one.book.bits for one in found if one.fixed]
     assert bits == sorted(bits, reverse=True)
@@ -54,6 +65,20 @@ def test_ratios(point: dict[str, Any], rows: str) -> None:
     assert value.value is not None
     assert value.value.pop("classes") == rows
     assert value.value == same.value
+
+
+@pytest.mark.parametrize("rows", ["16", "32"])
+@pytest.mark.parametrize("policy", ["rmsmp", "auto-vit-acc"])
+def test_a_network_by_the_policy_leaves_no_row_idle(policy: str, rows: str) -> None:
+    """The estimate by shapes is that of the very file, mapped row by row to the machine."""
+    point: dict[str, Any] = {"network": str(FILES / f"resnet_{policy}.onnx"), "policy": policy}
+    point["rows"] = rows
+    spec = machine_of(point)
+    mapped = find_network(point["network"], spec).layers
+    cycles = int(estimate_cycles(Points.of([spec], "xc7"), mapped).total[0])
+    (found,) = evaluate([point])
+    assert found.value is not None
+    assert found.value["cycles"] == cycles
 
 
 @pytest.mark.parametrize(
