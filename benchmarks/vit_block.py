@@ -51,8 +51,8 @@ def block_graph(workload: str, classes: Sequence[RowClass], tokens: int = 0) -> 
     }
     tensors: dict[str, TensorType] = {}
     nodes = []
-    for name, inputs in reads.items():
-        alone = layer_graph(shapes[name], classes)
+    for seed, (name, inputs) in enumerate(reads.items()):
+        alone = layer_graph(shapes[name], classes, seed)
         tensors.setdefault("input", alone.tensors["input"])
         tensors[name] = alone.tensors["output"]
         operator = alone.nodes[-1].operator

@@ -36,7 +36,7 @@ def layer_graph(layer: LayerShape, classes: Sequence[RowClass] = (), seed: int =
     result: tuple[int, ...] = (tokens, layer.outputs)
     operator: Operator
     constants: list[Integers] = []
-    requantize = _requantize(layer.outputs if layer.weighted else 1)
+    requantize = _requantize(rng, layer.outputs if layer.weighted else 1)
     match layer.kind:
         case Kind.CONVOLUTION | Kind.LINEAR:
             size = (layer.outputs, *layer.kernel, depth)
@@ -66,7 +66,7 @@ def layer_graph(layer: LayerShape, classes: Sequence[RowClass] = (), seed: int =
             operator = softmax_spec(input_scale=0.05, output_scale=1 / 256, output_zero=-128)
         case Kind.NORM:
             operator = layer_norm_spec(
-                np.ones(depth), np.zeros(depth), epsilon=1e-6, input_scale=0.02,
+                rng.uniform(0.5, 1, depth), np.zeros(depth), epsilon=1e-6, input_scale=0.02,
                 output_scale=0.03, output_zero=0,
             )  # fmt: skip
         case Kind.ADD:
@@ -121,9 +121,11 @@ def _pool(layer: LayerShape) -> tuple[Operator, tuple[int, ...], tuple[int, ...]
     return MaxPool(window=window), (high, wide, layer.depth), result
 
 
-def _requantize(channels: int) -> Requantize:
+def _requantize(rng: np.random.Generator, channels: int) -> Requantize:
+    # Of no two layers alike: the mapper would load their parameters once.
+    multiplier = rng.integers(1 << 13, 1 << 14, channels)
     one = np.ones(channels, dtype=np.int64)
-    return Requantize(bias=0 * one, multiplier=one << 14, shift=24 * one, low=-127)
+    return Requantize(bias=0 * one, multiplier=multiplier, shift=24 * one, low=-127)
 
 
 def _codes(rng: np.random.Generator, size: tuple[int, ...], most: int = 127) -> Integers:

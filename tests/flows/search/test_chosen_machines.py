@@ -20,6 +20,8 @@ from flows.mapper import MappingError, map_network
 from flows.mapper.operands import code_range
 from models.graph import IntegerGraph
 from models.machine_spec import MachineSpec
+from models.program.descriptor import decode_program
+from models.program.layout import DESCRIPTOR_BYTES, Unit
 from models.rescale import Integers
 from models.row_classes import parse_row_classes
 
@@ -108,6 +110,17 @@ def test_rows_of_four_bits_hold_keys_and_values(name: str) -> None:
     map_network(layer_graph(shape, spec.classes), spec)
     with pytest.raises(MappingError, match=r"codes of 'constant0' must be -7 to 7 on this machine"):
         map_network(layer_graph(shape), spec)
+
+
+def test_a_block_reads_all_that_its_layers_need() -> None:
+    """No two layers share parameters, as in a trained network."""
+    graph = block_graph("deit-tiny", SPEC.classes)
+    network = map_network(graph, SPEC)
+    program = decode_program(SPEC, network.image.tobytes())
+    beats = sum(one.fields["beats"] for one in program if one.unit is Unit.LOAD)
+    found = estimate_cycles(Points.of([SPEC], "xcup"), mapped_layers(graph, network))
+    read = beats * SPEC.axi_bytes + DESCRIPTOR_BYTES * len(program)
+    assert found.read_bytes.sum() == read
 
 
 def test_a_block_on_rows_of_four_bits() -> None:
