@@ -130,8 +130,8 @@ def _around(macros: list[dict[str, Any]]) -> str:
 
 def _print_macros(macros: list[dict[str, Any]]) -> None:
     print(
-        f"\n{len(macros):,} points around macros, most images a second first (of the emulation; "
-        "their cost is not modelled, so they are on no front)"
+        f"\n{len(macros):,} points around macros, most images a second first (rates of the "
+        "emulation; cost is not modelled)"
     )
     rows = [
         (f"{one['fps']:,.1f}", one["cycles"], one["conversions"], one["columns"], point)
