@@ -47,6 +47,8 @@ from models.workloads import LayerShape, find_workload
 from sim.system import System
 
 MEMORY_BYTES = 1 << 23
+LARGE_ARRAY = 2048
+"""Multiply-accumulates a cycle from which Verilator leaves conditions where they are."""
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples" / "fashion_mnist"
 # Deep weight rows and large scratchpads: whole layers of large networks fit.
 LARGE = {"depth": 4608, "bank_words": 16384}
@@ -123,7 +125,9 @@ def _distinct(workload: str) -> Iterator[tuple[LayerShape, str]]:
 
 @functools.cache
 def _simulator(spec: MachineSpec, memory_bytes: int) -> System:
-    return build_simulator(spec, memory_bytes, simulator_cache())
+    # On large arrays the time this takes is quadratic: not done after ten minutes for 4,096 MAC.
+    options = ("-fno-merge-cond-motion",) if spec.macs_per_cycle >= LARGE_ARRAY else ()
+    return build_simulator(spec, memory_bytes, simulator_cache(), options=options)
 
 
 def random_codes(graph: IntegerGraph) -> Integers:

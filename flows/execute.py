@@ -243,8 +243,12 @@ def build_simulator(
     *,
     optimise: bool = True,
     family: str = "generic",
+    options: tuple[str, ...] = (),
 ) -> System:
-    """Generate the machine's Verilog and build its simulator (kept in ``cache``)."""
+    """Generate the machine's Verilog and build its simulator (kept in ``cache``).
+
+    ``options`` are further ones of Verilator.
+    """
     from flows.verilog import emit
     from hdl.machine import Machine
     from sim.system import build_system
@@ -255,6 +259,7 @@ def build_simulator(
         memory_bytes=memory_bytes,
         cache=cache,
         optimise=optimise,
+        options=options,
     )
 
 

@@ -221,6 +221,7 @@ def build_system(
     cache: Path,
     optimise: bool = True,
     waves: bool = False,
+    options: tuple[str, ...] = (),
 ) -> System:
     """Build the simulator of a machine.
 
@@ -236,6 +237,8 @@ def build_system(
         folder where simulators are kept.
     optimise
         for long runs; otherwise for a quick build.
+    options
+        further options of Verilator.
 
     Raises
     ------
@@ -249,6 +252,7 @@ def build_system(
             VERILOG / f"{name}.v" for name in ("axi_ram", "event_log", "xilinx", "system")
         ),
         parameters={"DATA_WIDTH": data_width, "MEMORY_BYTES": size},
+        options=options,
         optimise=optimise,
         waves=waves,
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import chosen_cycles, chosen_resources
+from benchmarks import chosen_cycles, chosen_resources, cycle_points
 from benchmarks.chosen_cycles import simulate
 from benchmarks.vit_block import block_graph, block_shapes
 from flows.estimate.cycles import estimate_cycles
@@ -78,6 +78,17 @@ def test_points_of_another_machine_do_not_count(tmp_path: Path, simulated: list[
     assert chosen_cycles.beside("deit-tiny", replace(SPEC, param_entries=128), file) == {}
     assert chosen_cycles.beside("deit-small", SPEC, file) == {}
     assert len(chosen_cycles.beside("deit-tiny", SPEC, file)["parts"]) == len(simulated)
+
+
+@pytest.mark.parametrize(("rows", "moves"), [(8, True), (16, False)])
+def test_options_of_large_arrays(monkeypatch: pytest.MonkeyPatch, rows: int, moves: bool) -> None:
+    """Verilator's quadratic pass is left out for them alone: other simulators stay as they are."""
+    built: list[dict[str, object]] = []
+    monkeypatch.setattr(
+        cycle_points, "build_simulator", lambda *_, **options: built.append(options)
+    )
+    cycle_points._simulator.__wrapped__(MachineSpec(tokens=8, lanes=16, rows=rows), 1 << 20)
+    assert built == [{"options": () if moves else ("-fno-merge-cond-motion",)}]
 
 
 def test_synthesised_once_and_set_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
