@@ -17,7 +17,7 @@ def policy_rows(policy: str, ratio: str | None, rows: int) -> tuple[RowClass, ..
     """Row classes with a policy's formats: fixed point first, the widest of it first.
 
     Shares become whole rows group by group, as in a network (:func:`flows.quantise.ratio.counts`
-    and the default of ``--group``): its rows then leave none of the machine's idle.
+    and the default of ``--group``): its rows then fit those of the machine.
 
     Parameters
     ----------

@@ -69,7 +69,7 @@ def test_ratios(point: dict[str, Any], rows: str) -> None:
 
 @pytest.mark.parametrize("rows", ["16", "32"])
 @pytest.mark.parametrize("policy", ["rmsmp", "auto-vit-acc"])
-def test_a_network_by_the_policy_leaves_no_row_idle(policy: str, rows: str) -> None:
+def test_rows_of_a_network_by_the_policy_fit(policy: str, rows: str) -> None:
     """The estimate by shapes is that of the very file, mapped row by row to the machine."""
     point: dict[str, Any] = {"network": str(FILES / f"resnet_{policy}.onnx"), "policy": policy}
     point["rows"] = rows
