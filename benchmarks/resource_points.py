@@ -21,6 +21,7 @@ import numpy as np
 from benchmarks.report import arguments, show
 from flows.estimate.parts import Part, machine_parts
 from flows.estimate.synthesis import part_verilog, synthesise_part, yosys_version
+from flows.workers import LocalWorkers
 from models.machine_spec import MachineSpec
 from models.row_classes import parse_row_classes
 
@@ -124,59 +125,82 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+Work = tuple[MachineSpec, str, int]
+"""A machine, its family, and which of its parts."""
+
+
 def synthesise_missing(
     machines: list[tuple[MachineSpec, str]],
     path: Path = POINTS,
     *,
     minutes: float = 1e9,
     stale: bool = False,
+    jobs: int = 0,
 ) -> tuple[int, int]:
     """Add the parts of machines that the file does not have; how many there are and are missing.
 
-    With ``stale`` a part whose Verilog has changed is missing as well.
+    With ``stale`` a part whose Verilog has changed is missing as well; ``jobs`` are processes, 0
+    for all cores.
     """
-    end = time.monotonic() + 60 * minutes
     known = read_points(path)
-    wanted: dict[str, tuple[Part, str]] = {}
+    wanted: dict[str, Work] = {}
     for spec, family in machines:
-        for part in machine_parts(spec, family):
-            wanted.setdefault(part_id(part, family), (part, family))
+        for number, part in enumerate(machine_parts(spec, family)):
+            wanted.setdefault(part_id(part, family), (spec, family, number))
     left = {
-        name: (part, family)
-        for name, (part, family) in wanted.items()
-        if name not in known or (stale and digest(part_verilog(part)) != known[name].get("verilog"))
+        name: work
+        for name, work in wanted.items()
+        if name not in known
+        or (stale and digest(part_verilog(_part(work))) != known[name].get("verilog"))
     }
     path.parent.mkdir(exist_ok=True)
-    version = yosys_version()
-    for done, (name, (part, family)) in enumerate(left.items()):
-        if time.monotonic() > end:
-            return len(wanted), len(left) - done
-        begin = time.monotonic()
-        text = part_verilog(part)
-        netlist = synthesise_part(part, family, text)
-        entry = {"part": part.name, "family": family, "key": dict(part.key), "lut": netlist.lut,
-                 "ff": netlist.ff, "dsp": netlist.dsp, "yosys": version,
-                 "verilog": digest(text)}  # fmt: skip
-        with path.open("a") as file:
-            file.write(json.dumps(entry) + "\n")
-        seconds = time.monotonic() - begin
-        print(f"{done + 1} of {len(left)}: {name} {seconds:.0f} s", file=sys.stderr, flush=True)
-    return len(wanted), 0
+    begin = time.monotonic()
+    tasks = list(left.values())
+    done = 0
+    with LocalWorkers(_synthesised, jobs) as workers:
+        for entry in workers.run(tasks):
+            with path.open("a") as file:
+                file.write(json.dumps(entry) + "\n")
+            done += 1
+            name = json.dumps([entry["part"], entry["family"], entry["key"]])
+            seconds = time.monotonic() - begin
+            print(f"{done} of {len(tasks)} after {seconds:.0f} s: {name}", file=sys.stderr,
+                  flush=True)  # fmt: skip
+            if seconds > 60 * minutes:
+                break
+    return len(wanted), len(tasks) - done
+
+
+def _part(work: Work) -> Part:
+    spec, family, number = work
+    return machine_parts(spec, family)[number]
+
+
+def _synthesised(work: Work) -> dict[str, Any]:
+    # Parts are made only to be named.
+    warnings.simplefilter("ignore")
+    part, family = _part(work), work[1]
+    text = part_verilog(part)
+    netlist = synthesise_part(part, family, text)
+    return {"part": part.name, "family": family, "key": dict(part.key), "lut": netlist.lut,
+            "ff": netlist.ff, "dsp": netlist.dsp, "yosys": yosys_version(),
+            "verilog": digest(text)}  # fmt: skip
 
 
 def main() -> None:
     """Command line."""
     options = arguments(
         __doc__ or "",
-        minutes={"type": float, "default": 1e9, "help": "begin nothing after so many minutes"},
+        minutes={"type": float, "default": 1e9, "help": "stop after so many"},
         stale={"action": "store_true", "help": "also parts whose Verilog has changed"},
+        jobs={"type": int, "default": 0, "help": "processes (all cores)"},
         out={"type": Path, "default": POINTS},
     )
     # Parts are made only to be named.
     warnings.simplefilter("ignore")
     machines = [*calibration(), *held_out()]
     wanted, missing = synthesise_missing(
-        machines, options.out, minutes=options.minutes, stale=options.stale
+        machines, options.out, minutes=options.minutes, stale=options.stale, jobs=options.jobs
     )
     show({"parts": wanted, "missing": missing}, as_json=options.json)
 

@@ -17,7 +17,7 @@ from flows.sweep.definition import Definition
 from flows.sweep.evaluate import ESTIMATE
 from flows.sweep.run import model_mark, sweep
 from flows.sweep.store import Store
-from flows.sweep.workers import LocalWorkers
+from flows.sweep.workers import local_workers
 
 GRID = {
     "board": ["zcu102"],
@@ -52,7 +52,7 @@ def speed(count: int, jobs: int = 0, *, policies: bool = False) -> dict[str, Any
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "sweep.sqlite", model_mark())
         begin = time.perf_counter()
-        with LocalWorkers(jobs) as workers:
+        with local_workers(jobs) as workers:
             sweep(definition, store, workers)
         seconds = time.perf_counter() - begin
         estimated = sum(o.value is not None for o in store.outcomes(ESTIMATE))

@@ -13,7 +13,7 @@ from ..sweep.run import fronts, model_mark, sweep
 from ..sweep.store import Store
 from ..sweep.tools import require_tools
 from ..sweep.work import SIMULATION, SYNTHESIS
-from ..sweep.workers import DaskWorkers, LocalWorkers, Workers
+from ..sweep.workers import DaskWorkers, SweepWorkers, local_workers
 from .progress import StageProgress
 from .table import table
 
@@ -35,7 +35,7 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
         # Told before anything runs; a cluster's workers have programs of their own.
         require_tools(synthesise=bool(options.synthesise), simulate=bool(options.simulate))
     store = Store(options.output, model_mark())
-    workers: Workers = LocalWorkers(options.jobs)
+    workers: SweepWorkers = local_workers(options.jobs)
     if options.scheduler is not None:
         workers = DaskWorkers(options.scheduler)
     try:

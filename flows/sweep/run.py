@@ -16,7 +16,7 @@ from flows.sweep.front import pareto
 from flows.sweep.machine import DEFAULT_BOARD
 from flows.sweep.store import Store
 from flows.sweep.work import SIMULATION, SYNTHESIS, Task, cache_folder
-from flows.sweep.workers import Workers
+from flows.sweep.workers import SweepWorkers
 
 __all__ = ["BATCH", "fronts", "model_mark", "sweep"]
 
@@ -40,7 +40,7 @@ def model_mark() -> str:
 def sweep(
     definition: Definition,
     store: Store,
-    workers: Workers,
+    workers: SweepWorkers,
     *,
     synthesise: str = "",
     simulate: str = "",
@@ -65,7 +65,7 @@ def _stage(
     stage: str,
     points: Mapping[str, Point],
     store: Store,
-    workers: Workers,
+    workers: SweepWorkers,
     size: int,
     progress: Progress,
 ) -> None:

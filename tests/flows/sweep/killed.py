@@ -11,7 +11,7 @@ from flows.sweep.definition import Definition, point_key
 from flows.sweep.run import model_mark, sweep
 from flows.sweep.store import Outcome, Store
 from flows.sweep.work import SYNTHESIS, Task, work
-from flows.sweep.workers import DaskWorkers, LocalWorkers, Workers
+from flows.sweep.workers import DaskWorkers, SweepWorkers, local_workers
 
 DEFINITION = Definition(
     {
@@ -42,7 +42,7 @@ def stand_in(task: Task) -> list[Outcome]:
 def main() -> None:
     """Sweep."""
     store = Store(Path(sys.argv[1]), model_mark())
-    workers: Workers = LocalWorkers(2, stand_in)
+    workers: SweepWorkers = local_workers(2, stand_in)
     if len(sys.argv) > 2:
         workers = DaskWorkers(sys.argv[2], stand_in)
     with workers:

@@ -15,7 +15,7 @@ from flows.sweep.run import fronts, model_mark, sweep
 from flows.sweep.store import Store
 from flows.sweep.stored import read_store
 from flows.sweep.work import SIMULATION, SYNTHESIS
-from flows.sweep.workers import LocalWorkers
+from flows.sweep.workers import local_workers
 from models.cim.presets import find_preset
 
 CNN = str(Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist" / "resnet_int8.onnx")
@@ -96,9 +96,9 @@ def test_no_front_and_no_other_stage(tmp_path: Path) -> None:
 
     store = Store(tmp_path / "s.sqlite", model_mark())
     macros = Definition({}, [fast])
-    sweep(macros, store, LocalWorkers(1), synthesise="front", simulate="front")
+    sweep(macros, store, local_workers(1), synthesise="front", simulate="front")
     assert not store.done(SYNTHESIS) | store.done(SIMULATION)
-    sweep(macros, store, LocalWorkers(1), synthesise="all", simulate="all")
+    sweep(macros, store, local_workers(1), synthesise="all", simulate="all")
     said = {outcome.stage: outcome.error for outcome in store.outcomes() if outcome.error}
     store.close()
     assert said == {

@@ -20,7 +20,7 @@ from flows.sweep.machine import machine_of
 from flows.sweep.run import model_mark, sweep
 from flows.sweep.store import Outcome, Store
 from flows.sweep.work import SYNTHESIS
-from flows.sweep.workers import DaskWorkers, LocalWorkers
+from flows.sweep.workers import DaskWorkers, local_workers
 
 CNN = str(Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist" / "resnet_int8.onnx")
 Capture = pytest.CaptureFixture[str]
@@ -143,7 +143,7 @@ def test_stages_and_a_second_run(tmp_path: Path) -> None:
 
     store = Store(tmp_path / "s.sqlite", model_mark())
     for _ in range(2):
-        sweep(definition, store, LocalWorkers(1, worker), synthesise="front")
+        sweep(definition, store, local_workers(1, worker), synthesise="front")
     assert done[0] == (ESTIMATE, 6)
     assert 0 < len(done) - 1 < 6
     assert all(stage == SYNTHESIS for stage, _ in done[1:])

@@ -16,7 +16,7 @@ from flows.sweep.run import model_mark, sweep
 from flows.sweep.store import Outcome, Store
 from flows.sweep.tools import ToolMissingError, require_tools
 from flows.sweep.work import SYNTHESIS, Task, work
-from flows.sweep.workers import DaskWorkers, LocalWorkers
+from flows.sweep.workers import DaskWorkers, local_workers
 
 Capture = pytest.CaptureFixture[str]
 DEFINITION = Definition({"network": ["resnet-8"], "queue_depth": [4, 5, 6, 7]})
@@ -68,10 +68,10 @@ def test_what_goes_away_is_no_outcome(absent: pytest.MonkeyPatch, tmp_path: Path
     """Estimates stay; the stage is done by a later run on a machine that has the program."""
     store = Store(tmp_path / "s.sqlite", model_mark())
     with pytest.raises(ToolMissingError) as error:
-        sweep(DEFINITION, store, LocalWorkers(1), synthesise="all")
+        sweep(DEFINITION, store, local_workers(1), synthesise="all")
     assert str(error.value) == YOSYS
     assert {outcome.stage for outcome in store.outcomes()} == {"estimate"}
-    sweep(DEFINITION, store, LocalWorkers(1, synthesised), synthesise="all")
+    sweep(DEFINITION, store, local_workers(1, synthesised), synthesise="all")
     assert len(store.done(SYNTHESIS)) == len(DEFINITION)
     store.close()
 
