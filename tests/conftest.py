@@ -4,6 +4,13 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test is about time: a busy machine must not fail one. A failure prints how to see it again.
+settings.register_profile(
+    "rowmac", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("rowmac")
 
 SKIPS_THAT_DEPEND_ON_THE_USER = (
     "mounting a small file system is not allowed here",
