@@ -1,8 +1,8 @@
 """Cycles of a named vision transformer's parts on a machine that a search chose: simulated.
 
-A whole network would take days: its patch embedding, one encoder block and its head are simulated,
-all tokens and random weights, and each distinct layer of the block by itself. Points are appended
-to ``benchmarks/data/chosen_cycles.jsonl`` as they come; what is there is not measured again.
+A whole network would take hours: one encoder block is simulated, and what is before and behind the
+blocks; all tokens, random weights. Points are appended to ``benchmarks/data/chosen_cycles.jsonl``
+as they come; what is there is not measured again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cycle_points import layer_cycles, random_codes
-from benchmarks.vit_block import block_graph, block_shapes
+from benchmarks.vit_block import block_graph
 from flows.estimate.cycle_points import Point, layer_fields, point_cycles, read_points
 from flows.estimate.layer_graphs import layer_graph
 from models.graph import IntegerGraph
@@ -28,20 +28,19 @@ __all__ = ["BLOCK", "POINTS", "beside", "of_machine", "simulate"]
 
 POINTS = Path(__file__).with_name("data") / "chosen_cycles.jsonl"
 BLOCK = "whole block"
-ALIKE = {"query": ("key", "value", "projection"), "norm1": ("norm2",), "add1": ("add2",)}
-"""Layers of a block by the one of the same shape that is simulated."""
+OUTSIDE = ("patches", "norm", "head")
+"""Layers that are in no block."""
 
 
 def graphs(network: str, spec: MachineSpec) -> dict[str, Callable[[], IntegerGraph]]:
     """What is simulated, by name; the block first, since without it the rest says little."""
-    shapes = {layer.name: layer for layer in find_workload(network).layers}
-    parts = {name: shapes[name] for name in ("patches", "head")}
-    again = {name for names in ALIKE.values() for name in names}
-    parts |= {n: shape for n, shape in block_shapes(network).items() if n not in again}
-    whole: dict[str, Callable[[], IntegerGraph]] = {
+    found: dict[str, Callable[[], IntegerGraph]] = {
         BLOCK: partial(block_graph, network, spec.classes)
     }
-    return whole | {n: partial(layer_graph, shape, spec.classes) for n, shape in parts.items()}
+    for layer in find_workload(network).layers:
+        if layer.name in OUTSIDE:
+            found[layer.name] = partial(layer_graph, layer, spec.classes)
+    return found
 
 
 def _stored(file: Path) -> list[Point]:
@@ -84,24 +83,32 @@ def simulate(network: str, spec: MachineSpec, file: Path = POINTS) -> None:
 def beside(network: str, spec: MachineSpec, file: Path = POINTS) -> dict[str, Any]:
     """Simulated beside estimated cycles; nothing where the block was not simulated.
 
-    ``network`` is put together of simulated parts: the patches with the image's load, the block
-    without load and store once for each of the network's, its layer norm, and the head with its
-    store.
+    ``network`` is put together of simulated parts: the patches with the image's load, as many times
+    the block without load and store as the network has blocks, the last layer norm, and the head
+    with its store.
     """
     found = of_machine(_stored(file), network, spec)
     if BLOCK not in found:
         return {}
-    parts = {
-        name: _pair(sum(one.cycles), int(point_cycles(one).sum())) for name, one in found.items()
+    block = found[BLOCK]
+    names = ("input", *(layer["name"] for layer in block.layers), "output")
+    pairs = zip(block.cycles, point_cycles(block).tolist(), strict=True)
+    result: dict[str, Any] = {
+        "parts": {
+            name: _pair(sum(one.cycles), int(point_cycles(one).sum()))
+            for name, one in found.items()
+        },
+        "layers_of_the_block": {
+            name: _pair(*pair) for name, pair in zip(names, pairs, strict=True)
+        },
     }
-    result: dict[str, Any] = {"parts": parts}
-    if {"patches", "norm1", "head"} <= set(found):
+    if set(OUTSIDE) <= set(found):
         blocks = sum(layer.name.endswith(".norm1") for layer in find_workload(network).layers)
         inner = slice(1, -1)
         used = [
             (1, "patches", slice(0, -1)),
             (blocks, BLOCK, inner),
-            (1, "norm1", inner),
+            (1, "norm", inner),
             (1, "head", slice(1, None)),
         ]
         simulated = sum(times * sum(found[name].cycles[of]) for times, name, of in used)
