@@ -11,10 +11,13 @@ mapped to every machine, which then takes ``block_mapped_words`` of its scratchp
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+
+from amaranth.hdl import UnusedElaboratable
 
 from benchmarks.chosen_cycles import beside as cycles_beside
 from benchmarks.chosen_cycles import simulate
@@ -107,8 +110,8 @@ def compare(paper: Paper, fill: float, checks: Sequence[Check] = ()) -> dict[str
         "target_fps": paper.target,
         "met": bool(result.machines),
         "found": _machine(goal, result.machines[0]) if result.machines else None,
-        "found_simulated": cycles_beside(NETWORK, machine) if machine else {},
-        "found_synthesised": resources_beside(machine, board.family) if machine else {},
+        "found_simulated": (cycles_beside(NETWORK, machine) or None) if machine else None,
+        "found_synthesised": (resources_beside(machine, board.family) or None) if machine else None,
         "fastest_of_all": _machine(goal, result.fastest) if result.fastest else None,
         "fastest_at_like_precision": _machine(goal, same) if same else None,
         "fps_by_bus_width_at_like_precision": {
@@ -162,6 +165,8 @@ def _machine(goal: Goal, one: Found) -> dict[str, Any]:
 
 def main() -> None:
     """Command line."""
+    # Blocks are made only to be counted.
+    warnings.simplefilter("ignore", UnusedElaboratable)
     options = arguments(
         __doc__ or "",
         fill={"type": float, "default": 0.9},

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import chosen_cycles, chosen_resources, cycle_points
-from benchmarks.chosen_cycles import simulate
+from benchmarks import chosen_cycles, chosen_resources, cycle_points, search_papers
+from benchmarks.chosen_cycles import BLOCK, simulate
+from benchmarks.search_papers import BOARD, CLOCK_MHZ, NETWORK
 from benchmarks.vit_block import block_graph, block_shapes
+from flows.boards import find
 from flows.estimate.cycles import estimate_cycles
 from flows.estimate.graph_layers import mapped_layers
 from flows.estimate.layer_graphs import layer_graph
@@ -18,6 +20,7 @@ from flows.estimate.points import Points
 from flows.estimate.resources import estimate_resources
 from flows.mapper import MappingError, map_network
 from flows.mapper.operands import code_range
+from flows.search.search import Goal, SearchResult, search
 from models.graph import IntegerGraph
 from models.machine_spec import MachineSpec
 from models.program.descriptor import decode_program
@@ -50,6 +53,22 @@ def simulated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
+def test_the_machine_found_for_24_images_a_second_was_simulated() -> None:
+    """It is still what a search finds; layers of a block and the network are within 1 %."""
+    goal = Goal(network=find_network(NETWORK), board=find(BOARD), fps=24, clock_mhz=CLOCK_MHZ)
+    (machine,) = search(goal).machines
+    found = chosen_cycles.beside(NETWORK, machine.spec)
+    assert abs(found["network"]["error"]) <= 0.01
+    assert machine.cycles == pytest.approx(found["network"]["simulated_cycles"], rel=0.01)
+    layers = found["layers_of_the_block"]
+    assert len(layers) == 15
+    assert all(abs(one["error"]) <= 0.01 for one in layers.values())
+    assert (
+        sum(one["simulated_cycles"] for one in layers.values())
+        == (found["parts"][BLOCK]["simulated_cycles"])
+    )
+
+
 def test_an_interrupted_measurement_goes_on(tmp_path: Path, simulated: list[str]) -> None:
     file = tmp_path / "points.jsonl"
     simulate("deit-tiny", SPEC, file)
@@ -78,6 +97,14 @@ def test_points_of_another_machine_do_not_count(tmp_path: Path, simulated: list[
     assert chosen_cycles.beside("deit-tiny", replace(SPEC, param_entries=128), file) == {}
     assert chosen_cycles.beside("deit-small", SPEC, file) == {}
     assert len(chosen_cycles.beside("deit-tiny", SPEC, file)["parts"]) == len(simulated)
+
+
+def test_a_rate_that_no_machine_meets_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    none = SearchResult(machines=(), tried=(), fastest=None, without={}, unlimited=0.0)
+    monkeypatch.setattr(search_papers, "search", lambda *_, **__: none)
+    text = "rate to check must be one that a machine meets, not 56.4"
+    with pytest.raises(SystemExit, match=text):
+        search_papers.compare(search_papers.PAPERS[-1], 0.9, [lambda spec: None])
 
 
 @pytest.mark.parametrize(("rows", "moves"), [(8, True), (16, False)])
