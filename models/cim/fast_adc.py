@@ -20,7 +20,7 @@ from models.cim.noise import Words, noise_byte
 from models.rescale import Integers
 
 _FAR = 1 << 30
-_ENTRIES = 1 << 22
+_ENTRIES = 1 << 18
 _LOWEST_BITS = 4
 
 Sums = NDArray[np.int32]
