@@ -46,6 +46,21 @@ def _macros(draw: st.DrawFn) -> CimSpec:
 def test_fast_equals_definition(
     spec: CimSpec, seed: int, static: bool, dynamic: bool, table: bool
 ) -> None:
+    with mock.patch("models.cim.fast.WORTH", 1 << 60):
+        _compare(spec, seed, static=static, dynamic=dynamic, table=table, windows=3)
+
+
+@settings(max_examples=20, deadline=None)
+@given(_macros(), st.integers(0, 2**32 - 1), st.booleans())
+def test_compiled_equals_definition(spec: CimSpec, seed: int, dynamic: bool) -> None:
+    """One window: each has a kernel of its own, which takes a second to compile."""
+    with mock.patch("models.cim.fast.WORTH", 0):
+        _compare(spec, seed, static=True, dynamic=dynamic, table=False, windows=1)
+
+
+def _compare(
+    spec: CimSpec, seed: int, *, static: bool, dynamic: bool, table: bool, windows: int
+) -> None:
     random = np.random.default_rng(seed)
     k = int(random.integers(1, 60 if spec.relu else 130))
     out, tokens = random.integers(1, 30), int(random.integers(1, 5))
@@ -57,19 +72,14 @@ def test_fast_equals_definition(
         decode = random.integers(-500, 500, (spec.columns, 1 << spec.adc_bits))
     bias = random.integers(-500, 500, out) if spec.relu else None
     when = When(tokens=tokens, run=3, first=1000)
-    windows = [full_range(spec), unit_step(spec)]
+    some = [full_range(spec), unit_step(spec)]
     if not spec.zero_skip:
-        windows.append(Window(step=int(random.integers(1, 900)), offset=77))
+        some.insert(0, Window(step=int(random.integers(1, 900)), offset=77))
     parts = polarise(weights) if spec.decomposition is Decomposition.POLARISED else (weights,)
-    for window in windows:
+    for window in some[:windows]:
         for part in parts:
-            want = dot_product(
-                acts, part, die=die, window=window, when=when, decode=decode, bias=bias
-            )
-            for worth in (0, 1 << 60):  # compiled, and not
-                with mock.patch("models.cim.fast.WORTH", worth):
-                    got = fast_product(
-                        acts, part, die=die, window=window, when=when, decode=decode, bias=bias
-                    )
-                np.testing.assert_array_equal(got.values, want.values)
-                assert got.conversions == want.conversions
+            arguments = {"die": die, "window": window, "when": when, "decode": decode, "bias": bias}
+            want = dot_product(acts, part, **arguments)
+            got = fast_product(acts, part, **arguments)
+            np.testing.assert_array_equal(got.values, want.values)
+            assert got.conversions == want.conversions
