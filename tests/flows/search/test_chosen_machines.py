@@ -69,6 +69,18 @@ def test_the_machine_found_for_24_images_a_second_was_simulated() -> None:
     )
 
 
+@pytest.mark.parametrize("fps", [24, 30])
+def test_machines_found_were_synthesised(fps: int) -> None:
+    """Estimated far outside the calibrated range, LUTs are within 10 %, DSP slices exact."""
+    board = find(BOARD)
+    goal = Goal(network=find_network(NETWORK), board=board, fps=fps, clock_mhz=CLOCK_MHZ)
+    (machine,) = search(goal).machines
+    found = chosen_resources.beside(machine.spec, board.family)
+    assert abs(found["lut"]["error"]) <= 0.1
+    assert abs(found["ff"]["error"]) <= 0.02
+    assert found["dsp"]["error"] == 0
+
+
 def test_an_interrupted_measurement_goes_on(tmp_path: Path, simulated: list[str]) -> None:
     file = tmp_path / "points.jsonl"
     simulate("deit-tiny", SPEC, file)
