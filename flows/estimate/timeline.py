@@ -221,12 +221,17 @@ class Timeline:
         period_fill = np.maximum(fill, bus)
         older, newer = self.released
         walk = matrix + points.tokens + 4
+        # Where results leave more slowly than K loops come, the array fills with K loops.
+        loops = 1 + np.minimum(self.latency // shape.fetch, shape.groups - 1)
+        slow = results > shape.fetch
+        tail = np.where(slow, loops * results + 1, self.latency + shape.drain) + PIPELINE - 1
+        early = np.where(slow, loops * results - self.latency - shape.fetch + 1, 0)
         # The first two tiles one by one, the others follow with the slower one's period.
         full0 = np.maximum(first, older) + period_fill
         start0 = latest(walk, full0, newer)
-        release0 = start0 + compute
+        release0 = start0 + compute - early
         full1 = np.maximum(full0, newer) + period_fill
-        release1 = np.maximum(release0, full1) + compute
+        release1 = np.maximum(release0, full1 - early) + compute
         period = np.maximum(compute, period_fill)
         many = shape.tiles > 1
         later = np.maximum(shape.tiles - 2, 0) * period
@@ -235,7 +240,6 @@ class Timeline:
 
         latency = self.latency
         total = shape.tiles * shape.groups * results
-        tail = latency + shape.drain + PIPELINE - 1
         done = latest(
             released + tail,
             start0 + shape.fetch + latency + total + PIPELINE - 1,
@@ -243,7 +247,7 @@ class Timeline:
         )
         shift = np.maximum(done - tail - released, 0)
         released, before = released + shift, np.where(many, before + shift, before)
-        slack = np.maximum(compute - period_fill, 0)
+        slack = np.maximum(compute - period_fill, np.where(period_fill > compute, -early, 0))
         filled = np.where(shape.tiles > 2, released - compute - slack, np.where(many, full1, full0))
         if loaded is not None:
             self.finish(LOAD, np.maximum(filled - 2, loaded + LOAD_LATENCY))
