@@ -221,11 +221,13 @@ class Timeline:
         period_fill = np.maximum(fill, bus)
         older, newer = self.released
         walk = matrix + points.tokens + 4
-        # Where results leave more slowly than K loops come, the array fills with K loops.
-        loops = 1 + np.minimum(self.latency // shape.fetch, shape.groups - 1)
+        # Where results leave more slowly than K loops come, the array fills with K loops: so much
+        # earlier is a tile given back.
+        latency = self.latency
+        held = (1 + latency // shape.fetch) * results - latency - shape.fetch + 1
         slow = results > shape.fetch
-        tail = np.where(slow, loops * results + 1, self.latency + shape.drain) + PIPELINE - 1
-        early = np.where(slow, loops * results - self.latency - shape.fetch + 1, 0)
+        early = np.where(slow, np.minimum(held, compute - shape.groups * shape.fetch), 0)
+        tail = latency + np.where(slow, shape.fetch + early, shape.drain) + PIPELINE - 1
         # The first two tiles one by one, the others follow with the slower one's period.
         full0 = np.maximum(first, older) + period_fill
         start0 = latest(walk, full0, newer)
@@ -238,7 +240,6 @@ class Timeline:
         released = np.where(many, release1 + later, release0)
         before = np.where(shape.tiles > 2, released - period, np.where(many, release0, newer))
 
-        latency = self.latency
         total = shape.tiles * shape.groups * results
         done = latest(
             released + tail,
