@@ -18,7 +18,13 @@ from typing import Any
 
 from benchmarks.cycle_points import layer_cycles, random_codes
 from benchmarks.vit_block import block_graph
-from flows.estimate.cycle_points import Point, layer_fields, point_cycles, read_points
+from flows.estimate.cycle_points import (
+    Point,
+    layer_fields,
+    point_cycles,
+    read_points,
+    spec_fields,
+)
 from flows.estimate.layer_graphs import layer_graph
 from models.graph import IntegerGraph
 from models.machine_spec import MachineSpec
@@ -67,8 +73,8 @@ def simulate(network: str, spec: MachineSpec, file: Path = POINTS) -> None:
         graph = graph_of()
         layers, cycles = layer_cycles(graph, spec, random_codes(graph), golden=True)
         point = Point(
-            machine=",".join(f"{c.format}:{c.rows}" for c in spec.classes),
-            spec={k: v for k, v in asdict(spec).items() if v != getattr(MachineSpec(), k)},
+            machine=",".join(map(str, spec.classes)),
+            spec=spec_fields(spec),
             network=f"{network}/{name}",
             note="",
             layers=[layer_fields(layer) for layer in layers],

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from flows.estimate.cycle_points import spec_fields
 from flows.estimate.machine_synthesis import synthesise_machine
 from flows.estimate.resources import estimate_resources
 from models.machine_spec import MachineSpec
@@ -43,7 +44,7 @@ def synthesise(spec: MachineSpec, family: str, file: Path = RESOURCES) -> None:
         progress=lambda part, done, of: print(f"{done} of {of}: {part}", file=sys.stderr),
     )  # fmt: skip
     point = {
-        "spec": {k: v for k, v in asdict(spec).items() if v != getattr(MachineSpec(), k)},
+        "spec": spec_fields(spec),
         "family": family,
         **asdict(found),
         "date": datetime.date.today().isoformat(),

@@ -30,6 +30,7 @@ from flows.estimate.cycle_points import (
     layer_front,
     point_cycles,
     read_points,
+    spec_fields,
 )
 from flows.estimate.graph_layers import mapped_layers
 from flows.estimate.layer_graphs import layer_graph
@@ -174,7 +175,7 @@ def measure(work: Work) -> Point:
     layers, cycles = layer_cycles(graph, spec, codes)
     return Point(
         machine=work.machine,
-        spec={k: v for k, v in asdict(spec).items() if v != getattr(MachineSpec(), k)},
+        spec=spec_fields(spec),
         network=work.network,
         note=work.note,
         layers=[layer_fields(layer) for layer in layers],

@@ -26,6 +26,7 @@ from benchmarks.chosen_resources import synthesise
 from benchmarks.report import arguments, show
 from benchmarks.vit_block import block_graph
 from flows.boards import find
+from flows.boards.board import DEVICE
 from flows.estimate.cycle_points import stated_error
 from flows.estimate.cycles import estimate_cycles
 from flows.estimate.network import find_network
@@ -34,7 +35,7 @@ from flows.mapper import map_network
 from flows.search.candidates import candidates, complete, with_act_bits
 from flows.search.limits import by_bound
 from flows.search.precisions import Mixture, Precision
-from flows.search.search import DEVICE, Found, Goal, search
+from flows.search.search import Found, Goal, search
 from models.machine_spec import MachineSpec
 
 NETWORK, BOARD, CLOCK_MHZ = "deit-base", "zcu102", 150.0
@@ -142,7 +143,7 @@ def _machine(goal: Goal, one: Found) -> dict[str, Any]:
     return {
         "precision": one.precision.name,
         "second_format_share": round(one.ratio, 3),
-        "rows": ",".join(f"{c.format}:{c.rows}" for c in spec.classes),
+        "rows": ",".join(map(str, spec.classes)),
         "lanes": spec.lanes,
         "tokens": spec.tokens,
         "vector_lanes": spec.vector_lanes,

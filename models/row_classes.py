@@ -20,6 +20,10 @@ class RowClass(NamedTuple):
     format: str
     rows: int
 
+    def __str__(self) -> str:
+        """As one writes it: ``fixed8:12``."""
+        return f"{self.format}:{self.rows}"
+
     @property
     def book(self) -> CodeBook:
         """The code book."""

@@ -112,6 +112,8 @@ def measure(
     UserError
         If the preset cannot have so many bits.
     """
+    starts = range(0, len(sweep.images), CHUNK)
+    images = [[start, _images(sweep, slice(start, start + CHUNK))] for start in starts]
     keys: dict[tuple[int, str, int], list[dict[str, Any]]] = {}
     missing: list[dict[str, Any]] = []
     pieces: list[Piece] = []
@@ -123,7 +125,7 @@ def measure(
         for rule in sweep.rules:
             windows: dict[str, Window] = {}
             for die in sweep.dies:
-                mine = keys[bits, rule, die] = _keys(sweep, spec, rule, die)
+                mine = keys[bits, rule, die] = _keys(sweep, spec, rule, die, images)
                 left = [key for key in mine if store.get(key) is None]
                 if not left:
                     continue
@@ -162,8 +164,10 @@ def _entry(
     }
 
 
-def _keys(sweep: Sweep, spec: CimSpec, rule: str, die: int) -> list[dict[str, Any]]:
-    """What the results of every piece are kept under."""
+def _keys(
+    sweep: Sweep, spec: CimSpec, rule: str, die: int, images: Sequence[list[Any]]
+) -> list[dict[str, Any]]:
+    """What the results of every piece are kept under; ``images`` are its first and its digest."""
     return [
         {
             "version": VERSION,
@@ -172,7 +176,7 @@ def _keys(sweep: Sweep, spec: CimSpec, rule: str, die: int) -> list[dict[str, An
             "spec": digest_of(repr(spec).encode()),
             "rule": rule,
             "die": die,
-            "images": [start, _images(sweep, slice(start, start + CHUNK))],
+            "images": some,
             "seen": len(sweep.seen),
             "how": [
                 sweep.static,
@@ -182,7 +186,7 @@ def _keys(sweep: Sweep, spec: CimSpec, rule: str, die: int) -> list[dict[str, An
                 sweep.keep_ends,
             ],
         }
-        for start in range(0, len(sweep.images), CHUNK)
+        for some in images
     ]
 
 

@@ -34,7 +34,7 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
     result: dict[str, Any] = {
         "board": board.name,
         "machine": {k: v for k, v in asdict(spec).items() if k != "classes"}
-        | {"classes": [f"{c.format}:{c.rows}" for c in spec.classes]},
+        | {"classes": [*map(str, spec.classes)]},
         "macs_per_cycle": spec.macs_per_cycle,
         "assumed_clock_mhz": clock,
     }

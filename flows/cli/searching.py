@@ -8,11 +8,12 @@ from typing import Any
 from models.workloads import WORKLOADS
 
 from ..boards import Board, UnknownBoard, find
+from ..boards.board import DEVICE
 from ..errors import UserError
 from ..estimate.layers import Work
 from ..search.limits import by_bound, limits
 from ..search.precisions import Precision
-from ..search.search import DEVICE, Found, Goal, SearchResult, search
+from ..search.search import Found, Goal, SearchResult, search
 from .estimate import SPEC_FIELDS
 from .estimation_resources import resources
 from .progress import StageProgress
@@ -102,7 +103,7 @@ def machine_data(goal: Goal, one: Found, network: str) -> dict[str, Any]:
     return {
         "precision": one.precision.name,
         "ratio": one.ratio,
-        "machine": numbers | {"classes": [f"{c.format}:{c.rows}" for c in spec.classes]},
+        "machine": numbers | {"classes": [*map(str, spec.classes)]},
         "macs_per_cycle": spec.macs_per_cycle,
         "cycles": one.cycles,
         "fps": one.fps,
@@ -125,7 +126,7 @@ def _held(goal: Goal, one: Found) -> list[str]:
 
 def command(goal: Goal, one: Found, network: str) -> str:
     """The ``rowmac estimate`` of a machine."""
-    rows = ",".join(f"{c.format}:{c.rows}" for c in one.spec.classes)
+    rows = ",".join(map(str, one.spec.classes))
     bandwidth = f" --bandwidth {goal.bandwidth_mb_s:g}" if goal.bandwidth_mb_s else ""
     numbers = (f"--{n.replace('_', '-')} {getattr(one.spec, n)}" for n in SPEC_FIELDS)
     return (

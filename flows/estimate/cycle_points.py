@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from models.machine_spec import MachineSpec
 
 __all__ = [
     "POINTS", "SUMMARY", "Point", "cycle_errors", "error_summary", "layer_fields", "layer_front",
-    "network_errors", "point_cycles", "read_points", "stated_error",
+    "network_errors", "point_cycles", "read_points", "spec_fields",
+    "stated_error",
 ]  # fmt: skip
 
 POINTS = Path(__file__).with_name("data") / "cycle_points.jsonl"
@@ -61,6 +62,12 @@ def layer_front(ends: Sequence[int], total: int) -> list[int]:
     front = np.maximum.accumulate([0, *ends])
     front[-1] = total
     return [int(n) for n in np.diff(front)]
+
+
+def spec_fields(spec: MachineSpec) -> dict[str, Any]:
+    """A machine's fields that are not the default's, as plain data."""
+    plain = MachineSpec()
+    return {name: v for name, v in asdict(spec).items() if v != getattr(plain, name)}
 
 
 def layer_fields(layer: Layer) -> dict[str, Any]:

@@ -147,7 +147,7 @@ def _engine(spec: MachineSpec, family: str) -> Iterator[Part]:
     if not spec.classes:
         yield Part("array", 1, _key(**shape), lambda: DigitalArray(spec))
         return
-    text = ",".join(f"{kind.format}:{kind.rows}" for kind in spec.classes)
+    text = ",".join(map(str, spec.classes))
     engine = _key(**shape, act_bits=spec.act_bits, classes=text)
     yield Part("grid", 1, engine, lambda: RowArray(spec, family), ("*.block*",))
     for kind in spec.classes:

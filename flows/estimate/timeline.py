@@ -248,7 +248,7 @@ class Timeline:
         )
         shift = np.maximum(done - tail - released, 0)
         released, before = released + shift, np.where(many, before + shift, before)
-        slack = np.maximum(compute - period_fill, np.where(period_fill > compute, -early, 0))
+        slack = np.maximum(compute - period_fill, -early)
         filled = np.where(shape.tiles > 2, released - compute - slack, np.where(many, full1, full0))
         if loaded is not None:
             self.finish(LOAD, np.maximum(filled - 2, loaded + LOAD_LATENCY))

@@ -92,7 +92,7 @@ def check_product(
     if not spec.dynamic_rows:
         raise MappingError(
             "products of two activations must have fixed rows that hold one of them, at least "
-            f"{spec.vector_lanes}, not {', '.join(f'{k.format}:{k.rows}' for k in spec.classes)}"
+            f"{spec.vector_lanes}, not {', '.join(map(str, spec.classes))}"
         )
     for tensor, zero in zip(tensors, zeros, strict=True):
         if zero:

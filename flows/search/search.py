@@ -18,7 +18,7 @@ from flows.search.candidates import candidates, complete, spec_of, with_act_bits
 from flows.search.precisions import PRECISIONS, Mixture, Precision
 from models.machine_spec import MachineSpec
 
-__all__ = ["DEVICE", "Found", "Goal", "SearchResult", "Tried", "search"]
+__all__ = ["Found", "Goal", "SearchResult", "Tried", "search"]
 
 Progress = Callable[[Precision, int, int], None]
 """Told the precision at work, how many were done before, and of how many."""

@@ -99,4 +99,4 @@ def _with(classes: tuple[RowClass, ...]) -> dict[str, Any]:
 
 def classes_text(spec: MachineSpec) -> str:
     """Rows as one writes them: ``fixed8:12,pot4:20``, or how many plain ones."""
-    return ",".join(f"{one.format}:{one.rows}" for one in spec.classes) or str(spec.rows)
+    return ",".join(map(str, spec.classes)) or str(spec.rows)

@@ -16,10 +16,13 @@ import numpy as np
 
 from models.cim.noise import FINISH, FINISH_SHIFTS
 
-__all__ = ["WORTH", "Kernel", "available", "kernel"]
+__all__ = ["DECISION_BITS", "WORTH", "Kernel", "available", "kernel"]
 
 WORTH = 1 << 21
 """Conversions from which on compiling is worth its time."""
+
+DECISION_BITS = 4
+"""Lowest bits of an entry of ``nearest``: the bit that is decided there; above them is the code."""
 
 Kernel = Callable[..., Any]
 """A compiled function."""
@@ -51,7 +54,7 @@ def kernel(
     * ``gone``, bool [n]: vectors that are skipped, and ``skipped``, int32, their code;
     * ``start``, ``bins``, int32, a column's: index of its code 0, and of the sum 0 in ``nearest``;
       ``shift``: the logarithm of a bin of sums;
-    * ``nearest``, int32: by bin of the sum, the code times 16 and the bit that is decided with it;
+    * ``nearest``, int32: by bin of the sum, the code and the bit that is decided with it;
     * ``thresholds``, int32, by code; ``comparator``, ``sampling``, int32 [256]: the noise's tables;
     * ``factors``, int32, a slice's; ``total``, int32 [outputs, n]: codes times factors join it.
 
@@ -102,49 +105,6 @@ def kernel(
         return uint64(noise[(uint64(index) << uint64(3)) + byte])
 
     @compiled
-    def column(
-        sums: Any,
-        offset: Any,
-        noise: Any,
-        more: Any,
-        gone: Any,
-        skipped: Any,
-        start: Any,
-        bins: Any,
-        shift: Any,
-        nearest: Any,
-        thresholds: Any,
-        comparator: Any,
-        sampling: Any,
-        factor: Any,
-        total: Any,
-    ) -> None:
-        for index in range(sums.shape[0]):
-            value = int32(int32(sums[index]) + offset)
-            if sampled:
-                byte = noise_byte(noise, more, index, uint64(adc_bits))
-                value = int32(value + sampling[byte])
-            packed = nearest[uint64(uint32(int32(value >> shift) + bins))]
-            code = int32(packed >> int32(4))
-            seen = value
-            if noisy:
-                byte = noise_byte(noise, more, index, uint64(uint32(packed) & uint32(15)))
-                seen = int32(value + comparator[byte])
-            passed = int32(seen >= thresholds[uint64(uint32(code + int32(1 << level)))])
-            code = int32(code + (passed << int32(level)))
-            for bit in range(level - 1, -1, -1):
-                if noisy:
-                    seen = int32(value + comparator[noise_byte(noise, more, index, uint64(bit))])
-                passed = int32(seen >= thresholds[uint64(uint32(code + int32(1 << bit)))])
-                code = int32(code + (passed << int32(bit)))
-            code = int32(code - start)
-            if relu:
-                code = max(code, int32(1 << adc_bits - 1))
-            if skips and gone[index]:
-                code = skipped
-            total[index] += int32(factor * code)
-
-    @compiled
     def run(
         sums: Any,
         offsets: Any,
@@ -163,31 +123,43 @@ def kernel(
         total: Any,
     ) -> None:
         outputs, vectors = total.shape
-        noise = np.empty(vectors, np.uint64)
-        more = np.empty(vectors, np.uint32)
-        noise_bytes, more_bytes = noise.view(np.uint8), more.view(np.uint8)
+        words_of_noise = np.empty(vectors, np.uint64)
+        last_words = np.empty(vectors, np.uint32)
+        noise, more = words_of_noise.view(np.uint8), last_words.view(np.uint8)
         for output in range(outputs):
+            into = total[output]
             for plane in range(factors.shape[0]):
                 at = plane * outputs + output
                 if hashed:
-                    hashes(shared, keys[at], noise, more)
-                column(
-                    sums[at],
-                    offsets[at],
-                    noise_bytes,
-                    more_bytes,
-                    gone,
-                    skipped,
-                    start[at],
-                    bins[at],
-                    shift,
-                    nearest,
-                    thresholds,
-                    comparator,
-                    sampling,
-                    factors[plane],
-                    total[output],
-                )
+                    hashes(shared, keys[at], words_of_noise, last_words)
+                column, offset, bin_of_zero = sums[at], offsets[at], bins[at]
+                code_of_zero, factor = start[at], factors[plane]
+                for index in range(vectors):
+                    value = int32(int32(column[index]) + offset)
+                    if sampled:
+                        byte = noise_byte(noise, more, index, uint64(adc_bits))
+                        value = int32(value + sampling[byte])
+                    packed = nearest[uint64(uint32(int32(value >> shift) + bin_of_zero))]
+                    code = int32(packed >> int32(DECISION_BITS))
+                    seen = value
+                    if noisy:
+                        decision = uint64(uint32(packed) & uint32((1 << DECISION_BITS) - 1))
+                        byte = noise_byte(noise, more, index, decision)
+                        seen = int32(value + comparator[byte])
+                    passed = int32(seen >= thresholds[uint64(uint32(code + int32(1 << level)))])
+                    code = int32(code + (passed << int32(level)))
+                    for bit in range(level - 1, -1, -1):
+                        if noisy:
+                            byte = noise_byte(noise, more, index, uint64(bit))
+                            seen = int32(value + comparator[byte])
+                        passed = int32(seen >= thresholds[uint64(uint32(code + int32(1 << bit)))])
+                        code = int32(code + (passed << int32(bit)))
+                    code = int32(code - code_of_zero)
+                    if relu:
+                        code = max(code, int32(1 << adc_bits - 1))
+                    if skips and gone[index]:
+                        code = skipped
+                    into[index] += int32(factor * code)
 
     made: Kernel = run
     return made

@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.cim.compiled import kernel
+from models.cim.compiled import DECISION_BITS, kernel
 from models.cim.die import Die
 from models.cim.noise import Words, noise_byte
 from models.rescale import Integers
 
 _FAR = 1 << 30
 _ENTRIES = 1 << 18
-_LOWEST_BITS = 4
 
 Sums = NDArray[np.int32]
 
@@ -64,7 +63,7 @@ class FastConverter:
         flat = nearest - below + self.start
         # With each its lowest set bit, which is the decision it belongs to.
         lowest = np.where(nearest > 0, np.log2(np.maximum(nearest & -nearest, 1)), 0)
-        packed = (flat << _LOWEST_BITS) + np.minimum(lowest, bits - 1).astype(np.int64)
+        packed = (flat << DECISION_BITS) + np.minimum(lowest, bits - 1).astype(np.int64)
         self._nearest = packed.astype(np.int32).ravel()
         self._comparator = die.comparator.astype(np.int32)
         self._sampling = die.sampling.astype(np.int32)
@@ -84,7 +83,7 @@ class FastConverter:
         index = sums >> np.int32(self._shift)
         index += self._bin_start
         packed = self._nearest.take(index, mode="wrap")
-        code = packed >> np.int32(_LOWEST_BITS)
+        code = packed >> np.int32(DECISION_BITS)
         noisy = words if self._noisy else None
         passed = self._seen(sums, noisy, packed) >= self._upper.take(code, mode="wrap")
         code += _as_bit(passed, self._level)

@@ -65,7 +65,7 @@ def split(width: int, wanted: list[Run], seed: int, stall: float) -> list[tuple[
 
 
 @pytest.mark.parametrize("width", [32, 64, 128])
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(data=st.data(), seed=st.integers(0, 1 << 32), stall=st.sampled_from([0.0, 0.5]))
 def test_bursts_cover_runs(width: int, data: st.DataObject, seed: int, stall: float) -> None:
     wanted = data.draw(runs(width))

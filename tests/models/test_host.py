@@ -53,7 +53,7 @@ def byte_at(layout: TensorFormat, row: int, channel: int) -> int:
     return whole * layout.word_pitch + byte
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(layout=formats(), seed=st.integers(0, 1 << 32))
 def test_every_code_has_its_bytes(layout: TensorFormat, seed: int) -> None:
     codes = codes_for(layout, seed)
@@ -69,7 +69,7 @@ def test_every_code_has_its_bytes(layout: TensorFormat, seed: int) -> None:
     )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(layout=formats(), seed=st.integers(0, 1 << 32))
 def test_round_trip(layout: TensorFormat, seed: int) -> None:
     """Also from a longer window whose pad bytes hold anything."""
@@ -113,7 +113,7 @@ def stems(draw: st.DrawFn) -> tuple[Convolution, tuple[int, int, int]]:
     return op, (size[0], size[1], channels)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(stem=stems(), seed=st.integers(0, 1 << 32))
 def test_patches_are_receptive_fields(
     stem: tuple[Convolution, tuple[int, int, int]], seed: int

@@ -72,7 +72,7 @@ def test_fields_lie_side_by_side(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_round_trip(name: str, data: st.DataObject) -> None:
     wanted = data.draw(values(LAYOUTS[name]))
@@ -115,7 +115,7 @@ def descriptors() -> st.SearchStrategy[Descriptor]:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(program=st.lists(descriptors(), max_size=5))
 def test_program_round_trip(program: list[Descriptor]) -> None:
     spec = MachineSpec()

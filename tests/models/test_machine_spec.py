@@ -94,7 +94,7 @@ def any_spec(draw: st.DrawFn) -> MachineSpec:
     )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(spec=any_spec(), axi_width=st.sampled_from([32, 64, 128]))
 def test_widths_follow(spec: MachineSpec, axi_width: int) -> None:
     """The worst sum fits its accumulator, with one bit to spare at most; words fill whole beats."""
@@ -134,7 +134,7 @@ def test_fingerprints_differ() -> None:
     assert replace(base).fingerprint == base.fingerprint
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(one=any_spec(), two=any_spec())
 def test_fingerprint_names_the_machine(one: MachineSpec, two: MachineSpec) -> None:
     assume(one != two)

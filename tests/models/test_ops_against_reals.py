@@ -18,7 +18,7 @@ BOUND = 0.7
 
 
 @seed(1)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.integers(0, 10**6),
     st.sampled_from([1, 2, 16, 96, 192, 768]),
@@ -50,7 +50,7 @@ def test_layer_norm(number: int, channels: int, bits: int, scale: float) -> None
 
 
 @seed(2)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.integers(1, 300), st.floats(0.005, 0.3))
 def test_softmax(number: int, keys: int, scale: float) -> None:
     rng = np.random.default_rng(number)
@@ -63,7 +63,7 @@ def test_softmax(number: int, keys: int, scale: float) -> None:
 
 
 @seed(3)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.floats(0.01, 1.0), st.floats(0.01, 1.0), st.floats(0.05, 1.0))
 def test_add(number: int, a_scale: float, b_scale: float, output_scale: float) -> None:
     rng = np.random.default_rng(number)

@@ -57,7 +57,7 @@ def near_ties(draw: st.DrawFn) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("rule", list(Rounding), ids=lambda rule: rule.name)
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(case=near_ties())
 def test_shift_is_exact(rule: Rounding, case: tuple[int, int]) -> None:
     value, shift = case
@@ -80,7 +80,7 @@ def test_every_tie_of_small_numbers(rule: Rounding) -> None:
             )
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(
     x=ends(32),
     multiplier=ends(32),
@@ -110,7 +110,7 @@ def test_rescale_broadcasts() -> None:
     assert got.tolist() == want
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(
     ratio=st.floats(2.0**-80, 2.0**30, exclude_max=True) | st.integers(-70, 29).map(math.exp2),
     bits=st.integers(2, 31),

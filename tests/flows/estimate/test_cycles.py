@@ -45,7 +45,7 @@ COLUMNS = ("cycles", "busy", "read_bytes", "written_bytes", "bound", "fits", "to
 workloads = st.sampled_from(("deit-tiny", "resnet-8", "ds-cnn"))
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(machines(), min_size=1, max_size=5), workloads)
 def test_many_machines_are_as_one_by_one(specs: list[MachineSpec], name: str) -> None:
     layers = find_network(name).layers
@@ -74,7 +74,7 @@ def test_chunks_are_put_together_in_order() -> None:
     assert one.total[len(specs)] == one.total[-1] < one.total[0]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(machines(), workloads, st.floats(0.1, 16))
 def test_time_is_never_less_than_work(spec: MachineSpec, name: str, rate: float) -> None:
     """MACs of the array, and bytes of the bus; slower memory never makes a network faster."""

@@ -24,7 +24,7 @@ FIGURES = ("lut", "ff", "dsp", "bram36")
 families = st.sampled_from(FAMILIES)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(machines(), families), min_size=1, max_size=4))
 def test_many_machines_are_estimated_as_each_by_itself(some: list[tuple[MachineSpec, str]]) -> None:
     columns = resource_columns(Points.of([spec for spec, _ in some], [f for _, f in some]))
@@ -36,7 +36,7 @@ def test_many_machines_are_estimated_as_each_by_itself(some: list[tuple[MachineS
         assert len(told) == sum(bool(out[index]) for out in columns.outside.values())
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(machines(), families)
 def test_block_ram_and_dsp_slices_are_exact(spec: MachineSpec, family: str) -> None:
     found = estimate_resources(spec, family)
@@ -56,7 +56,7 @@ def test_block_ram_and_dsp_slices_are_exact(spec: MachineSpec, family: str) -> N
     assert found.dsp == array + 5 * spec.vector_lanes + 2
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(machines(), families, st.data())
 def test_a_larger_machine_is_never_cheaper(
     spec: MachineSpec, family: str, data: st.DataObject
@@ -118,7 +118,7 @@ def test_errors_on_machines_not_fitted_to() -> None:
         assert errors[f"{metric}_p95"] <= 0.15
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.integers(1, 400))
 def test_columns_of_any_length(count: int) -> None:
     columns = resource_columns(Points.of([MachineSpec()] * count, "xcup"))

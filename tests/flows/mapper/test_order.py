@@ -67,7 +67,7 @@ def networks(draw: st.DrawFn) -> tuple[Node, ...]:
     return tuple(nodes)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(nodes=networks())
 def test_any_graph(nodes: tuple[Node, ...]) -> None:
     """Also: products never wait for vector work that they do not need."""

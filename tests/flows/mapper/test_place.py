@@ -24,7 +24,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.parametrize("spread", [False, True])
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(steps=STEPS, spec=st.sampled_from([SMALL, ODD]))
 def test_live_tensors_never_overlap(
     spread: bool, steps: list[tuple[bool, int, int]], spec: MachineSpec
@@ -65,7 +65,7 @@ def test_spread_goes_to_the_next_bank() -> None:
     assert [dense.take(f"t{i}", 100) for i in range(5)] == [0, 100, 200, 300, 400]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(takes=st.lists(st.tuples(st.integers(0, 12), st.integers(1, 40)), max_size=60))
 def test_ring_never_says_there_of_what_is_gone(takes: list[tuple[int, int]]) -> None:
     """Against a memory that is written whenever the ring says it must be."""

@@ -36,7 +36,7 @@ def layers(draw: st.DrawFn) -> tuple[MachineSpec, np.ndarray, np.ndarray]:
     return spec, weights, columns
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(layer=layers(), bits=st.sampled_from([8, 16]))
 def test_every_channel_once(layer: tuple[MachineSpec, np.ndarray, np.ndarray], bits: int) -> None:
     spec, weights, columns = layer

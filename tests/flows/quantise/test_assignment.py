@@ -51,7 +51,7 @@ def random_rows(rows, depth=12, seed=0):
     return Rows(matrix, (mix @ mix.T)[None])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.sampled_from(sorted(POLICIES)),
     st.integers(1, 70),

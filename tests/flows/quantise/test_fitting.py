@@ -27,7 +27,7 @@ def correlated(depth, seed):
     return x.T @ x / len(x)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from(sorted(FORMATS)), st.integers(0, 2**31))
 def test_scales_are_never_worse_than_those_of_the_largest_weight(kind, seed):
     matrix = random_matrix(5, 17, seed)

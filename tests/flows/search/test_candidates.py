@@ -26,7 +26,7 @@ DEIT = find_network("deit-tiny")
 every = cache(candidates)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.sampled_from(PRECISIONS), st.integers(0, 1 << 30))
 def test_a_column_is_a_machine_with_the_same_estimates(precision: Precision, number: int) -> None:
     mixture = precision.mixture

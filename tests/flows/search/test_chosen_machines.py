@@ -53,9 +53,10 @@ def simulated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def test_the_machine_found_for_24_images_a_second_was_simulated() -> None:
-    """It is still what a search finds; layers of a block and the network are within 1 %."""
-    goal = Goal(network=find_network(NETWORK), board=find(BOARD), fps=24, clock_mhz=CLOCK_MHZ)
+@pytest.mark.parametrize("fps", [24, 30])
+def test_machines_found_were_simulated(fps: int) -> None:
+    """They are still what a search finds; layers of a block and the network are within 1 %."""
+    goal = Goal(network=find_network(NETWORK), board=find(BOARD), fps=fps, clock_mhz=CLOCK_MHZ)
     (machine,) = search(goal).machines
     found = chosen_cycles.beside(NETWORK, machine.spec)
     assert abs(found["network"]["error"]) <= 0.01

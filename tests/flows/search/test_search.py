@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from flows.boards import Board, find
+from flows.boards.board import DEVICE
 from flows.estimate.cycles import estimate_cycles
 from flows.estimate.network import find_network
 from flows.estimate.points import Points
@@ -13,7 +14,7 @@ from flows.estimate.resources import estimate_resources
 from flows.search.candidates import candidates, complete, spec_of
 from flows.search.limits import by_bound, limits, memory_rate
 from flows.search.precisions import PRECISIONS, Mixture, Precision
-from flows.search.search import DEVICE, Found, Goal, search
+from flows.search.search import Found, Goal, search
 from models.machine_spec import MachineSpec
 
 ARTY, ZCU102 = find("arty-z7-20"), find("zcu102")

@@ -36,7 +36,7 @@ def _macros(draw: st.DrawFn) -> CimSpec:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(_macros(), st.integers(0, 2**32 - 1), st.integers(2, 8))
 def test_lossless_macro_is_exact(spec: CimSpec, seed: int, bits: int) -> None:
     random = np.random.default_rng(seed)
@@ -67,7 +67,7 @@ def test_results_do_not_depend_on_tiling(decomposition: Decomposition) -> None:
         assert alone.conversions == whole.conversions
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1))
 def test_relu_macro_is_exact_relu(seed: int) -> None:
     random = np.random.default_rng(seed)

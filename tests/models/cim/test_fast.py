@@ -5,6 +5,7 @@ from __future__ import annotations
 from unittest import mock
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,7 +42,7 @@ def _macros(draw: st.DrawFn) -> CimSpec:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(_macros(), st.integers(0, 2**32 - 1), st.booleans(), st.booleans(), st.booleans())
 def test_fast_equals_definition(
     spec: CimSpec, seed: int, static: bool, dynamic: bool, table: bool
@@ -50,10 +51,11 @@ def test_fast_equals_definition(
         _compare(spec, seed, static=static, dynamic=dynamic, table=table, windows=3)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(_macros(), st.integers(0, 2**32 - 1), st.booleans())
 def test_compiled_equals_definition(spec: CimSpec, seed: int, dynamic: bool) -> None:
     """One window: each has a kernel of its own, which takes a second to compile."""
+    pytest.importorskip("numba")
     with mock.patch("models.cim.fast.WORTH", 0):
         _compare(spec, seed, static=True, dynamic=dynamic, table=False, windows=1)
 
