@@ -19,6 +19,7 @@ from models.cim.fast_adc import FastConverter
 from models.cim.layout import DECODE_BITS
 from models.cim.macro import cell_sums, column_sums
 from models.cim.noise import column_words, run_keys, shared_words
+from models.cim.search import Search
 from models.rescale import Integers
 
 Reals = NDArray[np.float64]
@@ -101,8 +102,8 @@ def convert_counts(
         keys = run_keys(die.noise_key, np.full(len(acts), _CALIBRATION_RUN + run))
         shared = shared_words(keys, np.arange(len(acts)), die.spec.words)
         words = column_words(shared, die.column_keys)
-    converter = FastConverter(die, thresholds, -high if die.spec.signed else 0, high)
-    codes = converter(sums.astype(np.int32), words).astype(np.int64)
+    search = Search(die, thresholds, -high if die.spec.signed else 0, high)
+    codes = FastConverter(die, search)(sums.astype(np.int32), words).astype(np.int64)
     counts = digits.astype(np.int64) @ acts.T.astype(np.int64)
     return codes, counts
 

@@ -1,8 +1,8 @@
-"""Conversions of :class:`models.cim.fast_adc.FastConverter`, compiled: its steps in one loop.
+"""Conversions by table (:class:`models.cim.search.Search`), compiled: all steps in one loop.
 
-Needs numba (``pip install 'rowmac[fast]'``); without it the same steps run in numpy. A kernel is
-made for each number of noisy decisions and kind of macro, so that nothing of them is left to its
-loop: that takes a third off its time. Compiling takes a second, when first used in a process.
+Needs numba (``pip install 'rowmac[fast]'``); without it the same steps run in numpy
+(:mod:`models.cim.fast_adc`). A kernel is made for each number of noisy decisions and kind of macro,
+so that nothing of them is left to its loop. Compiling takes a second, when first used in a process.
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from models.cim.noise import FINISH, FINISH_SHIFTS
+from models.cim.die import Die
+from models.cim.noise import FINISH, FINISH_SHIFTS, Words
+from models.cim.search import DECISION_BITS, Search
+from models.rescale import Integers
 
-__all__ = ["DECISION_BITS", "WORTH", "Kernel", "available", "kernel"]
+__all__ = ["WORTH", "CompiledConverter", "available"]
 
 WORTH = 1 << 21
 """Conversions from which on compiling is worth its time."""
 
-DECISION_BITS = 4
-"""Lowest bits of an entry of ``nearest``: the bit that is decided there; above them is the code."""
-
-Kernel = Callable[..., Any]
-"""A compiled function."""
+_NOISE = 256
+"""Entries of a table of noise."""
 
 
 @cache
@@ -34,8 +35,69 @@ def available() -> bool:
     return find_spec("numba") is not None
 
 
+class CompiledConverter:
+    """Converts sums of columns and adds up the slices of each output.
+
+    Parameters
+    ----------
+    search : Search
+        Made for the die.
+    """
+
+    def __init__(self, die: Die, search: Search) -> None:
+        self._search = search
+        self._relu = die.spec.relu
+        self._noise = np.concatenate([die.sampling, die.comparator]).astype(np.int32)
+        self._run = _kernel(
+            search.level,
+            die.spec.adc_bits,
+            noisy=search.noisy,
+            sampled=search.sampled,
+            relu=die.spec.relu,
+            skips=die.spec.zero_skip,
+        )
+
+    def __call__(
+        self,
+        sums: NDArray[Any],
+        offsets: NDArray[np.int32],
+        factors: Integers,
+        *,
+        shared: Words,
+        keys: Words,
+        gone: NDArray[np.bool_],
+        skipped: int,
+    ) -> NDArray[np.int32]:
+        """Codes summed over slices.
+
+        Parameters
+        ----------
+        sums : [blocks, n, columns of a block]
+            Whole numbers; columns slice by slice, the last block may have more than there are.
+        offsets : int32 [slices * outputs]
+            Added to the sums of a ReLU macro.
+        factors : int64 [slices]
+        shared : uint32 [words, n]; keys : uint32 [slices * outputs]
+            Noise (:mod:`models.cim.noise`); without noise neither is read.
+        gone : bool [n]
+            Vectors whose code is ``skipped``.
+
+        Returns
+        -------
+        int32 [outputs, n]
+        """
+        search = self._search
+        total = np.zeros((len(keys) // len(factors), sums.shape[1]), dtype=np.int32)
+        self._run(
+            sums, offsets, shared, keys, gone, np.int32(skipped), np.int32(search.begin),
+            np.int32(search.shift), search.nearest, search.thresholds, self._noise,
+            factors.astype(np.int32), total,
+        )  # fmt: skip
+        return total
+
+
 @cache
-def kernel(
+def _kernel(
     level: int,
     adc_bits: int,
     *,
@@ -43,30 +105,7 @@ def kernel(
     sampled: bool,
     relu: bool,
     skips: bool,
-) -> Kernel:
-    """The loop over columns and vectors.
-
-    Its arguments, all indices in it flat:
-
-    * ``sums``, float [slices * outputs, n], slice by slice; ``offsets``, int32, a column's to join
-      them;
-    * ``shared``, uint32 [words, n], and ``keys``, uint32, a column's: the noise;
-    * ``gone``, bool [n]: vectors that are skipped, and ``skipped``, int32, their code;
-    * ``start``, ``bins``, int32, a column's: index of its code 0, and of the sum 0 in ``nearest``;
-      ``shift``: the logarithm of a bin of sums;
-    * ``nearest``, int32: by bin of the sum, the code and the bit that is decided with it;
-    * ``thresholds``, int32, by code; ``comparator``, ``sampling``, int32 [256]: the noise's tables;
-    * ``factors``, int32, a slice's; ``total``, int32 [outputs, n]: codes times factors join it.
-
-    Parameters
-    ----------
-    level : int
-        Last decisions that are made one by one.
-    noisy, sampled : bool
-        Whether decisions and sums have noise.
-    relu, skips : bool
-        As of the macro (:class:`models.cim.spec.CimSpec`).
-    """
+) -> Callable[..., None]:
     import numba
 
     types: Any = numba.types
@@ -77,7 +116,9 @@ def kernel(
     high, low = (uint32(by) for by in FINISH_SHIFTS)
     hashed = noisy or sampled
     words = -(-(adc_bits + 1) // 4)
-    compiled: Callable[[Kernel], Kernel] = numba.njit(nogil=True, error_model="numpy")
+    # Bytes of noise from vector to vector, as a logarithm.
+    stride = 4 if words > 2 else 3
+    compiled: Callable[..., Any] = numba.njit(nogil=True, error_model="numpy")
 
     @compiled
     def finished(z: Any) -> Any:
@@ -87,22 +128,18 @@ def kernel(
         return uint32(z ^ (z >> low))
 
     @compiled
-    def hashes(shared: Any, key: Any, noise: Any, more: Any) -> None:
+    def hashes(shared: Any, key: Any, noise: Any) -> None:
         # A loop of its own, without look-ups: the compiler then does many at a time.
-        for index in range(noise.shape[0]):
+        for index in range(shared.shape[1]):
             word = uint64(finished(uint32(shared[0, index] ^ key)))
             if words > 1:
                 word |= uint64(finished(uint32(shared[1, index] ^ key))) << uint64(32)
-            noise[index] = word
-        if words > 2:
-            for index in range(noise.shape[0]):
-                more[index] = finished(uint32(shared[2, index] ^ key))
-
-    @compiled
-    def noise_byte(noise: Any, more: Any, index: Any, byte: Any) -> Any:
-        if words > 2 and byte >= uint64(8):
-            return uint64(more[(uint64(index) << uint64(2)) + (byte - uint64(8))])
-        return uint64(noise[(uint64(index) << uint64(3)) + byte])
+            if words > 2:
+                at = uint64(index) << uint64(1)
+                noise[at] = word
+                noise[at + uint64(1)] = finished(uint32(shared[2, index] ^ key))
+            else:
+                noise[index] = word
 
     @compiled
     def run(
@@ -112,54 +149,58 @@ def kernel(
         keys: Any,
         gone: Any,
         skipped: Any,
-        start: Any,
-        bins: Any,
+        begin: Any,
         shift: Any,
         nearest: Any,
         thresholds: Any,
-        comparator: Any,
-        sampling: Any,
+        tables: Any,
         factors: Any,
         total: Any,
     ) -> None:
         outputs, vectors = total.shape
-        words_of_noise = np.empty(vectors, np.uint64)
-        last_words = np.empty(vectors, np.uint32)
-        noise, more = words_of_noise.view(np.uint8), last_words.view(np.uint8)
+        width = sums.shape[2]
+        words_of_noise = np.empty(vectors << stride - 3, np.uint64)
+        noise = words_of_noise.view(np.uint8)
         for output in range(outputs):
             into = total[output]
             for plane in range(factors.shape[0]):
                 at = plane * outputs + output
                 if hashed:
-                    hashes(shared, keys[at], words_of_noise, last_words)
-                column, offset, bin_of_zero = sums[at], offsets[at], bins[at]
-                code_of_zero, factor = start[at], factors[plane]
+                    hashes(shared, keys[at], words_of_noise)
+                block, within = sums[at // width], uint64(at % width)
+                offset, factor = offsets[at], factors[plane]
+                # One row stands for all columns, or each has its own.
+                entries = nearest[min(at, nearest.shape[0] - 1)]
+                limits = thresholds[min(at, thresholds.shape[0] - 1)]
                 for index in range(vectors):
-                    value = int32(int32(column[index]) + offset)
+                    value = int32(block[uint64(index), within])
+                    if relu:
+                        value = int32(value + offset)
+                    bytes_of = uint64(index) << uint64(stride)
                     if sampled:
-                        byte = noise_byte(noise, more, index, uint64(adc_bits))
-                        value = int32(value + sampling[byte])
-                    packed = nearest[uint64(uint32(int32(value >> shift) + bin_of_zero))]
-                    code = int32(packed >> int32(DECISION_BITS))
+                        byte = uint64(noise[bytes_of + uint64(adc_bits)])
+                        value = int32(value + tables[byte])
+                    packed = uint32(entries[uint64(uint32(int32(value >> shift) - begin))])
+                    code = uint32(packed >> uint32(DECISION_BITS))
                     seen = value
                     if noisy:
-                        decision = uint64(uint32(packed) & uint32((1 << DECISION_BITS) - 1))
-                        byte = noise_byte(noise, more, index, decision)
-                        seen = int32(value + comparator[byte])
-                    passed = int32(seen >= thresholds[uint64(uint32(code + int32(1 << level)))])
-                    code = int32(code + (passed << int32(level)))
+                        decision = uint64(packed & uint32((1 << DECISION_BITS) - 1))
+                        byte = uint64(noise[bytes_of + decision])
+                        seen = int32(value + tables[byte + uint64(_NOISE)])
+                    passed = uint32(seen >= limits[uint64(code)])
+                    code = uint32(code + uint32(passed << uint32(level)) - uint32(1 << level))
                     for bit in range(level - 1, -1, -1):
                         if noisy:
-                            byte = noise_byte(noise, more, index, uint64(bit))
-                            seen = int32(value + comparator[byte])
-                        passed = int32(seen >= thresholds[uint64(uint32(code + int32(1 << bit)))])
-                        code = int32(code + (passed << int32(bit)))
-                    code = int32(code - code_of_zero)
+                            byte = uint64(noise[bytes_of + uint64(bit)])
+                            seen = int32(value + tables[byte + uint64(_NOISE)])
+                        passed = uint32(seen >= limits[uint64(uint32(code + uint32(1 << bit)))])
+                        code = uint32(code + uint32(passed << uint32(bit)))
+                    signed = int32(code)
                     if relu:
-                        code = max(code, int32(1 << adc_bits - 1))
+                        signed = max(signed, int32(1 << adc_bits - 1))
                     if skips and gone[index]:
-                        code = skipped
-                    into[index] += int32(factor * code)
+                        signed = skipped
+                    into[index] += int32(factor * signed)
 
-    made: Kernel = run
+    made: Callable[..., None] = run
     return made

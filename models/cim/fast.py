@@ -6,18 +6,15 @@ one product (``c0 + c1 * 2**s + ...`` stays exact in 32-bit floats) and a conver
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from models.cim.adc import Trim, Window
 from models.cim.compiled import WORTH, available
 from models.cim.die import Die
-from models.cim.fast_adc import FastConverter
 from models.cim.layout import DECODE_BITS, Layout, Product, When
-from models.cim.macro import cell_sums
-from models.cim.noise import Words, column_words, shared_words
+from models.cim.noise import shared_words
+from models.cim.tile import CompiledTile, Converters, Tile
 from models.rescale import Integers
 
 _BLOCK = 1 << 17
@@ -138,16 +135,16 @@ def _unpack(counts: Floats, together: int, shift: int) -> Floats:
 def _general(layout: Layout) -> Integers:
     spec, die = layout.spec, layout.die
     total = np.zeros((layout.outputs, layout.rows), dtype=np.int64)
-    converters = _Converters(layout)
     compiled = layout.decode is None and _conversions(layout) >= WORTH and available()
+    converters = Converters(layout)
+    make_tile = CompiledTile if compiled else Tile
     for out in range(0, layout.outputs, layout.outputs_at_once):
         part = slice(out, min(out + layout.outputs_at_once, layout.outputs))
         for tile in range(layout.tiles):
             number = out // layout.outputs_at_once * layout.tiles + tile
-            converter = converters.of(part.stop - part.start)
-            block = _Tile(layout, tile, part, converter, compiled=compiled)
+            block = make_tile(layout, tile, part, converters)
             for index, factor in enumerate(layout.act_factors):
-                acts = layout.tile_acts(tile, index).astype(block.cells.dtype)
+                acts = layout.tile_acts(tile, index)
                 shared = None
                 if die.dynamic:
                     numbers = layout.conversions(number, index)
@@ -168,120 +165,3 @@ def _conversions(layout: Layout) -> int:
     """Of all columns together."""
     columns = layout.outputs * len(layout.slices.factors)
     return columns * layout.rows * layout.tiles * len(layout.act_factors)
-
-
-class _Tile:
-    """Some outputs' columns with the weights of one tile of K.
-
-    Columns are slice by slice, in each output by output: a sum over slices is then a product.
-    """
-
-    def __init__(
-        self,
-        layout: Layout,
-        tile: int,
-        part: slice,
-        converter: FastConverter,
-        *,
-        compiled: bool,
-    ) -> None:
-        self._layout, self._converter = layout, converter
-        spec, die = layout.spec, layout.die
-        factors = layout.slices.factors
-        digits, columns = layout.tile_digits(tile, part)
-        self._outputs, self._planes = part.stop - part.start, len(factors)
-        order = np.arange(len(columns)).reshape(self._outputs, self._planes).T.ravel()
-        cells = cell_sums(digits[order], die, columns[order])
-        bound = int(np.abs(cells).sum(1).max(initial=0)) * ((1 << spec.dac_bits) - 1)
-        self.cells: NDArray[Any] = cells.astype(np.float32 if bound < 1 << 24 else np.float64)
-        self._columns = columns[order]
-        self._keys = die.column_keys[self._columns]
-        self.rows = max(1, _BLOCK // len(cells))
-        self._bias = None
-        if layout.bias is not None:
-            self._bias = layout.bias[part, None].astype(np.int32)
-        self._signs = None
-        if layout.slices.signs is not None:
-            self._signs = layout.slices.signs[part, tile, None]
-        self._slices, self._factors = factors, factors.astype(np.float64)[None]
-        self._compiled = compiled
-        # Thin: a code stands for itself, and what it is counted from is taken off afterwards.
-        self._thin = layout.decode is None and not spec.zero_skip and not spec.relu
-        start = np.broadcast_to(converter.start, (len(cells), 1)).reshape(self._planes, -1)
-        self._start = (factors @ start)[:, None]
-
-    def run(self, acts: Floats, shared: Words | None, gone: NDArray[np.bool_] | None) -> Integers:
-        """Sums over the slices of decoded codes, ``[outputs, n]``."""
-        product = self.cells @ acts.T
-        if self._compiled:
-            return self._run_compiled(product, shared, gone)
-        sums = product.astype(np.int32)
-        if self._bias is not None:
-            sums += self._bias
-        words = None if shared is None else column_words(shared, self._keys)
-        if self._thin:
-            flat = self._converter.flat(sums, words)
-            summed = self._over_slices(flat)
-            summed -= self._start
-            summed <<= DECODE_BITS
-        else:
-            summed = self._over_slices(self._decoded(self._converter(sums, words), gone))
-        if self._signs is not None:
-            summed *= self._signs
-        return summed
-
-    def _run_compiled(
-        self, product: NDArray[Any], shared: Words | None, gone: NDArray[np.bool_] | None
-    ) -> Integers:
-        columns, vectors = product.shape
-        offsets = np.zeros(columns, np.int32) if self._bias is None else self._bias[:, 0]
-        summed: Integers = self._converter.summed(
-            product,
-            offsets,
-            self._slices,
-            shared=np.zeros((0, 0), np.uint32) if shared is None else np.ascontiguousarray(shared),
-            keys=self._keys,
-            gone=np.zeros(vectors, np.bool_) if gone is None else gone,
-            skipped=self._layout.zero >> DECODE_BITS,
-        ).astype(np.int64)
-        summed <<= DECODE_BITS
-        if self._signs is not None:
-            summed *= self._signs
-        return summed
-
-    def _over_slices(self, value: NDArray[np.int32] | Integers) -> Integers:
-        cube = value.reshape(self._planes, -1).astype(np.float64)
-        summed: Integers = (self._factors @ cube).reshape(self._outputs, -1).astype(np.int64)
-        return summed
-
-    def _decoded(self, codes: NDArray[np.int32], gone: NDArray[np.bool_] | None) -> Integers:
-        value = codes.astype(np.int64) << DECODE_BITS
-        if self._layout.decode is not None:
-            value = self._layout.decode[self._columns[:, None], codes]
-        if gone is not None:
-            value = np.where(gone, self._layout.zero, value)
-        return value
-
-
-class _Converters:
-    """A converter for each number of outputs at once (a layer has two of them at most)."""
-
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
-        self._made: dict[int, FastConverter] = {}
-        spec, die = layout.spec, layout.die
-        drive = (1 << spec.dac_bits) - 1
-        self._high = int(die.caps.sum((0, 2)).max()) * drive
-        self._low = -self._high if spec.signed else 0
-        if layout.bias is not None:
-            self._high += int(max(layout.bias.max(), 0))
-            self._low += int(min(layout.bias.min(), 0))
-
-    def of(self, group: int) -> FastConverter:
-        """That of so many outputs, slice by slice, in each output by output."""
-        if group not in self._made:
-            planes = len(self._layout.slices.factors)
-            order = np.arange(group * planes).reshape(group, planes).T.ravel()
-            thresholds = self._layout.registers.thresholds[order]
-            self._made[group] = FastConverter(self._layout.die, thresholds, self._low, self._high)
-        return self._made[group]

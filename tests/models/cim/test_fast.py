@@ -19,7 +19,7 @@ from models.cim.spec import CimSpec, Decomposition
 
 
 @st.composite
-def _macros(draw: st.DrawFn) -> CimSpec:
+def _macros(draw: st.DrawFn, columns: int = 40) -> CimSpec:
     decomposition = draw(st.sampled_from(Decomposition))
     serial = decomposition is Decomposition.BIT_SERIAL
     relu = decomposition is Decomposition.NATIVE and draw(st.booleans())
@@ -30,7 +30,7 @@ def _macros(draw: st.DrawFn) -> CimSpec:
     )
     return CimSpec(
         rows=60,
-        columns=draw(st.integers(16, 40)),
+        columns=draw(st.integers(16, columns)),
         decomposition=decomposition,
         cell_bits=8 if relu else 1 if serial else draw(st.integers(1, 3)),
         dac_bits=8 if relu else draw(st.integers(1, 3)),
@@ -52,20 +52,30 @@ def test_fast_equals_definition(
 
 
 @settings(max_examples=20)
-@given(_macros(), st.integers(0, 2**32 - 1), st.booleans())
+@given(_macros(columns=300), st.integers(0, 2**32 - 1), st.booleans())
 def test_compiled_equals_definition(spec: CimSpec, seed: int, dynamic: bool) -> None:
-    """One window: each has a kernel of its own, which takes a second to compile."""
+    """One window: each has a kernel of its own, which takes a second to compile.
+
+    Columns are more than one block of sums.
+    """
     pytest.importorskip("numba")
     with mock.patch("models.cim.fast.WORTH", 0):
-        _compare(spec, seed, static=True, dynamic=dynamic, table=False, windows=1)
+        _compare(spec, seed, static=True, dynamic=dynamic, table=False, windows=1, outputs=60)
 
 
 def _compare(
-    spec: CimSpec, seed: int, *, static: bool, dynamic: bool, table: bool, windows: int
+    spec: CimSpec,
+    seed: int,
+    *,
+    static: bool,
+    dynamic: bool,
+    table: bool,
+    windows: int,
+    outputs: int = 30,
 ) -> None:
     random = np.random.default_rng(seed)
     k = int(random.integers(1, 60 if spec.relu else 130))
-    out, tokens = random.integers(1, 30), int(random.integers(1, 5))
+    out, tokens = random.integers(1, outputs), int(random.integers(1, 5))
     weights = random.integers(-128, 128, (out, k))
     acts = random.integers(0, 256, (2 * tokens, k)) >> random.integers(0, 7)
     die = make_die(spec, int(random.integers(100)), static=static, dynamic=dynamic)

@@ -1,0 +1,149 @@
+"""Sums of columns without multiplying: by tables of all sums of a few elements (compiled).
+
+Activations enter by few bits. So elements are cut into groups with :data:`INDEX_BITS` bits of a
+slice; a table holds for every value of these bits what they add to each column, and a sum is one
+row of a table for each group: the method of the Four Russians (Arlazarov, Dinic, Kronrod,
+Faradzev 1970). One addition then stands for four multiplications of a bit. Sums that fit are of
+16 bits, and wrap on their way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.cim.spec import CimSpec
+
+__all__ = ["LARGEST_DAC", "SubsetSums"]
+
+LARGEST_DAC = 4
+"""Bits at a time up to which tables are faster than a product."""
+
+INDEX_BITS = 6
+_WIDTH = 128
+"""Columns of a block: as many as have tables of some groups in the nearest cache."""
+_TOGETHER = 4
+"""Groups at a time."""
+_VECTORS = 64
+_LINE = 64
+"""Bytes of a cache line."""
+
+Sums = NDArray[Any]
+Digits = NDArray[np.uint8]
+
+
+class SubsetSums:
+    """Sums of columns with these cells.
+
+    Parameters
+    ----------
+    cells : int32 [columns, k]
+        Charges (:func:`models.cim.macro.cell_sums`).
+    spec : CimSpec
+        Of ``dac_bits`` at most :data:`INDEX_BITS`.
+    """
+
+    def __init__(self, cells: NDArray[np.int32], spec: CimSpec) -> None:
+        columns, k = cells.shape
+        self._dac_bits = spec.dac_bits
+        self._elements = INDEX_BITS // spec.dac_bits
+        step = self._elements * _TOGETHER
+        self._groups = -(-k // step) * _TOGETHER
+        blocks = -(-columns // _WIDTH)
+        whole = np.zeros((blocks * _WIDTH, self._groups * self._elements), dtype=np.float32)
+        whole[:columns, :k] = cells
+        value = np.arange(1 << self._elements * spec.dac_bits)
+        shifts = spec.dac_bits * np.arange(self._elements)
+        digits = value[:, None] >> shifts & (1 << spec.dac_bits) - 1
+        parts = whole.reshape(blocks, _WIDTH, self._groups, self._elements)
+        tables = parts.transpose(0, 2, 1, 3) @ digits.T.astype(np.float32)
+        drive = (1 << spec.dac_bits) - 1
+        high = int(np.maximum(whole, 0).sum(1, dtype=np.int64).max(initial=0)) * drive
+        low = int(np.minimum(whole, 0).sum(1, dtype=np.int64).min(initial=0)) * drive
+        self._type = _narrowest(low, high)
+        self._tables = _aligned(tables.shape[:2] + tables.shape[:1:-1], self._type)
+        self._tables[...] = tables.swapaxes(2, 3)
+
+    def __call__(self, acts: Digits) -> Sums:
+        """Sums of digits ``[n, k]``: ``[blocks, n, columns of a block]``."""
+        count = len(acts)
+        groups = np.zeros((count, self._groups * self._elements), dtype=np.uint8)
+        groups[:, : acts.shape[1]] = acts
+        index = groups[:, :: self._elements].copy()
+        for element in range(1, self._elements):
+            index |= groups[:, element :: self._elements] << np.uint8(element * self._dac_bits)
+        # Columns are read one by one: an odd number of lines from vector to vector uses all of a
+        # cache.
+        width = _WIDTH + _LINE // self._type.itemsize
+        sums = _aligned((len(self._tables), count, width), self._type)
+        _adder()(self._tables.reshape(-1), index.reshape(-1), sums.reshape(-1), *self._shape(count))
+        return sums[:, :, :_WIDTH]
+
+    def _shape(self, count: int) -> tuple[int, int, int, int]:
+        blocks, groups, entries = self._tables.shape[:3]
+        return blocks, groups, count, entries
+
+
+def _narrowest(low: int, high: int) -> np.dtype[Any]:
+    for kind in (np.uint16, np.int16):
+        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+            return np.dtype(kind)
+    return np.dtype(np.int32)
+
+
+def _aligned(shape: tuple[int, ...], kind: np.dtype[Any]) -> Sums:
+    size = int(np.prod(shape)) * kind.itemsize
+    raw = np.empty(size + _LINE, dtype=np.uint8)
+    begin = -raw.ctypes.data % _LINE
+    return raw[begin : begin + size].view(kind).reshape(shape)
+
+
+@cache
+def _adder() -> Callable[..., None]:
+    import numba
+
+    uint64: Any = numba.types.uint64
+    width = _WIDTH
+
+    compiled: Callable[..., Any] = numba.njit(nogil=True, error_model="numpy")
+
+    @compiled
+    def add(
+        tables: Any, index: Any, sums: Any, blocks: Any, groups: Any, count: Any, entries: Any
+    ) -> None:
+        # Flat, with unsigned indices, which are not looked at for counting from the end.
+        table = uint64(entries * width)
+        row = uint64(sums.shape[0] // (blocks * count))
+        for block in range(blocks):
+            for first in range(0, count, _VECTORS):
+                for group in range(0, groups, _TOGETHER):
+                    begin = uint64(block * groups + group) * table
+                    for vector in range(first, min(first + _VECTORS, count)):
+                        at = uint64(block * count + vector) * row
+                        which = uint64(vector * groups + group)
+                        one = begin + uint64(index[which]) * uint64(width)
+                        two = begin + table + uint64(index[which + uint64(1)]) * uint64(width)
+                        two_tables = begin + uint64(2) * table
+                        three = two_tables + uint64(index[which + uint64(2)]) * uint64(width)
+                        four = two_tables + table + uint64(index[which + uint64(3)]) * uint64(width)
+                        if group == 0:
+                            for column in range(width):
+                                c = uint64(column)
+                                sums[at + c] = (
+                                    tables[one + c] + tables[two + c]
+                                    + tables[three + c] + tables[four + c]
+                                )  # fmt: skip
+                        else:
+                            for column in range(width):
+                                c = uint64(column)
+                                sums[at + c] += (
+                                    tables[one + c] + tables[two + c]
+                                    + tables[three + c] + tables[four + c]
+                                )  # fmt: skip
+
+    made: Callable[..., None] = add
+    return made
