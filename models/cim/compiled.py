@@ -54,7 +54,6 @@ class CompiledConverter:
             noisy=search.noisy,
             sampled=search.sampled,
             relu=die.spec.relu,
-            skips=die.spec.zero_skip,
         )
 
     def __call__(
@@ -65,8 +64,6 @@ class CompiledConverter:
         *,
         shared: Words,
         keys: Words,
-        gone: NDArray[np.bool_],
-        skipped: int,
     ) -> NDArray[np.int32]:
         """Codes summed over slices.
 
@@ -79,8 +76,6 @@ class CompiledConverter:
         factors : int64 [slices]
         shared : uint32 [words, n]; keys : uint32 [slices * outputs]
             Noise (:mod:`models.cim.noise`); without noise neither is read.
-        gone : bool [n]
-            Vectors whose code is ``skipped``.
 
         Returns
         -------
@@ -89,8 +84,8 @@ class CompiledConverter:
         search = self._search
         total = np.zeros((len(keys) // len(factors), sums.shape[1]), dtype=np.int32)
         self._run(
-            sums, offsets, shared, keys, gone, np.int32(skipped), np.int32(search.begin),
-            np.int32(search.shift), search.nearest, search.thresholds, self._noise,
+            sums, offsets, shared, keys, np.int32(search.begin), np.int32(search.shift),
+            search.nearest, search.thresholds, self._noise,
             factors.astype(np.int32), total,
         )  # fmt: skip
         return total
@@ -104,7 +99,6 @@ def _kernel(
     noisy: bool,
     sampled: bool,
     relu: bool,
-    skips: bool,
 ) -> Callable[..., None]:
     import numba
 
@@ -147,8 +141,6 @@ def _kernel(
         offsets: Any,
         shared: Any,
         keys: Any,
-        gone: Any,
-        skipped: Any,
         begin: Any,
         shift: Any,
         nearest: Any,
@@ -198,8 +190,6 @@ def _kernel(
                     signed = int32(code)
                     if relu:
                         signed = max(signed, int32(1 << adc_bits - 1))
-                    if skips and gone[index]:
-                        signed = skipped
                     into[index] += int32(factor * signed)
 
     made: Callable[..., None] = run

@@ -143,21 +143,23 @@ def _general(layout: Layout) -> Integers:
         for tile in range(layout.tiles):
             number = out // layout.outputs_at_once * layout.tiles + tile
             block = make_tile(layout, tile, part, converters)
+            order, left = None, [layout.rows] * len(layout.act_factors)
+            if spec.zero_skip:
+                order, left = _by_length(layout, tile)
+            sums = np.zeros((part.stop - part.start, layout.rows), dtype=np.int64)
             for index, factor in enumerate(layout.act_factors):
                 acts = layout.tile_acts(tile, index)
                 shared = None
                 if die.dynamic:
                     numbers = layout.conversions(number, index)
                     shared = shared_words(layout.keys, numbers, spec.words)
-                gone = layout.skipped(tile, index) if spec.zero_skip else None
-                for row in range(0, layout.rows, block.rows):
-                    some = slice(row, row + block.rows)
-                    summed = block.run(
-                        acts[some],
-                        None if shared is None else shared[:, some],
-                        None if gone is None else gone[some],
-                    )
-                    total[part, some] += int(factor) * summed
+                for row in range(0, left[index], block.rows):
+                    some = slice(row, min(row + block.rows, left[index]))
+                    which = some if order is None else order[some]
+                    summed = block.run(acts[which], None if shared is None else shared[:, which])
+                    sums[:, some] += int(factor) * summed
+                sums[:, left[index] :] += int(factor) * block.skipped
+            total[part] += sums if order is None else sums[:, np.argsort(order)]
     return layout.finish(total)
 
 
@@ -165,3 +167,13 @@ def _conversions(layout: Layout) -> int:
     """Of all columns together."""
     columns = layout.outputs * len(layout.slices.factors)
     return columns * layout.rows * layout.tiles * len(layout.act_factors)
+
+
+def _by_length(layout: Layout, tile: int) -> tuple[Integers, list[int]]:
+    """Vectors with the most slices first, and how many have each slice (:meth:`Layout.skipped`)."""
+    depth = layout.spec.depth
+    driven = layout.act_digits[:, :, tile * depth : (tile + 1) * depth].max(2) > 0
+    slices = np.arange(1, len(layout.act_factors) + 1)[:, None]
+    length = (slices * driven).max(0)
+    order: Integers = np.argsort(-length, kind="stable")
+    return order, [int((length >= number).sum()) for number in slices[:, 0]]

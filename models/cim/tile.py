@@ -18,7 +18,7 @@ from models.rescale import Integers
 
 __all__ = ["CompiledTile", "Converters", "Tile"]
 
-Flags = NDArray[np.bool_]
+Digits = NDArray[np.uint8]
 
 
 class Converters:
@@ -86,26 +86,30 @@ class Tile:
         self._cells = _as_floats(cells, spec.dac_bits)
         self._converter = FastConverter(self._layout.die, search)
         # Thin: a code stands for itself, and what it is counted from is taken off afterwards.
-        self._thin = self._layout.decode is None and not spec.zero_skip and not spec.relu
+        self._thin = self._layout.decode is None and not spec.relu
         start = np.broadcast_to(self._converter.start, (len(cells), 1)).reshape(self._planes, -1)
         self._start = (self._factors @ start)[:, None]
 
-    def run(self, acts: NDArray[np.uint8], shared: Words | None, gone: Flags | None) -> Integers:
+    @property
+    def skipped(self) -> Integers:
+        """What a skipped vector yields, ``[outputs, 1]``."""
+        value = np.full((self._outputs, 1), self._layout.zero * int(self._factors.sum()))
+        return value if self._signs is None else value * self._signs
+
+    def run(self, acts: Digits, shared: Words | None) -> Integers:
         """Sums over the slices of decoded codes, ``[outputs, n]``."""
-        summed = self._summed(acts, shared, gone)
+        summed = self._summed(acts, shared)
         if self._signs is not None:
             summed *= self._signs
         return summed
 
-    def _summed(
-        self, acts: NDArray[np.uint8], shared: Words | None, gone: Flags | None
-    ) -> Integers:
+    def _summed(self, acts: Digits, shared: Words | None) -> Integers:
         sums = (self._cells @ acts.astype(self._cells.dtype).T).astype(np.int32)
         if self._bias is not None:
             sums += self._bias[:, None]
         words = None if shared is None else column_words(shared, self._keys)
         if not self._thin:
-            return self._over_slices(self._decoded(self._converter(sums, words), gone))
+            return self._over_slices(self._decoded(self._converter(sums, words)))
         summed = self._over_slices(self._converter.flat(sums, words))
         summed -= self._start
         summed <<= DECODE_BITS
@@ -117,13 +121,11 @@ class Tile:
         summed: Integers = product.reshape(self._outputs, -1).astype(np.int64)
         return summed
 
-    def _decoded(self, codes: NDArray[np.int32], gone: Flags | None) -> Integers:
-        value = codes.astype(np.int64) << DECODE_BITS
-        if self._layout.decode is not None:
-            value = self._layout.decode[self._columns[:, None], codes]
-        if gone is not None:
-            value = np.where(gone, self._layout.zero, value)
-        return value
+    def _decoded(self, codes: NDArray[np.int32]) -> Integers:
+        if self._layout.decode is None:
+            return codes.astype(np.int64) << DECODE_BITS
+        decoded: Integers = self._layout.decode[self._columns[:, None], codes]
+        return decoded
 
 
 class CompiledTile(Tile):
@@ -143,9 +145,7 @@ class CompiledTile(Tile):
         self._compiled = CompiledConverter(self._layout.die, search)
         self._offsets = np.zeros(len(cells), np.int32) if self._bias is None else self._bias
 
-    def _summed(
-        self, acts: NDArray[np.uint8], shared: Words | None, gone: Flags | None
-    ) -> Integers:
+    def _summed(self, acts: Digits, shared: Words | None) -> Integers:
         if self._subsets is not None:
             sums = self._subsets(acts)
         else:
@@ -157,8 +157,6 @@ class CompiledTile(Tile):
             self._factors,
             shared=np.zeros((0, 0), np.uint32) if shared is None else np.ascontiguousarray(shared),
             keys=self._keys,
-            gone=np.zeros(len(acts), np.bool_) if gone is None else gone,
-            skipped=self._layout.zero >> DECODE_BITS,
         ).astype(np.int64)
         summed <<= DECODE_BITS
         return summed
