@@ -136,6 +136,10 @@ def _kernel(
                 noise[index] = word
 
     @compiled
+    def noise_byte(noise: Any, index: Any, byte: Any) -> Any:
+        return uint64(noise[(uint64(index) << uint64(stride)) + uint64(byte)])
+
+    @compiled
     def run(
         sums: Any,
         offsets: Any,
@@ -153,6 +157,8 @@ def _kernel(
         width = sums.shape[2]
         words_of_noise = np.empty(vectors << stride - 3, np.uint64)
         noise = words_of_noise.view(np.uint8)
+        values = np.empty(vectors, np.int32)
+        codes = np.empty(vectors, np.uint32)
         for output in range(outputs):
             into = total[output]
             for plane in range(factors.shape[0]):
@@ -164,30 +170,35 @@ def _kernel(
                 # One row stands for all columns, or each has its own.
                 entries = nearest[min(at, nearest.shape[0] - 1)]
                 limits = thresholds[min(at, thresholds.shape[0] - 1)]
+                # A loop for each decision: in one loop for all of them the processor waits for
+                # the chain of look-ups of too few vectors at a time.
                 for index in range(vectors):
                     value = int32(block[uint64(index), within])
                     if relu:
                         value = int32(value + offset)
-                    bytes_of = uint64(index) << uint64(stride)
                     if sampled:
-                        byte = uint64(noise[bytes_of + uint64(adc_bits)])
-                        value = int32(value + tables[byte])
-                    packed = uint32(entries[uint64(uint32(int32(value >> shift) - begin))])
+                        value = int32(value + tables[noise_byte(noise, index, adc_bits)])
+                    values[index] = value
+                    codes[index] = entries[uint64(uint32(int32(value >> shift) - begin))]
+                for index in range(vectors):
+                    packed, seen = codes[index], values[index]
                     code = uint32(packed >> uint32(DECISION_BITS))
-                    seen = value
                     if noisy:
-                        decision = uint64(packed & uint32((1 << DECISION_BITS) - 1))
-                        byte = uint64(noise[bytes_of + decision])
-                        seen = int32(value + tables[byte + uint64(_NOISE)])
+                        decision = packed & uint32((1 << DECISION_BITS) - 1)
+                        byte = noise_byte(noise, index, decision)
+                        seen = int32(seen + tables[byte + uint64(_NOISE)])
                     passed = uint32(seen >= limits[uint64(code)])
-                    code = uint32(code + uint32(passed << uint32(level)) - uint32(1 << level))
-                    for bit in range(level - 1, -1, -1):
+                    codes[index] = uint32(code + uint32(passed - uint32(1) << uint32(level)))
+                for bit in range(level - 1, -1, -1):
+                    for index in range(vectors):
+                        code, seen = codes[index], values[index]
                         if noisy:
-                            byte = uint64(noise[bytes_of + uint64(bit)])
-                            seen = int32(value + tables[byte + uint64(_NOISE)])
+                            byte = noise_byte(noise, index, bit)
+                            seen = int32(seen + tables[byte + uint64(_NOISE)])
                         passed = uint32(seen >= limits[uint64(uint32(code + uint32(1 << bit)))])
-                        code = uint32(code + uint32(passed << uint32(bit)))
-                    signed = int32(code)
+                        codes[index] = uint32(code + uint32(passed << uint32(bit)))
+                for index in range(vectors):
+                    signed = int32(codes[index])
                     if relu:
                         signed = max(signed, int32(1 << adc_bits - 1))
                     into[index] += int32(factor * signed)
