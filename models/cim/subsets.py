@@ -54,13 +54,13 @@ class SubsetSums:
         step = self._elements * _TOGETHER
         self._groups = -(-k // step) * _TOGETHER
         blocks = -(-columns // _WIDTH)
-        whole = np.zeros((blocks * _WIDTH, self._groups * self._elements), dtype=np.float32)
+        whole = np.zeros((blocks * _WIDTH, self._groups * self._elements))
         whole[:columns, :k] = cells
         value = np.arange(1 << self._elements * spec.dac_bits)
         shifts = spec.dac_bits * np.arange(self._elements)
         digits = value[:, None] >> shifts & (1 << spec.dac_bits) - 1
         parts = whole.reshape(blocks, _WIDTH, self._groups, self._elements)
-        tables = parts.transpose(0, 2, 1, 3) @ digits.T.astype(np.float32)
+        tables = parts.transpose(0, 2, 1, 3) @ digits.T.astype(np.float64)
         drive = (1 << spec.dac_bits) - 1
         high = int(np.maximum(whole, 0).sum(1, dtype=np.int64).max(initial=0)) * drive
         low = int(np.minimum(whole, 0).sum(1, dtype=np.int64).min(initial=0)) * drive
@@ -80,12 +80,9 @@ class SubsetSums:
         # cache.
         width = _WIDTH + _LINE // self._type.itemsize
         sums = _aligned((len(self._tables), count, width), self._type)
-        _adder()(self._tables.reshape(-1), index.reshape(-1), sums.reshape(-1), *self._shape(count))
+        sums[...] = 0
+        _adder()(self._tables, index, sums)
         return sums[:, :, :_WIDTH]
-
-    def _shape(self, count: int) -> tuple[int, int, int, int]:
-        blocks, groups, entries = self._tables.shape[:3]
-        return blocks, groups, count, entries
 
 
 def _narrowest(low: int, high: int) -> np.dtype[Any]:
@@ -107,43 +104,32 @@ def _adder() -> Callable[..., None]:
     import numba
 
     uint64: Any = numba.types.uint64
-    width = _WIDTH
-
     compiled: Callable[..., Any] = numba.njit(nogil=True, error_model="numpy")
 
     @compiled
-    def add(
-        tables: Any, index: Any, sums: Any, blocks: Any, groups: Any, count: Any, entries: Any
-    ) -> None:
+    def add(tables: Any, index: Any, sums: Any) -> None:
+        blocks, groups = tables.shape[:2]
+        count, row = sums.shape[1], uint64(sums.shape[2])
         # Flat, with unsigned indices, which are not looked at for counting from the end.
-        table = uint64(entries * width)
-        row = uint64(sums.shape[0] // (blocks * count))
+        table = uint64(tables.shape[2] * _WIDTH)
+        entries, digits, into = tables.reshape(-1), index.reshape(-1), sums.reshape(-1)
         for block in range(blocks):
             for first in range(0, count, _VECTORS):
                 for group in range(0, groups, _TOGETHER):
                     begin = uint64(block * groups + group) * table
                     for vector in range(first, min(first + _VECTORS, count)):
+                        digit = uint64(vector * groups + group)
+                        a = begin + uint64(digits[digit]) * uint64(_WIDTH)
+                        b = begin + uint64(digits[digit + uint64(1)]) * uint64(_WIDTH) + table
+                        c = begin + uint64(digits[digit + uint64(2)]) * uint64(_WIDTH)
+                        d = begin + uint64(digits[digit + uint64(3)]) * uint64(_WIDTH) + table
+                        c += uint64(2) * table
+                        d += uint64(2) * table
                         at = uint64(block * count + vector) * row
-                        which = uint64(vector * groups + group)
-                        one = begin + uint64(index[which]) * uint64(width)
-                        two = begin + table + uint64(index[which + uint64(1)]) * uint64(width)
-                        two_tables = begin + uint64(2) * table
-                        three = two_tables + uint64(index[which + uint64(2)]) * uint64(width)
-                        four = two_tables + table + uint64(index[which + uint64(3)]) * uint64(width)
-                        if group == 0:
-                            for column in range(width):
-                                c = uint64(column)
-                                sums[at + c] = (
-                                    tables[one + c] + tables[two + c]
-                                    + tables[three + c] + tables[four + c]
-                                )  # fmt: skip
-                        else:
-                            for column in range(width):
-                                c = uint64(column)
-                                sums[at + c] += (
-                                    tables[one + c] + tables[two + c]
-                                    + tables[three + c] + tables[four + c]
-                                )  # fmt: skip
+                        for column in range(_WIDTH):
+                            i = uint64(column)
+                            four = entries[a + i] + entries[b + i] + entries[c + i] + entries[d + i]
+                            into[at + i] += four
 
     made: Callable[..., None] = add
     return made
