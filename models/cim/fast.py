@@ -1,6 +1,7 @@
 """The product of :mod:`models.cim.macro`, in blocks that fit caches; the same in every bit.
 
-On a die without errors the conversions only see small whole numbers. Several columns then share
+With a compiler, large products are sums of table rows and one loop of conversions. Without it, on
+a die without errors, the conversions only see small whole numbers: several columns then share
 one product (``c0 + c1 * 2**s + ...`` stays exact in 32-bit floats) and a conversion is arithmetic.
 """
 
@@ -42,12 +43,13 @@ def fast_product(
     # The C library learns from a large block that is given back to keep memory of that size for
     # what follows; otherwise every block of a product begins with page faults, half its time.
     np.empty(_KEPT, dtype=np.uint8)
+    compiled = decode is None and _conversions(layout) >= WORTH and available()
     arithmetic = None
-    if die.ideal and decode is None and bias is None and not die.spec.zero_skip:
+    if not compiled and die.ideal and decode is None and bias is None and not die.spec.zero_skip:
         arithmetic = _ideal_codes(layout)
     if arithmetic is not None:
         return Product(values=_ideal(layout, *arithmetic), conversions=layout.count)
-    return Product(values=_general(layout), conversions=layout.count)
+    return Product(values=_general(layout, compiled=compiled), conversions=layout.count)
 
 
 def _ideal_codes(layout: Layout) -> tuple[float, float] | None:
@@ -132,10 +134,9 @@ def _unpack(counts: Floats, together: int, shift: int) -> Floats:
     return parts
 
 
-def _general(layout: Layout) -> Integers:
+def _general(layout: Layout, *, compiled: bool) -> Integers:
     spec, die = layout.spec, layout.die
     total = np.zeros((layout.outputs, layout.rows), dtype=np.int64)
-    compiled = layout.decode is None and _conversions(layout) >= WORTH and available()
     converters = Converters(layout)
     make_tile = CompiledTile if compiled else Tile
     for out in range(0, layout.outputs, layout.outputs_at_once):

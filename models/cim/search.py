@@ -9,8 +9,6 @@ thresholds lie far enough apart: 0 without noise, 1 or 2 usually, and all bits a
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -73,13 +71,7 @@ class Search:
         self.begin = low >> self.shift
         bins = (high >> self.shift) - self.begin + 1
         self.thresholds: NDArray[np.int32] = table.astype(np.int32)
-        nearest = _nearest(table, self.level, self.begin << self.shift, self.shift, bins)
-        # The decision that a multiple belongs to is its lowest set bit.
-        lowest = np.zeros((1 << bits) + 1, dtype=np.uint16)
-        for bit in range(bits):
-            lowest[:: 1 << bit] = bit
-        packed = np.arange(len(lowest), dtype=np.uint16) << DECISION_BITS | lowest
-        self.nearest: NDArray[np.uint16] = packed[nearest]
+        self.nearest = _nearest(table, self.level, self.begin << self.shift, self.shift, bins)
 
 
 def _level(table: Integers, noise: int, span: int, bits: int, entries: int) -> tuple[int, int]:
@@ -96,13 +88,22 @@ def _level(table: Integers, noise: int, span: int, bits: int, entries: int) -> t
     return bits, max(span, 1).bit_length()
 
 
-def _nearest(table: Integers, level: int, low: int, shift: int, bins: int) -> NDArray[Any]:
-    """Multiple of ``2**level`` whose threshold is nearest to each bin's middle."""
+def _nearest(table: Integers, level: int, low: int, shift: int, bins: int) -> NDArray[np.uint16]:
+    """Multiple of ``2**level`` whose threshold is nearest to each bin's middle, packed."""
     multiples = table[:, :: 1 << level]
     # The bin from which on the next multiple is nearer: behind the middle between the two.
     middle = (multiples[:, :-1] + multiples[:, 1:]) >> 1
     start = np.clip(((middle - low - (1 << shift >> 1)) >> shift) + 1, 0, bins)
-    columns = len(table)
-    begun = np.zeros((columns, bins + 1), dtype=np.int16)
-    np.add.at(begun, (np.arange(columns)[:, None], start), 1)
-    return np.cumsum(begun, axis=1, dtype=np.int16)[:, :bins] << level
+    count = np.diff(start, prepend=0, append=bins, axis=1)
+    codes = np.arange(count.shape[1]) << level
+    nearest = np.repeat(np.tile(_packed(codes), len(table)), count.ravel())
+    return nearest.reshape(len(table), bins)
+
+
+def _packed(codes: Integers) -> NDArray[np.uint16]:
+    """Codes, each with the decision that it belongs to: its lowest set bit."""
+    lowest = np.zeros_like(codes)
+    for bit in range(1, int(codes[-1]).bit_length()):
+        lowest[codes % (1 << bit) == 0] = bit
+    packed: NDArray[np.uint16] = (codes << DECISION_BITS | lowest).astype(np.uint16)
+    return packed

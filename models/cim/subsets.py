@@ -54,19 +54,16 @@ class SubsetSums:
         step = self._elements * _TOGETHER
         self._groups = -(-k // step) * _TOGETHER
         blocks = -(-columns // _WIDTH)
-        whole = np.zeros((blocks * _WIDTH, self._groups * self._elements))
-        whole[:columns, :k] = cells
-        value = np.arange(1 << self._elements * spec.dac_bits)
-        shifts = spec.dac_bits * np.arange(self._elements)
-        digits = value[:, None] >> shifts & (1 << spec.dac_bits) - 1
-        parts = whole.reshape(blocks, _WIDTH, self._groups, self._elements)
-        tables = parts.transpose(0, 2, 1, 3) @ digits.T.astype(np.float64)
         drive = (1 << spec.dac_bits) - 1
-        high = int(np.maximum(whole, 0).sum(1, dtype=np.int64).max(initial=0)) * drive
-        low = int(np.minimum(whole, 0).sum(1, dtype=np.int64).min(initial=0)) * drive
-        self._type = _narrowest(low, high)
-        self._tables = _aligned(tables.shape[:2] + tables.shape[:1:-1], self._type)
-        self._tables[...] = tables.swapaxes(2, 3)
+        self._type = _narrowest(
+            int(np.minimum(cells, 0).sum(1, dtype=np.int64).min(initial=0)) * drive,
+            int(np.maximum(cells, 0).sum(1, dtype=np.int64).max(initial=0)) * drive,
+        )
+        padded = np.zeros((self._groups * self._elements, blocks * _WIDTH), dtype=self._type)
+        padded[:k, :columns] = cells.T
+        entries = 1 << self._elements * spec.dac_bits
+        self._tables = _aligned((blocks, self._groups, entries, _WIDTH), self._type)
+        _filler()(padded, self._dac_bits, self._elements, self._tables)
 
     def __call__(self, acts: Digits) -> Sums:
         """Sums of digits ``[n, k]``: ``[blocks, n, columns of a block]``."""
@@ -97,6 +94,34 @@ def _aligned(shape: tuple[int, ...], kind: np.dtype[Any]) -> Sums:
     raw = np.empty(size + _LINE, dtype=np.uint8)
     begin = -raw.ctypes.data % _LINE
     return raw[begin : begin + size].view(kind).reshape(shape)
+
+
+@cache
+def _filler() -> Callable[..., None]:
+    import numba
+
+    compiled: Callable[..., Any] = numba.njit(nogil=True, error_model="numpy")
+
+    @compiled
+    def fill(cells: Any, dac_bits: Any, elements: Any, tables: Any) -> None:
+        blocks, groups, entries, width = tables.shape
+        for block in range(blocks):
+            for group in range(groups):
+                rows = tables[block, group]
+                rows[0] = 0
+                for value in range(1, entries):
+                    # The row without the lowest bit, and what that bit adds.
+                    bit = 0
+                    while not value >> bit & 1:
+                        bit += 1
+                    cell = cells[group * elements + bit // dac_bits]
+                    rest, row = rows[value & value - 1], rows[value]
+                    for column in range(width):
+                        more = cell[block * width + column] << bit % dac_bits
+                        row[column] = rest[column] + more
+
+    made: Callable[..., None] = fill
+    return made
 
 
 @cache
