@@ -14,7 +14,7 @@ from hdl.cim.tables import cap_words, decode_table, fits, noise_table, register_
 from models.cim.adc import Registers, Window
 from models.cim.decompose import WeightSlices
 from models.cim.die import Die
-from models.cim.layout import When
+from models.cim.layout import When, zero_code
 from models.rescale import Integers
 
 
@@ -100,7 +100,6 @@ class Records:
         spec, shape = self.shape.spec, self.shape
         hop = when.tokens * spec.act_slices
         layer = shape.layer()
-        zero = -(window.offset // window.step)
         word = pack(
             layer,
             vectors=vectors,
@@ -112,7 +111,7 @@ class Records:
             outputs=outputs - 1,
             step=fits(window.step, shape.register_bits - 1, "ADC step", signed=False),
             offset=fits(window.offset, shape.register_bits, "ADC offset"),
-            zero=fits(zero, spec.adc_bits + 2, "code of zero") if spec.zero_skip else 0,
+            zero=zero_code(spec, window) if spec.zero_skip else 0,
             relu=int(spec.relu and relu),
         )
         return self._config(Write.LAYER, word)

@@ -62,6 +62,10 @@ class MacroShape:
         Codes are decoded by a table of every column instead of ``code * 2**8``.
     trimmed : bool
         References may have a trim whose bow is not 0, although the physics has none.
+    paired : bool
+        Every tile of activations meets two tiles of weights, ``2 t`` and ``2 t + 1``, so that a
+        polarised macro takes weights of both signs (:func:`models.cim.decompose.paired_weights`).
+        ``tiles`` counts both.
     """
 
     spec: CimSpec
@@ -70,6 +74,7 @@ class MacroShape:
     banks: int = 1
     calibrated: bool = False
     trimmed: bool = False
+    paired: bool = False
 
     def __post_init__(self) -> None:
         if self.lanes < 1 or self.spec.depth % self.lanes:
@@ -80,8 +85,15 @@ class MacroShape:
             raise ValueError(f"tiles must be at least 0, not {self.tiles}")
         if not self.tiles:
             object.__setattr__(self, "tiles", self.spec.cells_per_unit)
+        if self.paired and self.tiles % 2:
+            raise ValueError(f"tiles of a paired macro must be even, not {self.tiles}")
         if self.banks not in (1, 2):
             raise ValueError(f"banks must be 1 or 2, not {self.banks}")
+
+    @property
+    def depth(self) -> int:
+        """Elements of the deepest product."""
+        return self.tiles // (1 + self.paired) * self.spec.depth
 
     @property
     def entries(self) -> int:

@@ -44,7 +44,7 @@ def cycles(
     With weights in place, the first two tiles of activations waiting and the others as soon as
     there is room, and results taken at once. To within the beginning and the end that is, per
     vector, the larger of ``slices * outputs`` and of the sum over its slices of
-    ``max(beats, adc_bits + 1)`` (1 where skipped).
+    ``max(beats, adc_bits + 1)`` (1 where skipped), twice that on a paired macro.
 
     Parameters
     ----------
@@ -64,11 +64,12 @@ def cycles(
             if number > 1:
                 loaded.append(max(loaded[-1], ended[number]) + beats)
                 now = max(now, loaded[-1] + 1)
-            for q in range(spec.act_slices):
-                last = now
-                if q < converted:
-                    last = started = max(now + beats - 1, started + gap)
-                now = last + 1
+            for _ in range(1 + shape.paired):
+                for q in range(spec.act_slices):
+                    last = now
+                    if q < converted:
+                        last = started = max(now + beats - 1, started + gap)
+                    now = last + 1
             ended.append(last)
             number += 1
         arrived = max(last + late + stalled, free)

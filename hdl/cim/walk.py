@@ -16,7 +16,8 @@ class Walk(Component):
 
     A slice takes as many cycles as its tile has beats, or ``adc_bits + 1`` where that is more: the
     sum of one conversion is made while the one before is decided. With ``zero_skip`` slices whose
-    digits, and those of all higher slices, are zero take one cycle. A run begins with five cycles
+    digits, and those of all higher slices, are zero take one cycle. A paired macro walks a tile of
+    activations twice, with the weights of two tiles. A run begins with five cycles
     for its noise key, after the last step of the run before.
 
     Attributes
@@ -79,6 +80,8 @@ class Walk(Component):
 
         e, q = Signal(entry_bits), Signal(index_bits(slices))
         tile = Signal(index_bits(shape.tiles))
+        # The last walk of a tile of activations.
+        parting = tile[0] if shape.paired else 1
         token, tokens, hop = Signal(32), Signal(32), Signal(32)
         base, here = Signal(32), Signal(32)
         fresh, wait = Signal(), Signal(3)
@@ -102,8 +105,8 @@ class Walk(Component):
             start.eq(issue & at_end & ~skip),
             end_slice.eq(issue & closing),
             end_tile.eq(end_slice & (q == slices - 1)),
-            end_vector.eq(end_tile & now.last),
-            freed.eq(end_tile),
+            freed.eq(end_tile & parting),
+            end_vector.eq(freed & now.last),
             self.release.eq(end_vector & now.release),
         ]
         # A run's key goes through the hash's pipeline when no step does.
@@ -138,7 +141,7 @@ class Walk(Component):
         with m.If(end_slice):
             m.d.sync += q.eq(Mux(end_tile, 0, q + 1))
         with m.If(end_tile):
-            m.d.sync += [use.eq(~use), tile.eq(tile + 1), here.eq(here + hop)]
+            m.d.sync += [use.eq(use ^ freed), tile.eq(tile + 1), here.eq(here + hop)]
         with m.If(end_vector):
             following = base + slices
             m.d.sync += [

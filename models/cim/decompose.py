@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,7 @@ from models.cim.spec import CimSpec, Decomposition
 from models.rescale import Integers
 
 Digits: TypeAlias = NDArray[np.int16]
+Whole = TypeVar("Whole", bound=np.integer)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -100,6 +101,37 @@ def polarise(weights: ArrayLike) -> tuple[Integers, Integers]:
     """Two matrices of one sign each whose sum is ``weights``: any network on a polarised macro."""
     w = np.asarray(weights, dtype=np.int64)
     return np.maximum(w, 0), np.minimum(w, 0)
+
+
+def paired_weights(weights: ArrayLike, depth: int) -> Integers:
+    """Both signs in one polarised matrix: every tile of K as a tile of its positive weights and,
+    next to it, one of its negative weights; they meet :func:`paired_acts`.
+
+    Parameters
+    ----------
+    weights : int [out, k]
+    depth : int
+        Elements of a tile.
+
+    Returns
+    -------
+    int64 [out, 2 * tiles * depth], zeros where the last tile is filled up.
+    """
+    tiles = _tiles(np.asarray(weights, dtype=np.int64), depth)
+    both: Integers = np.stack([np.maximum(tiles, 0), np.minimum(tiles, 0)], axis=2)
+    return both.reshape(len(tiles), -1)
+
+
+def paired_acts(acts: NDArray[Whole], depth: int) -> NDArray[Whole]:
+    """Every tile of activations ``[n, k]`` twice, ``[n, 2 * tiles * depth]``, in their type."""
+    twice: NDArray[Whole] = np.repeat(_tiles(acts, depth), 2, axis=1)
+    return twice.reshape(len(acts), -1)
+
+
+def _tiles(array: NDArray[Whole], depth: int) -> NDArray[Whole]:
+    """``[n, k]`` to ``[n, tiles, depth]``."""
+    padded = np.pad(array, ((0, 0), (0, -array.shape[1] % depth)))
+    return padded.reshape(len(array), padded.shape[1] // depth, depth)
 
 
 def act_slices(acts: ArrayLike, spec: CimSpec) -> tuple[NDArray[np.uint8], Integers]:

@@ -206,6 +206,20 @@ class Layout:
         return np.ascontiguousarray((scaled >> shift).T)
 
 
+def zero_code(spec: CimSpec, window: Window) -> int:
+    """The code that no charge would have, which a skipped conversion stands for.
+
+    Raises
+    ------
+    ValueError
+        If it has more than two bits beside the converter's: a macro's register takes no more.
+    """
+    zero, high = -(window.offset // window.step), 2 << spec.adc_bits
+    if not -high <= zero < high:
+        raise ValueError(f"code of zero must be {-high} to {high - 1}, not {zero}")
+    return zero
+
+
 def _check_whole(spec: CimSpec, window: Window, k: int, bias: ArrayLike | None) -> None:
     """Refuse what only makes sense for a sum that is converted as a whole."""
     whole = spec.single_conversion and k <= spec.depth

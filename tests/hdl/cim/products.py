@@ -11,7 +11,7 @@ from hdl.cim.macro import result_layout
 from hdl.cim.records import Records, pack
 from hdl.cim.shape import MacroShape
 from models.cim.adc import Trim, Window, full_range, registers, unit_step
-from models.cim.decompose import polarise, weight_slices
+from models.cim.decompose import paired_acts, paired_weights, polarise, weight_slices
 from models.cim.die import Die, make_die
 from models.cim.layout import DECODE_BITS, When
 from models.cim.macro import dot_product
@@ -21,7 +21,10 @@ from tests.hdl.plan import Round
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Job:
-    """A product, all output tiles of it, and what the golden macro makes of it."""
+    """A product, all output tiles of it, and what the golden macro makes of it.
+
+    On a paired macro weights have both signs.
+    """
 
     die: Die
     acts: np.ndarray
@@ -31,10 +34,19 @@ class Job:
     decode: np.ndarray | None = None
     bias: np.ndarray | None = None
     trim: Trim | None = None
+    paired: bool = False
+
+    @property
+    def operands(self) -> tuple[np.ndarray, np.ndarray]:
+        """Activations and weights as conversions see them."""
+        if not self.paired:
+            return self.acts, self.weights
+        depth = self.die.spec.depth
+        return paired_acts(self.acts, depth), paired_weights(self.weights, depth)
 
     @property
     def slices(self) -> Any:
-        return weight_slices(self.weights, self.die.spec)
+        return weight_slices(self.operands[1], self.die.spec)
 
     @property
     def tiles(self) -> list[tuple[int, int]]:
@@ -45,8 +57,7 @@ class Job:
 
     def golden(self) -> np.ndarray:
         return dot_product(
-            self.acts,
-            self.weights,
+            *self.operands,
             die=self.die,
             window=self.window,
             when=self.when,
@@ -58,14 +69,15 @@ class Job:
     def conversions(self) -> int:
         """Conversions whose codes take part in results."""
         spec = self.die.spec
-        n, k = self.acts.shape
+        acts, _ = self.operands
+        n, k = acts.shape
         used = len(self.weights) * len(self.slices.factors)
         tiles = -(-k // spec.depth)
         count = n * tiles * spec.act_slices * used
         if spec.zero_skip:
             for q in range(spec.act_slices):
                 for t in range(tiles):
-                    part = self.acts[:, t * spec.depth : (t + 1) * spec.depth]
+                    part = acts[:, t * spec.depth : (t + 1) * spec.depth]
                     count -= int((~(part >> q * spec.dac_bits).any(1)).sum()) * used
         return count
 
@@ -82,7 +94,7 @@ def job_round(shape: MacroShape, job: Job, *, load_die: bool) -> tuple[Round, li
     acts: list[int] = []
     want: list[tuple] = []
     golden = job.golden()
-    k_tiles = -(-job.acts.shape[1] // spec.depth)
+    k_tiles = -(-job.operands[0].shape[1] // spec.depth)
     for number, (start, stop) in enumerate(job.tiles):
         bias = None
         if job.bias is not None:
@@ -133,8 +145,7 @@ def random_job(
 ) -> Job:
     """Operands of random ranges and shapes; several runs, output tiles and tiles of K."""
     spec: CimSpec = die.spec
-    tiles = shape.tiles
-    deepest = spec.depth * tiles
+    tiles, deepest = shape.tiles, shape.depth
     k = deepest if rng.random() < 0.5 else int(rng.integers(1, deepest + 1))
     top = (1 << spec.weight_bits - 1) - 1
     if spec.weight_bits > 2 and rng.random() < 0.25:
@@ -144,7 +155,7 @@ def random_job(
     w = rng.integers(-top, top + 1, (outs, k))
     low = -top if spec.single_conversion else -top - 1
     w = np.where(rng.random(w.shape) < 0.2, rng.choice([low, top], w.shape), w)
-    if spec.decomposition is Decomposition.POLARISED:
+    if spec.decomposition is Decomposition.POLARISED and not shape.paired:
         signs = rng.random((outs, tiles)) < 0.5
         for t in range(tiles):
             part = slice(t * spec.depth, (t + 1) * spec.depth)
@@ -168,7 +179,15 @@ def random_job(
     bias = rng.integers(-20, 20, outs) if whole else None
     trim = random_trim(rng, spec) if shape.trimmed else None
     return Job(
-        die=die, acts=x, weights=w, window=window, when=when, decode=decode, bias=bias, trim=trim
+        die=die,
+        acts=x,
+        weights=w,
+        window=window,
+        when=when,
+        decode=decode,
+        bias=bias,
+        trim=trim,
+        paired=shape.paired,
     )
 
 
@@ -190,7 +209,7 @@ def random_window(rng: np.random.Generator, spec: CimSpec) -> Window:
     if spec.signed:
         return Window(step=step, offset=-(step << spec.adc_bits - 1))
     if spec.zero_skip:
-        return Window(step=step, offset=step * int(rng.integers(-4, 3)))
+        return Window(step=step, offset=step * int(rng.integers(-3, 3)))
     return Window(step=step, offset=int(rng.integers(-2 * step, 3 * step)))
 
 
@@ -213,6 +232,7 @@ def exact_job(rng: np.random.Generator, shape: MacroShape, seed: int, *, vectors
         window=unit_step(spec),
         when=When(tokens=vectors),
         decode=np.tile(codes, (spec.columns, 1)) if shape.calibrated else None,
+        paired=shape.paired,
     )
     assert np.array_equal(job.golden(), x @ w.T), f"golden must be exact (seed {seed})"
     return job

@@ -12,7 +12,7 @@ from hdl.cim.records import Records, pack
 from hdl.cim.shape import MacroShape, Write
 from hdl.cim.timing import cycles, tiles_of
 from models.cim.adc import Window
-from models.cim.decompose import weight_slices
+from models.cim.decompose import paired_weights, weight_slices
 from models.cim.layout import When
 from models.cim.spec import CimSpec, Decomposition
 from tests.hdl.cycles import simulate
@@ -41,6 +41,20 @@ SHAPES = {
         lanes=2,
         tiles=4,
     ),
+    "pairs": MacroShape(
+        spec=CimSpec(
+            rows=4,
+            columns=4,
+            weight_bits=3,
+            act_bits=5,
+            adc_bits=2,
+            decomposition=Decomposition.POLARISED,
+            zero_skip=True,
+        ),
+        lanes=2,
+        tiles=6,
+        paired=True,
+    ),
     "results": MacroShape(
         spec=CimSpec(
             rows=4,
@@ -67,11 +81,13 @@ def test_cycles(name: str) -> None:
     records = Records(shape)
     layers: list[tuple[list[int], list[int], int, int]] = []
     for _ in range(7):
-        k = int(rng.integers(1, spec.depth * shape.tiles + 1))
+        k = int(rng.integers(1, shape.depth + 1))
         tokens, runs = (int(n) for n in rng.integers(1, 4, 2))
         x = rng.integers(0, 1 << spec.act_bits, (tokens * runs, k))
         x >>= rng.integers(0, spec.act_bits + 1, (len(x), 1))
         w = rng.integers(0, 1 << spec.weight_bits - 1, (spec.columns, k))
+        if shape.paired:
+            w = paired_weights(w - (1 << spec.weight_bits - 2), spec.depth)
         slices = weight_slices(w, spec)
         count = len(slices.factors)
         outs = int(rng.integers(1, spec.columns // count + 1))

@@ -52,6 +52,14 @@ CASES = {
         vectors=30,
         conversions=40_000,
     ),
+    "forms-paired": Case(
+        shape=MacroShape(
+            spec=find_preset("forms", columns=14), lanes=4, tiles=6, banks=2, paired=True
+        ),
+        dies=8,
+        vectors=20,
+        conversions=30_000,
+    ),
     "cap-ram": Case(
         shape=MacroShape(spec=find_preset("cap-ram", columns=9), banks=2),
         dies=10,

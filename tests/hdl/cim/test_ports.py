@@ -100,6 +100,8 @@ def test_errors() -> None:
         MacroShape(spec=SMALL, banks=3)
     with pytest.raises(ValueError, match="tiles must be at least 0, not -1"):
         MacroShape(spec=SMALL, tiles=-1)
+    with pytest.raises(ValueError, match="tiles of a paired macro must be even, not 3"):
+        MacroShape(spec=SMALL, tiles=3, paired=True)
     shape = MacroShape(spec=SMALL)
     with pytest.raises(ValueError, match="die must be of the macro's spec"):
         Macro(shape, make_die(find_preset("forms"), 1))

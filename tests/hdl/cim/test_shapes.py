@@ -42,17 +42,19 @@ def random_shape(rng: np.random.Generator) -> MacroShape:
         zero_skip=bool(rng.random() < 0.5),
         physics=Physics(bow_lsb=float(rng.choice([0.0, 0.7])), mismatch_percent_um=5.0),
     )
+    paired = decomposition is Decomposition.POLARISED and bool(rng.random() < 0.5)
     return MacroShape(
         spec=spec,
         lanes=lanes,
-        tiles=draw(1, 3),
+        tiles=draw(1, 3) * (1 + paired),
+        paired=paired,
         banks=draw(1, 2),
         calibrated=bool(rng.random() < 0.4),
         trimmed=bool(rng.random() < 0.4),
     )
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("seed", range(24))
 def test_shapes(seed: int) -> None:
     rng = np.random.default_rng(seed)
     shape = random_shape(rng)

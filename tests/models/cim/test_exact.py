@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.cim.adc import unit_step
-from models.cim.decompose import polarise
+from models.cim.decompose import paired_acts, paired_weights, polarise
 from models.cim.die import make_die
 from models.cim.macro import When, dot_product
 from models.cim.spec import CimSpec, Decomposition
@@ -48,6 +48,10 @@ def test_lossless_macro_is_exact(spec: CimSpec, seed: int, bits: int) -> None:
     parts = polarise(weights) if polarised else (weights,)
     got = sum(dot_product(acts, part, die=die, window=unit_step(spec)).values for part in parts)
     np.testing.assert_array_equal(got, acts @ weights.T)
+    if polarised:
+        both, twice = paired_weights(weights, spec.depth), paired_acts(acts, spec.depth)
+        paired = dot_product(twice, both, die=die, window=unit_step(spec))
+        np.testing.assert_array_equal(paired.values, got)
 
 
 @pytest.mark.parametrize("decomposition", list(Decomposition))
