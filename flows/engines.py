@@ -91,13 +91,15 @@ def macro_machine(board: Board, graph: IntegerGraph, engine: MacroOptions) -> Ma
             dynamic=engine.dynamic,
         )
         slices = network_slices(graph, spec)
+        # A machine's depth is whole tiles of K and at least two beats.
+        least = max(spec.depth, 2 * lanes)
         macro = replace(widest, columns=lanes * slices, slices=slices)
         plain = MachineSpec(
             tokens=1,
             lanes=lanes,
             rows=lanes,
             vector_lanes=max(1, lanes // 2),
-            depth=spec.depth,
+            depth=least,
             bank_words=_WORDS,
             axi_width=board.data_width,
             macro=macro,
@@ -108,6 +110,7 @@ def macro_machine(board: Board, graph: IntegerGraph, engine: MacroOptions) -> Ma
             for node in graph.nodes
             if isinstance(node.operator, Convolution)
         ]
-        return replace(plain, depth=-(-max(depths, default=1) // spec.depth) * spec.depth)
+        deepest = -(-max(depths, default=1) // spec.depth) * spec.depth
+        return replace(plain, depth=max(least, deepest))
     except ValueError as error:
         raise UserError(f"--engine: {error}") from None

@@ -128,6 +128,9 @@ class MachineSpec:
              f"tokens * lanes = {self.word_bytes} beside a macro", self.rows),
             (depth % self.lanes == 0, "lanes", f"a divisor of the macro's depth {depth}",
              self.lanes),
+            # A sign is of a whole fragment: it comes with its one entry of weights.
+            (depth == self.lanes or not macro.paired, "lanes",
+             f"the polarised fragment's {depth} rows", self.lanes),
         )  # fmt: skip
         for good, name, want, value in checks:
             if not good:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.cim.walk import COMPACT, Walk
-from models.cim.decompose import polarise
+from models.cim.decompose import paired_acts, paired_weights, polarise
 from models.cim.spec import CimSpec, Decomposition
 from models.ops.convolution import Convolution, matmul_exact
 from models.rescale import Integers
@@ -33,7 +33,8 @@ class Layer:
     spec : CimSpec
         The macro as this layer uses it: ``relu`` only where ReLU follows and the product is whole.
     weights : tuple of int64 [columns, k]
-        One matrix, or two of one sign each on polarised macros.
+        One matrix, or two of one sign each on polarised macros; where the walk is paired, one
+        with both signs of each tile.
     correction : int64 [out]
         ``-(input_zero + 128) * sum of weights``.
     walk : Walk
@@ -80,7 +81,8 @@ class Layer:
         """Activations of every position as they meet :attr:`weights`, and the outputs' shape."""
         acts, shape = patches(codes, self.operator)
         taps = acts.reshape(len(acts), *self.operator.weights.shape[1:])
-        return self.walk.spread(taps).astype(np.uint8, copy=False), shape
+        spread = self.walk.spread(taps).astype(np.uint8, copy=False)
+        return (paired_acts(spread, self.spec.depth) if self.walk.paired else spread), shape
 
 
 def make_layer(name: str, operator: Convolution, spec: CimSpec, walk: Walk = COMPACT) -> Layer:
@@ -89,12 +91,16 @@ def make_layer(name: str, operator: Convolution, spec: CimSpec, walk: Walk = COM
     sums = operator.weights.reshape(len(operator.weights), -1).sum(1)
     whole = spec.single_conversion and weights.shape[1] <= spec.depth
     follows = operator.requantize.low == operator.requantize.zero_point
-    polarised = spec.decomposition is Decomposition.POLARISED
+    parts: tuple[Integers, ...] = (weights,)
+    if walk.paired:
+        parts = (paired_weights(weights, spec.depth),)
+    elif spec.decomposition is Decomposition.POLARISED:
+        parts = polarise(weights)
     return Layer(
         name=name,
         operator=operator,
         spec=replace(spec, relu=spec.relu and whole and follows),
-        weights=polarise(weights) if polarised else (weights,),
+        weights=parts,
         correction=-(operator.input_zero + CODE_OFFSET) * sums,
         walk=walk,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from flows.cim.layers import CODE_OFFSET
+from flows.cim.layers import CODE_OFFSET, make_layer
 from flows.cim.network import MacroNetwork, prepare
 from flows.cim.walk import machine_walks
 from flows.mapper.macro_layer import MacroLayer
@@ -23,9 +23,13 @@ from models.rescale import Integers
 
 def network_slices(graph: IntegerGraph, spec: CimSpec) -> int:
     """Columns a weight needs in the widest layer of a network."""
-    layers = [n.operator.weights for n in graph.nodes if isinstance(n.operator, Convolution)]
-    found = [weight_slices(w.reshape(len(w), -1), spec) for w in layers]
-    return max((len(slices.factors) for slices in found), default=1)
+    found = [
+        len(weight_slices(part, spec).factors)
+        for node in graph.nodes
+        if isinstance(node.operator, Convolution)
+        for part in make_layer(node.name, node.operator, spec).weights
+    ]
+    return max(found, default=1)
 
 
 def on_machine(
@@ -71,6 +75,7 @@ def machine_layers(network: MacroNetwork, spec: MachineSpec) -> dict[str, MacroL
         layer = network.layers[node.name]
         requantize = network.requantizer(layer)
         window = network.windows[node.name]
+        period, valid = layer.walk.filling(layer.operator.weights.shape)
         found[node.name] = MacroLayer(
             window=window,
             registers=registers(network.die, window, network.trims.get(node.name)),
@@ -78,6 +83,8 @@ def machine_layers(network: MacroNetwork, spec: MachineSpec) -> dict[str, MacroL
             bias=layer.bias,
             requantize=replace(requantize, bias=requantize.bias + layer.addend),
             first=first,
+            period=period,
+            valid=valid,
             act_offset=layer.operator.input_zero + CODE_OFFSET,
         )
         outputs, depth = layer.weights[0].shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,6 +28,8 @@ class Walk:
         The taps of a position lie in one row, as the host lays out the first layer's input.
     groups, group_lanes : int
         Channels are heads, each filled up to so many.
+    paired : bool
+        Each tile of K meets weights of both signs (:func:`models.cim.decompose.paired_weights`).
     columns : int [columns], or None
         Output channel of every column, -1 where a head is filled up; None for all in order.
     """
@@ -35,6 +38,7 @@ class Walk:
     patched: bool = False
     groups: int = 1
     group_lanes: int = 0
+    paired: bool = False
     columns: Integers | None = field(default=None, repr=False)
 
     def spread(self, taps: NDArray[np.integer]) -> NDArray[np.integer]:
@@ -45,6 +49,19 @@ class Walk:
             heads = taps.reshape(*taps.shape[:3], self.groups, -1)
             taps = _filled(heads, self.group_lanes).reshape(*taps.shape[:3], -1)
         return _filled(taps, self.lanes).reshape(len(taps), -1)
+
+    def filling(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """How :meth:`spread` fills up taps ``[..., kernel_h, kernel_w, channels]``.
+
+        Returns
+        -------
+        A number of elements that comes again and again, and how many of them, from the first one
+        on, are not filling.
+        """
+        if self.groups > 1:
+            return self.group_lanes, shape[-1] // self.groups
+        valid = math.prod(shape[-3:]) if self.patched else shape[-1]
+        return -(-valid // self.lanes) * self.lanes, valid
 
     def outputs(self, channels: NDArray[np.integer]) -> NDArray[np.integer]:
         """``[channels, ...]`` to ``[columns, ...]``, zeros where a column has no channel."""
@@ -79,6 +96,7 @@ def machine_walks(graph: IntegerGraph, spec: MachineSpec) -> dict[str, Walk]:
             patched=stem is not None and node is stem[1],
             groups=heads,
             group_lanes=words // heads * spec.word_bytes,
+            paired=spec.macro is not None and spec.macro.paired,
             columns=_columns(graph, spec, target, groups.get(target, 1)),
         )
     return found

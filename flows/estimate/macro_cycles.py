@@ -45,6 +45,8 @@ def macro_cycles(
 ) -> list[MacroLayerCycles]:
     """Estimates of a network's layers, input and output first and last.
 
+    Where the macro skips zeros they are upper bounds: no slice is skipped.
+
     Parameters
     ----------
     relu : bool for each layer, optional
@@ -72,7 +74,7 @@ def _product(spec: MachineSpec, layer: Layer, *, bias: bool) -> MacroLayerCycles
     whole, rest = divmod(beats, cim.depth // spec.lanes)
     gap = cim.adc_bits + 1
     one = whole * max(cim.depth // spec.lanes, gap) + (max(rest, gap) if rest else 0)
-    convert, leave = cim.act_slices * one, macro.columns
+    convert, leave = cim.act_slices * one * (1 + macro.paired), macro.columns
     item = max(1, ITEM_BYTES // spec.axi_bytes)
     window = item * (macro.columns * gap + (1 << cim.adc_bits) + 2)
     later = item * (1 + (macro.columns if bias else 0))
@@ -82,7 +84,7 @@ def _product(spec: MachineSpec, layer: Layer, *, bias: bool) -> MacroLayerCycles
     bound = "conversions" if convert >= leave else "results"
     if window > compute:
         bound = "registers"
-    k_tiles = whole + (rest > 0)
+    k_tiles = macro.tiles(beats * spec.lanes)
     return MacroLayerCycles(
         name=layer.name,
         cycles=cycles,

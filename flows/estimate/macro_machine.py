@@ -68,8 +68,8 @@ def estimate_macro(network: Path, board: Board, preset: str, adc_bits: int = 0) 
     Raises
     ------
     UserError
-        If the file is no network that can be imported, there is no such machine, or the network
-        does not fit it.
+        If the file is no network that can be imported, there is no such machine, its cycles depend
+        on images, or the network does not fit it.
     """
     try:
         graph = load_network(network)
@@ -79,6 +79,11 @@ def estimate_macro(network: Path, board: Board, preset: str, adc_bits: int = 0) 
     spec = macro_machine(board, graph, engine)
     macro = spec.macro
     assert macro is not None
+    if macro.spec.zero_skip:
+        raise UserError(
+            f"--engine must be one whose cycles do not depend on images, such as "
+            f"cim:{preset}:unskipped (an upper bound), not cim:{preset}"
+        )
     layers = graph_layers(graph)
     beside = Points.of([replace(spec, macro=None, rows=spec.dynamic_rows)], board.family)
     if lacks := estimate_cycles(beside, layers, whole=True).lacking(0, network.stem):

@@ -11,6 +11,7 @@ from flows.mapper.emitter import Emitter, pitched
 from flows.mapper.place import MappingError
 from flows.mapper.static_weights import weight_stream
 from models.cim.adc import Registers, Window
+from models.cim.layout import zero_code
 from models.ops.requantize import Requantize
 from models.program.engine_items import Item, encode_item
 from models.program.layout import LoadTarget
@@ -33,6 +34,8 @@ class MacroLayer:
         Of the macro's results; has what makes them accumulators in its bias.
     first : int
         Conversions of a column before this layer in a run.
+    period, valid : int
+        Of each ``period`` elements of K, all but the first ``valid`` ones fill up.
     act_offset : int
         What makes an activation less its zero point unsigned.
     """
@@ -43,6 +46,8 @@ class MacroLayer:
     bias: Integers | None
     requantize: Requantize
     first: int
+    period: int
+    valid: int
     act_offset: int
 
 
@@ -73,7 +78,7 @@ class MacroItems:
         assert out.spec.macro is not None
         self.out, self.macro, self.layer = out, out.spec.macro, layer
         self.codes, self.columns, self.tokens = codes, columns, tokens
-        self.k_tiles = -(-codes.shape[2] // self.macro.spec.depth)
+        self.k_tiles = self.macro.tiles(codes.shape[2])
 
     def load(self, tile: int) -> None:
         """Load what weight tile ``tile`` needs: its weights, then the items that open it.
@@ -119,7 +124,11 @@ class MacroItems:
             for code, value in enumerate(layer.registers.bow)
         ]
         window = layer.window
-        items.append(encode_item(Item.WINDOW, step=window.step, offset=window.offset))
+        fields = {"step": window.step, "offset": window.offset}
+        if self.macro.spec.zero_skip:
+            zero = zero_code(self.macro.spec, window)
+            fields |= {"zero": zero, "period": layer.period, "valid": layer.valid}
+        items.append(encode_item(Item.WINDOW, **fields))
         return items
 
     def _bases(self, columns: Integers, *, first: bool) -> list[bytes]:

@@ -23,13 +23,17 @@ _TILES = 4
 
 
 def shape_of(spec: MachineSpec, macro: MacroChoice) -> MacroShape:
-    """The emulated macro of a machine: two banks, tiles for its depth, references with a trim."""
+    """The emulated macro of a machine: two banks, tiles for its depth, references with a trim.
+
+    A polarised one is paired.
+    """
     return MacroShape(
         spec=macro.spec,
         lanes=spec.lanes,
-        tiles=-(-spec.depth // macro.spec.depth),
+        tiles=macro.tiles(spec.depth),
         banks=2,
         trimmed=True,
+        paired=macro.paired,
     )
 
 

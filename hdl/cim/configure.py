@@ -43,13 +43,15 @@ class Configure(Component):
         register, window, tile = fields[Item.REGISTER], fields[Item.WINDOW], fields[Item.TILE]
         is_window = kind == Item.WINDOW
         is_tile = kind == Item.TILE
-        held = Signal(data.StructLayout({"step": 32, "offset": signed(32)}))
+        skips = shape.spec.zero_skip
+        names = ITEMS[Item.WINDOW] if skips else ("step", "offset")
+        held = Signal(struct({n: ITEMS[Item.WINDOW][n] for n in names}))
         m.d.comb += [
             self.o.valid.eq(self.i.valid & ~is_window),
             self.i.ready.eq(self.o.ready | is_window),
         ]
         with m.If(self.i.valid & is_window):
-            m.d.sync += [held.step.eq(window.step), held.offset.eq(window.offset)]
+            m.d.sync += [held[name].eq(window[name]) for name in names]
         layer = Signal(shape.layer())
         m.d.comb += [
             layer.vectors.eq(tile.vectors),
@@ -61,11 +63,17 @@ class Configure(Component):
             layer.outputs.eq(self.spec.rows - 1),
             layer.step.eq(held.step),
             layer.offset.eq(held.offset),
+            layer.zero.eq(held.zero if skips else 0),
             layer.relu.eq(tile.relu if shape.spec.relu else 0),
             self.o.payload.offset.eq(tile.act_offset),
             item.column.eq(register.column),
             item.index.eq(register.index),
         ]
+        if skips:
+            m.d.comb += [
+                self.o.payload.period.eq(held.period),
+                self.o.payload.valid.eq(held.valid),
+            ]
         kinds = {Item.REGISTER: Write.REGISTER, Item.BOW: Write.BOW, Item.TILE: Write.LAYER}
         with m.Switch(kind):
             for own, write in kinds.items():

@@ -16,7 +16,10 @@ from models.machine_spec import MachineSpec
 class Digits(Component):
     """Cuts an entry of a row into ``slices`` entries of neighbouring columns.
 
-    Latency none, throughput one column a cycle: ``slices`` cycles an entry.
+    On a paired macro they come twice: positive weights for tile ``2 t``, then negative ones for
+    tile ``2 t + 1``. An entry is a whole tile there, and its sign that of the weights in it.
+
+    Latency none, throughput one column a cycle: ``slices`` cycles an entry, paired twice as many.
 
     Attributes
     ----------
@@ -36,33 +39,39 @@ class Digits(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         shape, slices = self.shape, self.slices
-        part = Signal(range(max(2, slices)))
-        end = Signal()
+        part, minus = Signal(range(max(2, slices))), Signal()
+        end_part, end = Signal(), Signal()
         beat, cells = self.i.payload, self.o.payload
         # Where an entry of a row is: tile, and entry of it.
         depth = 1 << len(beat.entry)
         bits = len(cells.entry)
-        places = [
-            (at // shape.entries % shape.tiles) << bits | at % shape.entries for at in range(depth)
-        ]
+        times = 1 + shape.paired
+        tiles = [at // shape.entries * times % shape.tiles for at in range(depth)]
+        places = [tile << bits | at % shape.entries for at, tile in enumerate(tiles)]
         m.submodules.places = table = Memory(shape=len(cells.tile) + bits, depth=depth, init=places)
         reader = table.read_port(domain="comb")
         m.d.comb += [
-            end.eq(part == slices - 1),
+            end_part.eq(part == slices - 1),
+            end.eq(end_part & minus if shape.paired else end_part),
             self.o.valid.eq(self.i.valid),
             self.i.ready.eq(self.o.ready & end),
             cells.column.eq(beat.row * slices + part),
             reader.addr.eq(beat.entry),
-            Cat(cells.entry, cells.tile).eq(reader.data),
+            Cat(cells.entry, cells.tile).eq(reader.data | minus << bits),
             cells.last.eq(beat.last & end),
         ]
         with m.If(self.o.valid & self.o.ready):
-            m.d.sync += part.eq(Mux(end, 0, part + 1))
-        for lane in range(shape.lanes):
-            m.d.comb += cells.digits[lane].eq(self._digit(beat["values"][lane], part))
+            m.d.sync += part.eq(Mux(end_part, 0, part + 1))
+            if shape.paired:
+                m.d.sync += minus.eq(minus ^ end_part)
+        weights = [beat["values"][lane] for lane in range(shape.lanes)]
+        if shape.paired:
+            m.d.comb += cells.negative.eq(minus & Cat(w < 0 for w in weights).any())
+        for lane, weight in enumerate(weights):
+            m.d.comb += cells.digits[lane].eq(self._digit(weight, part, minus))
         return m
 
-    def _digit(self, weight: Value, part: Signal) -> Value:
+    def _digit(self, weight: Value, part: Signal, minus: Signal) -> Value:
         spec, bits = self.shape.spec, self.shape.spec.cell_bits
         if spec.decomposition is Decomposition.BIT_SERIAL:
             return weight.as_unsigned().bit_select(part, 1)
@@ -71,7 +80,9 @@ class Digits(Component):
         if spec.decomposition is Decomposition.NATIVE:
             digit = magnitude.word_select(part, bits)
             return Cat(digit, negative & (digit != 0))
+        if spec.decomposition is Decomposition.POLARISED:
+            return Mux(negative == minus, magnitude.word_select(part, bits), 0)
         half = self.slices // 2
-        minus = part >= half
-        digit = magnitude.word_select(Mux(minus, part - half, part)[: len(part)], bits)
-        return Mux(negative == minus, digit, 0)
+        lower = part >= half
+        digit = magnitude.word_select(Mux(lower, part - half, part)[: len(part)], bits)
+        return Mux(negative == lower, digit, 0)

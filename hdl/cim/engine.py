@@ -9,7 +9,7 @@ from amaranth.lib.wiring import Component, In, Signature, connect, flipped
 from hdl.cim.digits import Digits
 from hdl.cim.macro import Macro
 from hdl.cim.shape import MacroShape, Write
-from hdl.cim.tokens import Tokens
+from hdl.cim.tokens import Tokens, filling
 from hdl.engine.contract import EngineSignature
 from models.cim.die import Die
 from models.cim.spec import Decomposition
@@ -17,8 +17,13 @@ from models.machine_spec import MachineSpec
 
 
 def config_layout(spec: MachineSpec, shape: MacroShape) -> data.StructLayout:
-    """An item for the macro; ``offset`` beside the record of a layer joins its activations."""
-    return data.StructLayout({"item": shape.config(), "offset": signed(spec.act_width + 1)})
+    """An item for the macro; ``offset`` beside the record of a layer joins its activations.
+
+    Macros that skip zeros must know which activations only fill up: of each ``period`` elements
+    of K (a multiple of ``lanes``) all but the first ``valid`` ones.
+    """
+    own = {"item": shape.config(), "offset": signed(spec.act_width + 1)}
+    return data.StructLayout(own | filling(spec, shape))
 
 
 class CimEngine(Component):
@@ -29,11 +34,12 @@ class CimEngine(Component):
     only fill up a group included), ``slices`` and ``rows`` as here, and the number of the tile's
     first conversion. Activations and the record's ``offset`` add up to what the macro takes, 0 to
     ``2**act_bits - 1``; what the offset contributes to a product is the layer's to take away. K is
-    a whole number of beats. Results that do not fit ``acc_width`` wrap.
+    a whole number of beats. Results that do not fit ``acc_width`` wrap. A polarised macro is a
+    paired one, whose fragments are as deep as a beat.
 
     Latency and throughput are the macro's (:mod:`hdl.cim.timing`): a K loop holds ``i_acts`` up
     until its tokens have been converted one after another, another one waits in the meantime; an
-    entry of weights takes ``slices`` cycles.
+    entry of weights takes ``slices`` cycles, twice as many on a polarised macro.
 
     Parameters
     ----------
@@ -57,8 +63,14 @@ class CimEngine(Component):
         if spec.classes:
             raise ValueError("machine must be without row classes, not with them")
         if cim.decomposition is Decomposition.POLARISED:
-            raise ValueError("decomposition must be native, differential or bit-serial, "
-                             "not polarised")  # fmt: skip
+            if not shape.paired:
+                raise ValueError("polarised macro of an engine must be paired, not single")
+            if shape.lanes != cim.depth:
+                raise ValueError(
+                    f"lanes must be the polarised fragment's {cim.depth} rows, not {shape.lanes}"
+                )
+        elif shape.paired:
+            raise ValueError(f"paired macro must be polarised, not {cim.decomposition.value}")
         if shape.lanes != spec.lanes:
             raise ValueError(f"lanes must be the machine's {spec.lanes}, not {shape.lanes}")
         if not 1 <= self.slices <= shape.slices:
@@ -70,10 +82,8 @@ class CimEngine(Component):
                 f"columns must be at least {spec.rows} rows of {self.slices} slices, "
                 f"not {cim.columns}"
             )
-        if spec.depth_entries > shape.tiles * shape.entries:
-            raise ValueError(
-                f"tiles must hold a depth of {spec.depth}, not {shape.tiles * cim.depth}"
-            )
+        if spec.depth > shape.depth:
+            raise ValueError(f"tiles must hold a depth of {spec.depth}, not {shape.depth}")
         config = stream.Signature(config_layout(spec, shape))
         super().__init__(Signature({**EngineSignature(spec).members, "i_config": In(config)}))
 
@@ -89,7 +99,7 @@ class CimEngine(Component):
         connect(m, tokens.o, macro.i_acts)
 
         config = self.i_config.payload
-        offset = Signal.like(tokens.offset)
+        names = ["offset", *filling(spec, shape)]
         entering = Signal(32)
         opens = Signal()
         m.d.comb += [
@@ -97,13 +107,14 @@ class CimEngine(Component):
             macro.i_config.payload.eq(config.item),
             self.i_config.ready.eq(macro.i_config.ready),
             opens.eq(self.i_config.valid & self.i_config.ready & (config.item.kind == Write.LAYER)),
-            tokens.offset.eq(offset),
             tokens.open.eq(entering != 0),
         ]
+        held = {n: Signal.like(getattr(tokens, n), name=n) for n in names}
+        m.d.comb += [getattr(tokens, n).eq(held[n]) for n in names]
         # Vectors whose offset is known: those of the next layer wait for its record.
         layer = data.View(shape.layer(), config.item.data[: shape.layer().size])
         with m.If(opens):
-            m.d.sync += [offset.eq(config.offset), entering.eq(layer.vectors)]
+            m.d.sync += [*(held[n].eq(config[n]) for n in names), entering.eq(layer.vectors)]
         with m.Elif(tokens.leaves):
             m.d.sync += entering.eq(entering - 1)
         self._collect(m, macro)

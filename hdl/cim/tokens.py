@@ -12,6 +12,15 @@ from hdl.engine.contract import acts_layout
 from models.machine_spec import MachineSpec
 
 
+def filling(spec: MachineSpec, shape: MacroShape) -> dict[str, int]:
+    """Bits of what macros that skip zeros must know of a layer; others nothing.
+
+    Of each ``period`` elements of K all but the first ``valid`` ones only fill up.
+    """
+    names = ("period", "valid") if shape.spec.zero_skip else ()
+    return dict.fromkeys(names, spec.depth.bit_length())
+
+
 class Tokens(Component):
     """Two K loops of all tokens: one comes in while the other one goes out, token by token.
 
@@ -23,6 +32,9 @@ class Tokens(Component):
     i : stream of :func:`~hdl.engine.contract.acts_layout`
     offset : in
         Joins every activation, which makes it unsigned.
+    period, valid : in
+        Where the macro skips zeros: of ``period`` elements only the first ``valid`` ones are
+        activations, the others become zeros. What memory holds there is of some layer before.
     open, leaves : in, out
         Whether another vector may leave; the last beat of one does.
     o : stream of :meth:`~hdl.cim.shape.MacroShape.acts`
@@ -34,6 +46,7 @@ class Tokens(Component):
             {
                 "i": In(stream.Signature(acts_layout(spec))),
                 "offset": In(signed(spec.act_width + 1)),
+                **{name: In(bits) for name, bits in filling(spec, shape).items()},
                 "open": In(1),
                 "leaves": Out(1),
                 "o": Out(stream.Signature(shape.acts())),
@@ -97,7 +110,31 @@ class Tokens(Component):
                 self.o.payload.release.eq(end_group & now.release),
             ]
         vector = reader.data.word_select(which, spec.act_width * spec.lanes)
+        used = self._used(m, walk, end, move) if self.shape.spec.zero_skip else None
         for lane in range(spec.lanes):
-            act = vector.word_select(lane, spec.act_width).as_signed()
-            m.d.comb += self.o.payload["values"][lane].eq(act + self.offset)
+            act = vector.word_select(lane, spec.act_width).as_signed() + self.offset
+            if used is not None:
+                act = Mux(used[lane], act, 0)
+            m.d.comb += self.o.payload["values"][lane].eq(act)
         return m
+
+    def _used(self, m: Module, walk: Signal, end: Signal, move: Signal) -> Signal:
+        """Lanes that hold an activation, with the beat that leaves."""
+        lanes = self.spec.lanes
+        left, valid = Signal.like(self.period), Signal.like(self.valid)
+        later = Signal()
+        used = Signal(lanes)
+        left_here, valid_here = Signal.like(left), Signal.like(valid)
+        m.d.comb += [
+            left_here.eq(Mux(later, left, self.period)),
+            valid_here.eq(Mux(later, valid, self.valid)),
+        ]
+        with m.If(walk):
+            m.d.sync += [
+                left.eq(left_here - lanes),
+                valid.eq(Mux(valid_here > lanes, valid_here - lanes, 0)),
+                later.eq(~end & (left_here != lanes)),
+            ]
+        with m.If(move):
+            m.d.sync += used.eq(Cat(valid_here > lane for lane in range(lanes)))
+        return used

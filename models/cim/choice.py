@@ -42,15 +42,7 @@ class MacroChoice:
     def __post_init__(self) -> None:
         if not 0 <= self.die < 1 << 31:
             raise ValueError(f"die must be 0 to 2**31 - 1, not {self.die}")
-        spec = self.spec
-        if spec.decomposition is Decomposition.POLARISED:
-            raise ValueError(
-                "macro of a machine must be native, differential or bit-serial, not polarised "
-                f"({self.preset})"
-            )
-        if spec.zero_skip:
-            raise ValueError(f"macro of a machine must not skip zeros, as {self.preset} does")
-        if not self.slices or self.columns % self.slices:
+        if not self.spec.slices or self.columns % self.slices:
             raise ValueError(
                 f"columns must be a multiple of {self.slices} slices, not {self.columns}"
             )
@@ -64,6 +56,15 @@ class MacroChoice:
     def rows(self) -> int:
         """Outputs at a time."""
         return self.columns // self.slices
+
+    @property
+    def paired(self) -> bool:
+        """Whether every tile of K meets two of weights (:func:`.decompose.paired_weights`)."""
+        return self.spec.decomposition is Decomposition.POLARISED
+
+    def tiles(self, k: int) -> int:
+        """Conversions of a column for an activation slice of ``k`` elements."""
+        return -(-k // self.spec.depth) * (1 + self.paired)
 
     def make_die(self) -> Die:
         """The die's tables."""

@@ -61,7 +61,7 @@ _FORMS = CimSpec(
     physics=replace(_MIM_65, comparator_noise_mv=1.0, parasitic_ff=20.0),
 )
 
-PRESETS: dict[str, CimSpec] = {
+_SYSTEMS: dict[str, CimSpec] = {
     "cap-ram": _CAP_RAM,
     "cap-ram:differential": replace(_CAP_RAM, decomposition=Decomposition.DIFFERENTIAL),
     "relu-macro": _RELU_MACRO,
@@ -75,6 +75,12 @@ PRESETS: dict[str, CimSpec] = {
     "forms": _FORMS,
     "forms:4": replace(_FORMS, rows=4),
     "forms:16": replace(_FORMS, rows=16),
+}
+
+PRESETS: dict[str, CimSpec] = _SYSTEMS | {
+    f"{name}:unskipped": replace(spec, zero_skip=False)
+    for name, spec in _SYSTEMS.items()
+    if spec.zero_skip
 }
 """Every preset by name; what follows a colon is its variant."""
 

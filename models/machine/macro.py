@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from models.cim.adc import Registers, Window
 from models.cim.choice import MacroChoice
-from models.cim.decompose import act_slices, weight_slices
+from models.cim.decompose import act_slices, paired_acts, paired_weights, weight_slices
 from models.cim.die import used_with
-from models.cim.layout import Layout, When
+from models.cim.layout import Layout, When, zero_code
 from models.cim.macro import compute
 from models.cim.noise import run_keys
 from models.program.descriptor import ProgramError
@@ -26,6 +26,8 @@ class Tile:
 
     registers: Registers
     window: Window
+    period: int
+    valid: int
     tokens: int
     first: int
     act_offset: int
@@ -53,6 +55,7 @@ class MacroState:
         self._values = np.zeros((spec.columns, spec.adc_bits + 1), dtype=np.int64)
         self._bow = np.zeros(1 << spec.adc_bits, dtype=np.int64)
         self._window: Window | None = None
+        self._period = self._valid = 0
 
     def load(self, data: NDArray[np.uint8]) -> None:
         """Take items.
@@ -75,7 +78,7 @@ class MacroState:
             case Item.BOW:
                 self._bow[item["index"]] = item["value"]
             case Item.WINDOW:
-                self._window = Window(step=item["step"], offset=item["offset"])
+                self._set_window(item)
             case Item.TILE:
                 if self._window is None:
                     raise ValueError("a tile must come behind a window")
@@ -89,12 +92,24 @@ class MacroState:
                     Tile(
                         registers=self._registers(),
                         window=self._window,
+                        period=self._period,
+                        valid=self._valid,
                         tokens=item["tokens"],
                         first=item["first"],
                         act_offset=item["act_offset"],
                         relu=bool(item["relu"]),
                     )
                 )
+
+    def _set_window(self, item: dict[str, int]) -> None:
+        window = Window(step=item["step"], offset=item["offset"])
+        if self.choice.spec.zero_skip:
+            zero = zero_code(self.choice.spec, window)
+            if item["zero"] != zero:
+                raise ValueError(f"zero of a window must be {zero}, not {item['zero']}")
+            if not 1 <= item["valid"] <= item["period"]:
+                raise ValueError(f"valid must be 1 to {item['period']}, not {item['valid']}")
+        self._window, self._period, self._valid = window, item["period"], item["valid"]
 
     def _registers(self) -> Registers:
         bits = self.choice.spec.adc_bits
@@ -117,8 +132,14 @@ class MacroState:
         if tile.tokens != len(acts):
             raise ProgramError(f"tile must be for {len(acts)} vectors, not {tile.tokens}")
         die = used_with(self.choice.make_die(), relu=tile.relu)
+        acts = acts + tile.act_offset
+        if die.spec.zero_skip:
+            acts = np.where(np.arange(acts.shape[1]) % tile.period < tile.valid, acts, 0)
+        if self.choice.paired:
+            acts = paired_acts(acts, die.spec.depth)
+            weights = paired_weights(weights, die.spec.depth)
         try:
-            digits, factors = act_slices(acts + tile.act_offset, die.spec)
+            digits, factors = act_slices(acts, die.spec)
             slices = weight_slices(weights, die.spec)
         except ValueError as error:
             raise ProgramError(str(error)) from None

@@ -25,7 +25,7 @@ class Item(IntEnum):
     BOW = 1
     """What is added to threshold ``index`` of all columns."""
     WINDOW = 2
-    """ADC step and offset of the tiles that follow."""
+    """ADC step and offset of the tiles that follow, and what skipping zeros needs to know."""
     TILE = 3
     """Opens the macro for the vectors that the next weight tile meets."""
 
@@ -35,7 +35,13 @@ KIND = Field(4)
 ITEMS: Mapping[Item, Mapping[str, Field]] = {
     Item.REGISTER: {"column": Field(12), "index": Field(12), "value": Field(32, True)},
     Item.BOW: {"column": Field(12), "index": Field(12), "value": Field(32, True)},
-    Item.WINDOW: {"step": Field(32), "offset": Field(32, True)},
+    Item.WINDOW: {
+        "step": Field(32),
+        "offset": Field(32, True),
+        "zero": Field(12, True),
+        "period": Field(14),
+        "valid": Field(14),
+    },
     Item.TILE: {
         "vectors": Field(20),
         "tokens": Field(20),
@@ -46,6 +52,10 @@ ITEMS: Mapping[Item, Mapping[str, Field]] = {
     },
 }
 """Fields by kind.
+
+Of a window, on macros that skip zeros (others: 0): the code that a skipped conversion stands for,
+``-offset // step``; of each ``period`` elements of K the first ``valid`` ones are activations, the
+others only fill up and count as zeros.
 
 Of a tile: vectors of activations, those that fill up the last beat included, and without them;
 number of a column's first conversion in it, and how much higher

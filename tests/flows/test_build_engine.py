@@ -13,6 +13,8 @@ from flows.cli import main
 from flows.errors import UserError
 from flows.execute import golden_run
 from flows.inputs import read_inputs
+from models.graph import run_graph
+from tests.flows.onnx_files import OnnxFile
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "fashion_mnist"
 CNN = str(EXAMPLES / "resnet_int8.onnx")
@@ -51,6 +53,27 @@ def test_folder(tmp_path: Path, capsys: Capture) -> None:
             load_built(output)
 
 
+@pytest.mark.parametrize("preset", ["forms", "forms:4", "forms:16", "pim-qat:native"])
+def test_beats_as_deep_as_a_tile(preset: str, tmp_path: Path) -> None:
+    """A network shallower than two of them; its program is the network on the macro's golden."""
+    file = OnnxFile(shape=(1, 3, 8, 8))
+    x = file.quantise(file.add("Conv", file.quantise("image"), file.weights((5, 3, 1, 1))))
+    network = file.save(tmp_path, file.quantise(file.add("Conv", x, file.weights((6, 5, 1, 1)))))
+    images = np.random.default_rng(4).normal(size=(6, 3, 8, 8)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", x=images)
+    engine = ["--engine", f"cim:{preset}", "--calibration", str(tmp_path / "x.npz")]
+    output = tmp_path / "out"
+    build = ["build", str(network), "--board", "arty-z7-20", *engine, "--recalibrate"]
+    assert main([*build, "-o", str(output)]) == 0
+    built = load_built(output)
+    codes = read_inputs(tmp_path / "x.npz", built.graph.tensors[built.graph.input]).codes
+    want = built.golden(codes)
+    assert (want != run_graph(built.graph, codes)).any(), "the die's errors must be there"
+    for index, image in enumerate(codes):
+        got, _ = golden_run(built.mapped, image, number=index)
+        assert np.array_equal(got, want[index])
+
+
 @pytest.mark.parametrize(
     ("more", "text"),
     [
@@ -62,10 +85,6 @@ def test_folder(tmp_path: Path, capsys: Capture) -> None:
         (
             ("--engine", "cim:nobody", "--calibration", SAMPLES),
             "--engine: preset must be one of cap-ram, ",
-        ),
-        (
-            ("--engine", "cim:forms", "--calibration", SAMPLES),
-            "--engine: macro of a machine must be native, differential or bit-serial",
         ),
         (
             ("--engine", "cim:cap-ram", "--calibration", SAMPLES, "--adc-bits", "11"),

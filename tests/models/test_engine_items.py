@@ -14,6 +14,7 @@ from models.program.descriptor import ProgramError
 from models.program.engine_items import ITEMS, Item, decode_items, encode_item
 
 CHOICE = MacroChoice(preset="pim-qat:native", columns=8, slices=2)
+SKIPPING = MacroChoice(preset="forms:4", columns=16, slices=4)
 
 
 def values(kind: Item) -> st.SearchStrategy[dict[str, int]]:
@@ -30,8 +31,8 @@ def test_round_trip(items: list[tuple[Item, dict[str, int]]]) -> None:
     assert list(decode_items(np.frombuffer(data, np.uint8))) == items
 
 
-def _state(*items: bytes) -> MacroState:
-    state = MacroState(choice=CHOICE, acc_width=24)
+def _state(*items: bytes, choice: MacroChoice = CHOICE) -> MacroState:
+    state = MacroState(choice=choice, acc_width=24)
     state.load(np.frombuffer(b"".join(items), np.uint8))
     return state
 
@@ -59,6 +60,22 @@ def test_refused_items(items: list[bytes], text: str) -> None:
         _state(*items)
 
 
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"zero": 0}, "zero of a window must be -2, not 0"),
+        ({"offset": -32 << 8, "zero": 32}, "code of zero must be -32 to 31, not 32"),
+        ({"period": 2}, "valid must be 1 to 2, not 3"),
+        ({"valid": 0}, "valid must be 1 to 4, not 0"),
+    ],
+)
+def test_refused_windows_where_zeros_are_skipped(changes: dict[str, int], text: str) -> None:
+    fields = {"step": 256, "offset": 512, "zero": -2, "period": 4, "valid": 3}
+    _state(encode_item(Item.WINDOW, **fields), choice=SKIPPING)
+    with pytest.raises(ProgramError, match=f"items of the macro must be its own: {text}"):
+        _state(encode_item(Item.WINDOW, **{**fields, **changes}), choice=SKIPPING)
+
+
 def test_refused_products() -> None:
     acts, weights = np.zeros((2, 16), np.int64), np.zeros((4, 16), np.int64)
     with pytest.raises(ProgramError, match="weight tile of a macro must have an item that opens"):
@@ -76,7 +93,7 @@ def test_refused_products() -> None:
         ({"columns": 7}, "columns must be a multiple of 2 slices, not 7"),
         ({"slices": 3, "columns": 9}, "slices must be 0 to 2, not 3"),
         ({"die": -1}, r"die must be 0 to 2\*\*31 - 1, not -1"),
-        ({"preset": "forms"}, "macro of a machine must be native, differential or bit-serial"),
+        ({"preset": "isaac"}, "preset must be one of cap-ram, .*, not 'isaac'"),
     ],
 )
 def test_refused_macros(changes: dict[str, object], text: str) -> None:
@@ -99,3 +116,9 @@ def test_refused_machines(changes: dict[str, object], text: str) -> None:
     shape = {"lanes": 4, "tokens": 1, "rows": 4, "vector_lanes": 2, "depth": 64, **changes}
     with pytest.raises(ValueError, match=text):
         MachineSpec(**shape, macro=CHOICE)
+
+
+def test_a_beat_is_a_polarised_fragment() -> None:
+    shape = {"lanes": 2, "tokens": 2, "rows": 4, "vector_lanes": 2, "depth": 64}
+    with pytest.raises(ValueError, match="lanes must be the polarised fragment's 4 rows, not 2"):
+        MachineSpec(**shape, macro=SKIPPING)

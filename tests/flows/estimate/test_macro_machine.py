@@ -49,6 +49,17 @@ def test_build_agrees_on_what_fits(
     )
 
 
+def test_skipped_zeros_are_not_estimated() -> None:
+    """Their cycles are in the images; the macro without skipping is the upper bound."""
+    with pytest.raises(UserError) as error:
+        estimate_macro(CNN, BOARD, "forms:4")
+    assert str(error.value) == (
+        "--engine must be one whose cycles do not depend on images, such as "
+        "cim:forms:4:unskipped (an upper bound), not cim:forms:4"
+    )
+    assert estimate_macro(CNN, BOARD, "forms:4:unskipped").cycles > 0
+
+
 def test_conversions_are_of_all_columns() -> None:
     found = estimate_macro(CNN, BOARD, "pim-qat", 5)
     assert (found.macro.preset, found.macro.adc_bits) == ("pim-qat", 5)

@@ -21,7 +21,7 @@ from models.cim.presets import find_preset
 CNN = str(Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist" / "resnet_int8.onnx")
 PIM = {"network": CNN, "engine": "cim:pim-qat:differential"}
 DIGITAL_ONLY = "must be of a digital machine, not of one around cim:pim-qat:differential"
-NOT_POLARISED = "macro of a machine must be native, differential or bit-serial, not polarised"
+STEADY = "engine must be one whose cycles do not depend on images"
 Capture = pytest.CaptureFixture[str]
 
 
@@ -55,7 +55,7 @@ def test_figures_are_those_of_estimate(engine: str, bits: int | None, capsys: Ca
         ),
         (
             {**PIM, "engine": "cim:forms"},
-            f"engine: {NOT_POLARISED} (forms)",
+            f"{STEADY}, such as cim:forms:unskipped (an upper bound), not cim:forms",
         ),
         ({**PIM, "adc_bits": 11}, "engine: ADC bits must be 1 to 10, not 11"),
         ({**PIM, "lanes": 8}, f"lanes {DIGITAL_ONLY}"),

@@ -13,7 +13,7 @@ from hdl.cim.records import Records, pack
 from hdl.cim.shape import MacroShape
 from hdl.engine.contract import accs_layout, acts_layout, weights_layout
 from models.cim.adc import full_range, registers
-from models.cim.decompose import weight_slices
+from models.cim.decompose import paired_acts, paired_weights, weight_slices
 from models.cim.die import make_die
 from models.cim.layout import When
 from models.cim.macro import dot_product
@@ -48,6 +48,26 @@ CASES = {
             tiles=3,
         ),
         4,
+    ),
+    "polarised": (
+        replace(SMALL, depth=20),
+        MacroShape(
+            spec=CimSpec(
+                rows=4,
+                columns=8,
+                weight_bits=4,
+                cell_bits=2,
+                act_bits=5,
+                adc_bits=4,
+                decomposition=Decomposition.POLARISED,
+                zero_skip=True,
+            ),
+            lanes=4,
+            tiles=10,
+            banks=2,
+            paired=True,
+        ),
+        2,
     ),
     "native": (
         replace(SMALL, depth=24),
@@ -97,16 +117,26 @@ def test_layers(name: str, simulators: Path, tmp_path: Path) -> None:
         weights: list[int] = []
         acts: list[int] = []
         want: list[list[int] | None] = []
-        k_tiles = -(-k // cim.depth)
+        times = 1 + shape.paired
+        k_tiles = times * -(-k // cim.depth)
+        # What fills up counts as zero where zeros are skipped: memory holds anything there.
+        period = spec.lanes * int(rng.choice([n for n in range(1, beats + 1) if beats % n == 0]))
+        valid = int(rng.integers(1, period + 1))
+        used = np.arange(k) % period < valid if cim.zero_skip else np.ones(k, bool)
+        seen = np.where(used, x + offset, 0)
+        seen = paired_acts(seen, cim.depth) if shape.paired else seen
         for tile in range(tiles):
             w = rng.integers(1 - top, top, (spec.rows, k))
+            w[:, rng.random(k) < 0.2] = 0
             w[0, 0] = -top if cim.decomposition is Decomposition.BIT_SERIAL else top - 1
-            assert len(weight_slices(w, cim).factors) == slices
+            both = paired_weights(w, cim.depth) if shape.paired else w
+            assert len(weight_slices(both, cim).factors) == slices
             when = When(tokens=tokens, run=run, first=first)
             record = records.layer(
                 window, when, vectors=len(x), slices=slices, outputs=spec.rows, tile=tile * k_tiles
             )
-            config.append(pack(config_of, item=record, offset=offset))
+            filling = {"period": period, "valid": valid} if cim.zero_skip else {}
+            config.append(pack(config_of, item=record, offset=offset, **filling))
             places = [(r, e) for r in range(spec.rows) for e in range(beats)]
             rng.shuffle(places)
             for index, (r, e) in enumerate(places):
@@ -115,7 +145,7 @@ def test_layers(name: str, simulators: Path, tmp_path: Path) -> None:
                 item = {"row": r, "entry": e, "values": values, "last": last}
                 weights.append(bits(weights_layout(spec), item))
             at = replace(when, first=first + tile * k_tiles * tokens * cim.act_slices)
-            golden = dot_product(x[:tokens] + offset, w, die=die, window=window, when=at).values
+            golden = dot_product(seen[:tokens], both, die=die, window=window, when=at).values
             for group in range(groups):
                 vectors = x[group * spec.tokens : (group + 1) * spec.tokens]
                 for e in range(beats):
@@ -153,7 +183,12 @@ def test_errors() -> None:
         CimEngine(machine, shape, slices=5)
     with pytest.raises(ValueError, match="lanes must be the machine's 4, not 8"):
         CimEngine(machine, replace(shape, lanes=8))
-    with pytest.raises(ValueError, match="decomposition must be .* not polarised"):
-        CimEngine(machine, MacroShape(spec=find_preset("forms"), lanes=4))
+    forms = MacroShape(spec=find_preset("forms"), lanes=4, tiles=12, paired=True)
+    with pytest.raises(ValueError, match="lanes must be the polarised fragment's 8 rows, not 4"):
+        CimEngine(machine, forms)
+    with pytest.raises(ValueError, match="polarised macro of an engine must be paired, not single"):
+        CimEngine(machine, replace(forms, paired=False))
+    with pytest.raises(ValueError, match="paired macro must be polarised, not bit-serial"):
+        CimEngine(machine, replace(shape, tiles=6, paired=True))
     with pytest.raises(ValueError, match="machine must be without row classes"):
         CimEngine(MIXED, shape)
