@@ -25,6 +25,9 @@ from models.rescale import Integers
 CHUNK = 50
 """Images of a piece of work: what an interruption loses at most."""
 
+Case = tuple[int, float, str]
+"""Bits, noise and step rule."""
+
 VERSION = 2
 """Of what a result means; results of another one are computed again."""
 
@@ -45,6 +48,8 @@ class Sweep:
         Calibration images.
     bits, dies : sequence of int
     rules : sequence of str
+    noise : sequence of float
+        Multiples of the spec's noise.
     static, dynamic, calibrated, recalibrate, keep_ends : bool
         As of :func:`flows.cim.network.prepare`.
     """
@@ -59,6 +64,7 @@ class Sweep:
     bits: Sequence[int]
     dies: Sequence[int]
     rules: Sequence[str]
+    noise: Sequence[float] = (1.0,)
     static: bool = True
     dynamic: bool = True
     calibrated: bool = True
@@ -98,10 +104,10 @@ def measure(
     workers: Workers[Piece, Piecework],
     progress: Callable[[str, int, int], None],
 ) -> list[dict[str, Any]]:
-    """Accuracy of every combination, percent: one entry for each bits and rule.
+    """Accuracy of every combination, percent: one entry for each bits, noise and rule.
 
-    Each has ``bits``, ``rule``, ``dies`` (percent by die), ``mean`` and ``spread`` (standard
-    deviation, 0 of one die).
+    Each has ``bits``, ``noise``, ``rule``, ``dies`` (percent by die), ``mean`` and ``spread``
+    (standard deviation, 0 of one die).
 
     Parameters
     ----------
@@ -114,49 +120,49 @@ def measure(
     """
     starts = range(0, len(sweep.images), CHUNK)
     images = [[start, _images(sweep, slice(start, start + CHUNK))] for start in starts]
-    keys: dict[tuple[int, str, int], list[dict[str, Any]]] = {}
+    cases = [(bits, noise, rule) for bits in sweep.bits for noise in sweep.noise
+             for rule in sweep.rules]  # fmt: skip
+    keys: dict[Case, dict[int, list[dict[str, Any]]]] = {}
     missing: list[dict[str, Any]] = []
     pieces: list[Piece] = []
-    for bits in sweep.bits:
+    for bits, noise, rule in cases:
         try:
-            spec = replace(sweep.spec, adc_bits=bits)
+            physics = sweep.spec.physics.with_noise(noise)
+            spec = replace(sweep.spec, adc_bits=bits, physics=physics)
         except ValueError as error:
             raise UserError(str(error)) from None
-        for rule in sweep.rules:
-            windows: dict[str, Window] = {}
-            for die in sweep.dies:
-                mine = keys[bits, rule, die] = _keys(sweep, spec, rule, die, images)
-                left = [key for key in mine if store.get(key) is None]
-                if not left:
-                    continue
-                windows = windows or _windows(sweep, spec, rule)
-                pieces += _pieces(sweep, spec, rule, die, windows, left, len(missing))
-                missing += left
-    total = len(keys) * len(sweep.images)
+        windows: dict[str, Window] = {}
+        keys[bits, noise, rule] = {}
+        for die in sweep.dies:
+            mine = keys[bits, noise, rule][die] = _keys(sweep, spec, rule, die, images)
+            left = [key for key in mine if store.get(key) is None]
+            if not left:
+                continue
+            windows = windows or _windows(sweep, spec, rule)
+            pieces += _pieces(sweep, spec, rule, die, windows, left, len(missing))
+            missing += left
+    total = len(cases) * len(sweep.dies) * len(sweep.images)
     done = total - sum(len(piece.labels) for piece in pieces)
     progress("images", done, total)
     for number, right in workers.run(pieces):
         store.put(missing[number], right)
         done += len(pieces[number].labels)
         progress("images", done, total)
-    return [_entry(sweep, store, bits, rule, keys) for bits in sweep.bits for rule in sweep.rules]
+    return [_entry(sweep, store, case, keys[case]) for case in cases]
 
 
 def _entry(
-    sweep: Sweep,
-    store: Store,
-    bits: int,
-    rule: str,
-    keys: Mapping[tuple[int, str, int], list[dict[str, Any]]],
+    sweep: Sweep, store: Store, case: Case, keys: Mapping[int, list[dict[str, Any]]]
 ) -> dict[str, Any]:
     total = len(sweep.images)
-    right = {die: sum(store.get(key) for key in keys[bits, rule, die]) for die in sweep.dies}
+    right = {die: sum(store.get(key) for key in mine) for die, mine in keys.items()}
     dies = {die: 100 * count / total for die, count in right.items()}
     values = list(dies.values())
     return {
         "preset": sweep.preset,
-        "bits": bits,
-        "rule": rule,
+        "bits": case[0],
+        "noise": case[1],
+        "rule": case[2],
         "images": total,
         "dies": dies,
         "mean": float(np.mean(values)),

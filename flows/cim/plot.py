@@ -60,18 +60,19 @@ def plot_die(found: Characteristic, path: Path, title: str) -> None:
 
 
 def plot_accuracy(found: Sequence[dict[str, Any]], exact: float, path: Path, title: str) -> None:
-    """Accuracy against converter bits, a line for each step rule, bars from die to die."""
+    """Accuracy against converter bits, a line for each step rule and noise, bars over dies."""
     require()
     figure, ((axis,),) = _figure(1, 1)
-    for rule in dict.fromkeys(entry["rule"] for entry in found):
-        mine = [entry for entry in found if entry["rule"] == rule]
+    several = len({entry["noise"] for entry in found}) > 1
+    for rule, noise in dict.fromkeys((entry["rule"], entry["noise"]) for entry in found):
+        mine = [entry for entry in found if (entry["rule"], entry["noise"]) == (rule, noise)]
         axis.errorbar(
             [entry["bits"] for entry in mine],
             [entry["mean"] for entry in mine],
             yerr=[entry["spread"] for entry in mine],
             marker="o",
             capsize=3,
-            label=f"{rule} step",
+            label=f"{rule} step" + (f", noise x {noise:g}" if several else ""),
         )
     axis.axhline(exact, linestyle="--", color="black", label="exact products")
     axis.legend()

@@ -37,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of full, unit, calibrated; separated by commas (default full,calibrated)",
     )
     two.add_argument(
+        "--noise",
+        metavar="FACTORS",
+        help="times the preset's noise, such as 0,0.5,1,2 (default 1)",
+    )
+    two.add_argument(
         "--store", type=path, metavar="FILE", help="results so far: a run continues from it"
     )
     two.add_argument(

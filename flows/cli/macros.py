@@ -74,11 +74,12 @@ def _accuracy(options: argparse.Namespace) -> tuple[Any, int]:
 
         plot_accuracy(found, exact, options.plot, f"{options.network.stem} on {options.preset}")
     if not options.json:
-        head = ["ADC bits", "step", "mean %", "spread", "dies"]
+        head = ["ADC bits", "noise", "step", "mean %", "spread", "dies"]
         rows = [
-            [e["bits"], e["rule"], f"{e['mean']:.2f}", f"{e['spread']:.2f}", len(e["dies"])]
+            [e["bits"], f"{e['noise']:g}", e["rule"], f"{e['mean']:.2f}", f"{e['spread']:.2f}",
+             len(e["dies"])]
             for e in found
-        ]
+        ]  # fmt: skip
         print(table(head, rows))
         print(f"{len(sweep.images)} images; exact products: {exact:.2f} %")
     facts = {"network": str(options.network), "preset": options.preset, "exact": exact}
@@ -164,6 +165,7 @@ def _sweep(options: argparse.Namespace) -> Sweep:
         bits=bits,
         dies=range(options.dies),
         rules=rules,
+        noise=_noise(options),
         static=not options.no_static,
         dynamic=not options.no_noise,
         calibrated=not options.no_calibration,
@@ -180,6 +182,17 @@ def _spec(options: argparse.Namespace, adc_bits: int | None) -> CimSpec:
         return find_preset(options.preset, **changes)
     except ValueError as error:
         raise UserError(str(error)) from None
+
+
+def _noise(options: argparse.Namespace) -> list[float]:
+    """``0,0.5,1``."""
+    if options.no_noise and options.noise is not None:
+        raise UserError("--noise must not come with --no-noise: it is --noise 0")
+    text = "1" if options.noise is None else options.noise
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise UserError(f"--noise must be numbers such as 0,0.5,1, not {text!r}") from None
 
 
 def _range(text: str) -> list[int]:

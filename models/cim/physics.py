@@ -9,7 +9,7 @@ comparators: 0.2 to 0.4 count rms at 256 rows is usual in such macros.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,6 +96,22 @@ class Physics:
         """Relative standard deviation of a capacitor of ``cap_ff`` fF (Pelgrom's area law)."""
         side = math.sqrt(cap_ff / self.density_ff_um2)
         return self.mismatch_percent_um / 100 / side
+
+    def with_noise(self, factor: float) -> Physics:
+        """The same with so many times the noise, of comparators and kT/C.
+
+        Raises
+        ------
+        ValueError
+            If the factor is negative.
+        """
+        if not (math.isfinite(factor) and factor >= 0):
+            raise ValueError(f"noise must be at least 0 times the preset's, not {factor:g}")
+        return replace(
+            self,
+            comparator_noise_mv=self.comparator_noise_mv * factor,
+            temperature_k=self.temperature_k * factor**2,
+        )
 
     @property
     def unit_sigma(self) -> float:

@@ -67,6 +67,22 @@ def test_accuracy_prints_a_table(inputs, tmp_path, capsys) -> None:
     assert "2 images; exact products:" in out
 
 
+def test_accuracy_by_noise(inputs, tmp_path, capsys) -> None:
+    """Without noise as with none of it; much of it leaves nothing of the network."""
+    more = ("--adc-bits", "8", "--rule", "calibrated", "--json")
+    plot = ("--plot", str(tmp_path / "a.png"))
+    assert _accuracy(inputs, tmp_path, *more, *plot, "--noise", "0,1,1000") == 0
+    by_noise = {e["noise"]: e["mean"] for e in json.loads(capsys.readouterr().out)["results"]}
+    assert list(by_noise) == [0, 1, 1000]
+    results = {}
+    for name in ((), ("--no-noise",)):
+        assert _accuracy(inputs, tmp_path, *more, *name) == 0
+        results[name] = json.loads(capsys.readouterr().out)["results"][0]["mean"]
+    assert by_noise[1] == results[()]
+    assert by_noise[0] == results["--no-noise",] == 100
+    assert by_noise[1000] < 70
+
+
 def test_characterise(tmp_path, capsys) -> None:
     done = main(
         ["cim", "characterise", "cap-ram", "--die", "7", "--samples", "5000",
@@ -100,6 +116,9 @@ def test_layers(inputs, capsys) -> None:
         (["--group", "577"], "group must be at most the array's 576 units deep, not 577"),
         (["--dac-bits", "9"], "DAC bits must be 1 to 8, not 9"),
         (["--rule", "best"], "--rule must be of full, unit, calibrated, not 'best'"),
+        (["--noise=-1"], "noise must be at least 0 times the preset's, not -1"),
+        (["--noise", "much"], "--noise must be numbers such as 0,0.5,1, not 'much'"),
+        (["--noise", "1", "--no-noise"], "--noise must not come with --no-noise: it is --noise 0"),
         (["--jobs", "-1"], "--jobs must be at least 0, not -1"),
         (["--dies", "0"], "--dies must be at least 1, not 0"),
         (["--count", "99"], "count must be at most 6"),
