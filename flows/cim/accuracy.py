@@ -116,7 +116,7 @@ def measure(
     Raises
     ------
     UserError
-        If the preset cannot have so many bits.
+        If the preset cannot have so many bits, or noise is less than none.
     """
     starts = range(0, len(sweep.images), CHUNK)
     images = [[start, _images(sweep, slice(start, start + CHUNK))] for start in starts]
@@ -125,21 +125,23 @@ def measure(
     keys: dict[Case, dict[int, list[dict[str, Any]]]] = {}
     missing: list[dict[str, Any]] = []
     pieces: list[Piece] = []
+    windows: dict[tuple[int, str], dict[str, Window]] = {}
     for bits, noise, rule in cases:
         try:
             physics = sweep.spec.physics.with_noise(noise)
             spec = replace(sweep.spec, adc_bits=bits, physics=physics)
         except ValueError as error:
             raise UserError(str(error)) from None
-        windows: dict[str, Window] = {}
         keys[bits, noise, rule] = {}
         for die in sweep.dies:
             mine = keys[bits, noise, rule][die] = _keys(sweep, spec, rule, die, images)
             left = [key for key in mine if store.get(key) is None]
             if not left:
                 continue
-            windows = windows or _windows(sweep, spec, rule)
-            pieces += _pieces(sweep, spec, rule, die, windows, left, len(missing))
+            if (bits, rule) not in windows:
+                windows[bits, rule] = _windows(sweep, spec, rule)
+            found = windows[bits, rule]
+            pieces += _pieces(sweep, spec, rule, die, found, left, len(missing))
             missing += left
     total = len(cases) * len(sweep.dies) * len(sweep.images)
     done = total - sum(len(piece.labels) for piece in pieces)
@@ -235,7 +237,7 @@ def _pieces(
 
 
 def _windows(sweep: Sweep, spec: CimSpec, rule: str) -> dict[str, Window]:
-    """Of every layer; they do not depend on the die."""
+    """Of every layer; they depend neither on the die nor on noise."""
     layers = {
         node.name: make_layer(node.name, node.operator, spec)
         for node in sweep.graph.nodes

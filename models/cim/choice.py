@@ -42,10 +42,10 @@ class MacroChoice:
     def __post_init__(self) -> None:
         if not 0 <= self.die < 1 << 31:
             raise ValueError(f"die must be 0 to 2**31 - 1, not {self.die}")
-        if not self.spec.slices or self.columns % self.slices:
-            raise ValueError(
-                f"columns must be a multiple of {self.slices} slices, not {self.columns}"
-            )
+        # Refuses what is no macro at all.
+        slices = self.spec.slices
+        if not slices or self.columns % slices:
+            raise ValueError(f"columns must be a multiple of {slices} slices, not {self.columns}")
 
     @property
     def spec(self) -> CimSpec:

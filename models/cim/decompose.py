@@ -117,9 +117,8 @@ def paired_weights(weights: ArrayLike, depth: int) -> Integers:
     -------
     int64 [out, 2 * tiles * depth], zeros where the last tile is filled up.
     """
-    tiles = _tiles(np.asarray(weights, dtype=np.int64), depth)
-    both: Integers = np.stack([np.maximum(tiles, 0), np.minimum(tiles, 0)], axis=2)
-    return both.reshape(len(tiles), -1)
+    both: Integers = np.stack([_tiles(part, depth) for part in polarise(weights)], axis=2)
+    return both.reshape(len(both), -1)
 
 
 def paired_acts(acts: NDArray[Whole], depth: int) -> NDArray[Whole]:

@@ -15,7 +15,7 @@ from models.cim.compiled import WORTH, available
 from models.cim.die import Die
 from models.cim.layout import DECODE_BITS, Layout, Product, When
 from models.cim.noise import shared_words
-from models.cim.tile import CompiledTile, Converters, Tile
+from models.cim.tile import CompiledTile, Searches, Tile
 from models.rescale import Integers
 
 _BLOCK = 1 << 17
@@ -137,13 +137,13 @@ def _unpack(counts: Floats, together: int, shift: int) -> Floats:
 def _general(layout: Layout, *, compiled: bool) -> Integers:
     spec, die = layout.spec, layout.die
     total = np.zeros((layout.outputs, layout.rows), dtype=np.int64)
-    converters = Converters(layout)
+    searches = Searches(layout)
     make_tile = CompiledTile if compiled else Tile
     for out in range(0, layout.outputs, layout.outputs_at_once):
         part = slice(out, min(out + layout.outputs_at_once, layout.outputs))
         for tile in range(layout.tiles):
             number = out // layout.outputs_at_once * layout.tiles + tile
-            block = make_tile(layout, tile, part, converters)
+            block = make_tile(layout, tile, part, searches)
             order, left = None, [layout.rows] * len(layout.act_factors)
             if spec.zero_skip:
                 order, left = _by_length(layout, tile)

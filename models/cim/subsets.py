@@ -3,8 +3,8 @@
 Activations enter by few bits. So elements are cut into groups with :data:`INDEX_BITS` bits of a
 slice; a table holds for every value of these bits what they add to each column, and a sum is one
 row of a table for each group: the method of the Four Russians (Arlazarov, Dinic, Kronrod,
-Faradzev 1970). One addition then stands for four multiplications of a bit. Sums that fit are of
-16 bits, and wrap on their way.
+Faradzev 1970). One addition then stands for up to six multiplications of a bit. Sums that fit
+are of 16 bits, and wrap on their way.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ LARGEST_DAC = 4
 """Bits at a time up to which tables are faster than a product."""
 
 INDEX_BITS = 6
+"""Of a table at most: larger ones leave the caches."""
 _WIDTH = 128
 """Columns of a block: as many as have tables of some groups in the nearest cache."""
 _TOGETHER = 4

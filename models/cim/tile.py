@@ -16,20 +16,20 @@ from models.cim.search import ENTRIES, Search
 from models.cim.subsets import LARGEST_DAC, SubsetSums
 from models.rescale import Integers
 
-__all__ = ["CompiledTile", "Converters", "Tile"]
+__all__ = ["CompiledTile", "Searches", "Tile"]
 
 Digits = NDArray[np.uint8]
 
 
-class Converters:
-    """A converter for each number of outputs at once (a layer has two of them at most).
+class Searches:
+    """Converters' tables for each number of outputs at once (a layer has two of them at most).
 
     Columns are slice by slice, in each output by output: a sum over slices is then a product.
     """
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._searches: dict[tuple[int, int], Search] = {}
+        self._made: dict[tuple[int, int], Search] = {}
         spec, die = layout.spec, layout.die
         drive = (1 << spec.dac_bits) - 1
         self._high = int(die.caps.sum((0, 2)).max()) * drive
@@ -38,16 +38,16 @@ class Converters:
             self._high += int(max(layout.bias.max(), 0))
             self._low += int(min(layout.bias.min(), 0))
 
-    def search(self, outputs: int, entries: int) -> Search:
+    def of(self, outputs: int, entries: int) -> Search:
         """Tables of so many outputs' columns, of so many entries at most."""
-        if (outputs, entries) not in self._searches:
+        if (outputs, entries) not in self._made:
             planes = len(self._layout.slices.factors)
             order = np.arange(outputs * planes).reshape(outputs, planes).T.ravel()
             thresholds = self._layout.registers.thresholds[order]
-            self._searches[outputs, entries] = Search(
+            self._made[outputs, entries] = Search(
                 self._layout.die, thresholds, self._low, self._high, entries
             )
-        return self._searches[outputs, entries]
+        return self._made[outputs, entries]
 
 
 class Tile:
@@ -64,7 +64,7 @@ class Tile:
     entries = ENTRIES
     """Of a converter's tables."""
 
-    def __init__(self, layout: Layout, tile: int, part: slice, converters: Converters) -> None:
+    def __init__(self, layout: Layout, tile: int, part: slice, searches: Searches) -> None:
         self._layout = layout
         die, factors = layout.die, layout.slices.factors
         digits, columns = layout.tile_digits(tile, part)
@@ -78,7 +78,7 @@ class Tile:
             self._signs = layout.slices.signs[part, tile, None]
         self._bias = None if layout.bias is None else layout.bias[part].astype(np.int32)
         self.rows = max(1, self.conversions // len(columns))
-        search = converters.search(self._outputs, self.entries)
+        search = searches.of(self._outputs, self.entries)
         self._make(cell_sums(digits[order], die, self._columns), search)
 
     def _make(self, cells: NDArray[np.int32], search: Search) -> None:
