@@ -15,6 +15,7 @@ from models.cim.compiled import WORTH, available
 from models.cim.die import Die
 from models.cim.layout import DECODE_BITS, Layout, Product, When
 from models.cim.noise import shared_words
+from models.cim.patterns import pattern_sums, suits
 from models.cim.tile import CompiledTile, Searches, Tile
 from models.rescale import Integers
 
@@ -44,6 +45,8 @@ def fast_product(
     # what follows; otherwise every block of a product begins with page faults, half its time.
     np.empty(_KEPT, dtype=np.uint8)
     compiled = decode is None and _conversions(layout) >= WORTH and available()
+    if compiled and suits(layout):
+        return Product(values=layout.finish(pattern_sums(layout)), conversions=layout.count)
     arithmetic = None
     if not compiled and die.ideal and decode is None and bias is None and not die.spec.zero_skip:
         arithmetic = _ideal_codes(layout)
