@@ -125,7 +125,7 @@ def measure(
     keys: dict[Case, dict[int, list[dict[str, Any]]]] = {}
     missing: list[dict[str, Any]] = []
     pieces: list[Piece] = []
-    windows: dict[tuple[int, str], dict[str, Window]] = {}
+    windows: dict[Case, dict[str, Window]] = {}
     for bits, noise, rule in cases:
         try:
             physics = sweep.spec.physics.with_noise(noise)
@@ -138,10 +138,11 @@ def measure(
             left = [key for key in mine if store.get(key) is None]
             if not left:
                 continue
-            if (bits, rule) not in windows:
-                windows[bits, rule] = _windows(sweep, spec, rule)
-            found = windows[bits, rule]
-            pieces += _pieces(sweep, spec, rule, die, found, left, len(missing))
+            # Only one rule asks for noise.
+            use = bits, noise if rule == "snr" else 1.0, rule
+            if use not in windows:
+                windows[use] = _windows(sweep, spec, rule)
+            pieces += _pieces(sweep, spec, rule, die, windows[use], left, len(missing))
             missing += left
     total = len(cases) * len(sweep.dies) * len(sweep.images)
     done = total - sum(len(piece.labels) for piece in pieces)
@@ -237,13 +238,13 @@ def _pieces(
 
 
 def _windows(sweep: Sweep, spec: CimSpec, rule: str) -> dict[str, Window]:
-    """Of every layer; they depend neither on the die nor on noise."""
+    """Of every layer; they do not depend on the die."""
     layers = {
         node.name: make_layer(node.name, node.operator, spec)
         for node in sweep.graph.nodes
         if isinstance(node.operator, Convolution)
     }
-    return find_windows(sweep.graph, layers, sweep.seen, rule)
+    return find_windows(sweep.graph, layers, sweep.seen, rule, dynamic=sweep.dynamic)
 
 
 def _images(sweep: Sweep, part: slice) -> str:

@@ -131,7 +131,7 @@ def prepare(
         assert isinstance(node.operator, Convolution)
         walked = (walks or {}).get(node.name, COMPACT)
         layers[node.name] = make_layer(node.name, node.operator, spec, walked)
-    found = windows or find_windows(graph, layers, images, rule)
+    found = windows or find_windows(graph, layers, images, rule, dynamic=dynamic)
     chosen = make_die(spec, die, static=static, dynamic=dynamic)
     trims: dict[str, Trim] = {}
     if calibrated and chosen.static:
@@ -151,7 +151,12 @@ def prepare(
 
 
 def find_windows(
-    graph: IntegerGraph, layers: dict[str, Layer], images: Integers, rule: str
+    graph: IntegerGraph,
+    layers: dict[str, Layer],
+    images: Integers,
+    rule: str,
+    *,
+    dynamic: bool = True,
 ) -> dict[str, Window]:
     """The window of every layer, from what it sees in an exact run."""
     found: dict[str, Window] = {}
@@ -163,7 +168,7 @@ def find_windows(
         if layer is not None:
             acts, _ = layer.activations(x if x.ndim == 4 else x[:, None])
             rows = random.permutation(len(acts))[:_SEEN_ROWS]
-            found[node.name] = choose_window(layer, acts[rows], rule)
+            found[node.name] = choose_window(layer, acts[rows], rule, dynamic=dynamic)
         return run_operator(node.operator, x), 0
 
     walk(graph, images, look)

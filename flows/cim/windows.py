@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import math
+from functools import cache
+from statistics import NormalDist
+
 import numpy as np
 from numpy.typing import NDArray
 
 from flows.cim.layers import Layer, Patches
 from models.cim.adc import Window, full_range
 from models.cim.decompose import act_slices, weight_slices
+from models.cim.die import noise_sigmas
 from models.cim.spec import CimSpec
 
-RULES = ("full", "unit", "calibrated")
-"""Every sum covered; one count a step; the best signal-to-noise ratio on calibration images."""
+RULES = ("full", "unit", "calibrated", "snr")
+"""Every sum covered; one count a step; the least error of rounding and clipping on calibration
+images; the least error of these and of noise."""
+
+NOISE_SHARE = 0.1
+"""What noise counts beside an error that is the same each time: it averages out over positions and
+channels of what follows, the other does not. Measured, not derived: docs/systems/README.md."""
 
 _OFFSETS = 5
+_FAR = 4.0
+"""Standard deviations of noise up to which a code is looked at."""
+_FINE = 8
+"""Parts of the noise: finer steps are not tried, closer sums are taken for one."""
 
 
-def choose_window(layer: Layer, seen: Patches, rule: str) -> Window:
+def choose_window(layer: Layer, seen: Patches, rule: str, *, dynamic: bool = True) -> Window:
     """The window of a layer.
 
     Parameters
@@ -25,6 +39,8 @@ def choose_window(layer: Layer, seen: Patches, rule: str) -> Window:
         Activations of calibration images.
     rule : str of :data:`RULES`
         ``unit`` also searches the offset.
+    dynamic : bool
+        Whether conversions have noise; only ``snr`` asks.
 
     Raises
     ------
@@ -38,6 +54,7 @@ def choose_window(layer: Layer, seen: Patches, rule: str) -> Window:
     if rule == "full":
         return whole
     values, weights = histogram(layer, seen)
+    noise = math.hypot(*noise_sigmas(spec)) if rule == "snr" and dynamic else 0.0
     one = 1 << spec.fraction
     if rule == "unit":
         steps = [one]
@@ -46,10 +63,14 @@ def choose_window(layer: Layer, seen: Patches, rule: str) -> Window:
         small = [one * n for n in (1, 2, 3, 4, 6, 8) if n == 1 or one * n < whole.step]
         geometric = [int(whole.step * 2.0 ** (-i / 3)) for i in range(36)]
         steps = [*small, whole.step, *(s for s in geometric if s >= one)]
+    if noise:
+        # Much finer steps than the noise tell no more, and take long to look at.
+        steps = [s for s in steps if s >= noise * one / _FINE] or [max(steps)]
+        values, weights = _coarser(values, weights, noise / _FINE)
     best: tuple[float, Window] | None = None
     for step in steps:
         for window in _windows(spec, step, values, weights):
-            error = expected_error(spec, window, values, weights)
+            error = expected_error(spec, window, values, weights, noise)
             if best is None or error < best[0]:
                 best = error, window
     assert best is not None
@@ -90,14 +111,56 @@ def expected_error(
     window: Window,
     values: NDArray[np.float64],
     weights: NDArray[np.float64],
+    noise: float = 0.0,
 ) -> float:
-    """Weighted mean square error of ideal conversions of a histogram, counts squared."""
+    """Weighted mean square error of conversions of a histogram, counts squared.
+
+    Converters have no errors of their own. With ``noise`` (standard deviation, counts) a sum is
+    converted as if it were seen once with noise, not afresh for each decision, and the variance
+    of its code counts :data:`NOISE_SHARE`.
+    """
     one = 1 << spec.fraction
     sums = values * one
-    codes = np.floor((sums - window.offset + window.step // 2) / window.step)
-    codes = np.clip(codes, 0, (1 << spec.adc_bits) - 1)
-    error = (window.offset + codes * window.step - sums) / one
-    return float((weights * error**2).sum() / weights.sum())
+    nearest = np.floor((sums - window.offset + window.step // 2) / window.step)
+    lowest, highest = 0, (1 << spec.adc_bits) - 1
+    if spec.relu:
+        lowest = 1 << spec.adc_bits - 1
+    if not noise:
+        shares, codes = np.ones(1), nearest[:, None]
+    else:
+        sigma = noise * one
+        reach = math.ceil(_FAR * sigma / window.step)
+        codes = nearest[:, None] + np.arange(-reach, reach + 1)
+        limits = window.offset - window.step // 2 + codes[:, 1:] * window.step
+        passed = _normal((sums[:, None] - limits) / sigma)
+        ends = np.ones((len(sums), 1))
+        shares = -np.diff(passed, axis=1, prepend=ends, append=0 * ends)
+    seen = window.offset + np.clip(codes, lowest, highest) * window.step
+    error = (seen - sums[:, None]) / one
+    mean = (error * shares).sum(1)
+    spread = (error**2 * shares).sum(1) - mean**2
+    return float((weights * (mean**2 + NOISE_SHARE * spread)).sum() / weights.sum())
+
+
+@cache
+def _normal_table() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    at = np.linspace(-_FAR - 1, _FAR + 1, 1025)
+    return at, np.array([NormalDist().cdf(float(z)) for z in at])
+
+
+def _normal(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distribution function of the normal distribution, to four digits."""
+    return np.interp(z, *_normal_table())
+
+
+def _coarser(
+    values: NDArray[np.float64], weights: NDArray[np.float64], width: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A histogram whose sums are multiples of so many counts, and whole."""
+    if width <= 1:
+        return values, weights
+    found, place = np.unique(np.rint(np.rint(values / width) * width), return_inverse=True)
+    return found, np.bincount(place, weights).astype(np.float64)
 
 
 def _windows(

@@ -33,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     macro.add_argument("--die", type=int, default=0, metavar="N", help="seed (default 0)")
     macro.add_argument("--adc-bits", type=int, default=0, metavar="BITS", help="default: preset's")
-    macro.add_argument("--rule", default="calibrated", help="full, unit or calibrated (default)")
+    macro.add_argument(
+        "--rule", default="calibrated", help="full, unit, calibrated (default) or snr"
+    )
     for name, text in (
         ("--no-static", "a die without errors of its own"),
         ("--no-noise", "conversions without noise"),

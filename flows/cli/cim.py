@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rule",
         default="full,calibrated",
         metavar="RULES",
-        help="of full, unit, calibrated; separated by commas (default full,calibrated)",
+        help="of full, unit, calibrated, snr; separated by commas (default full,calibrated)",
     )
     two.add_argument(
         "--noise",
@@ -52,7 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_network(three)
     three.add_argument("--adc-bits", type=int, metavar="BITS", help="default: the preset's")
     three.add_argument("--die", type=int, default=0, metavar="N", help="seed (default 0)")
-    three.add_argument("--rule", default="calibrated", help="full, unit or calibrated (default)")
+    three.add_argument(
+        "--rule", default="calibrated", help="full, unit, calibrated (default) or snr"
+    )
     for verb in (one, two, three):
         verb.add_argument(
             "--group", type=int, metavar="N", help="elements a conversion adds (default: preset's)"

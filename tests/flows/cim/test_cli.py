@@ -115,7 +115,7 @@ def test_layers(inputs, capsys) -> None:
         (["--adc-bits", "x"], "--adc-bits must be a number or a range such as 3..8, not 'x'"),
         (["--group", "577"], "group must be at most the array's 576 units deep, not 577"),
         (["--dac-bits", "9"], "DAC bits must be 1 to 8, not 9"),
-        (["--rule", "best"], "--rule must be of full, unit, calibrated, not 'best'"),
+        (["--rule", "best"], "--rule must be of full, unit, calibrated, snr, not 'best'"),
         (["--noise=-1"], "noise must be at least 0 times the preset's, not -1"),
         (["--noise", "much"], "--noise must be numbers such as 0,0.5,1, not 'much'"),
         (["--noise", "1", "--no-noise"], "--noise must not come with --no-noise: it is --noise 0"),

@@ -12,9 +12,11 @@ from flows.cim import prepare
 from flows.cim.layer_report import converted_share, layer_report
 from flows.cim.layers import make_layer, patches
 from flows.cim.network import find_windows
-from flows.cim.windows import choose_window, expected_error, histogram
+from flows.cim.windows import NOISE_SHARE, choose_window, expected_error, histogram
 from flows.onnx_import import load_network
-from models.cim.adc import full_range
+from models.cim.adc import Window, convert, full_range, registers
+from models.cim.die import make_die, noise_sigmas
+from models.cim.noise import column_words, shared_words
 from models.cim.presets import find_preset
 from models.graph import run_graph
 from models.ops.convolution import Convolution, accumulate
@@ -105,20 +107,71 @@ def test_recalibration_brings_a_die_closer(graph, images) -> None:
     assert errors[1] < errors[0]
 
 
-def test_search_finds_the_least_error(graph, images) -> None:
-    spec = find_preset("pim-qat", adc_bits=5)
+@pytest.fixture
+def seen(graph):
+    """A layer's operator and activations as it may see them, most of them small."""
     node = next(n for n in graph.nodes[1:] if isinstance(n.operator, Convolution))
-    layer = make_layer(node.name, node.operator, spec)
     random = np.random.default_rng(3)
-    seen = np.minimum(random.geometric(0.05, (100, layer.weights[0].shape[1])), 255)
-    seen = seen.astype(np.uint8)
-    values, weights = histogram(layer, seen)
+    depth = node.operator.weights[0].size
+    return node.operator, np.minimum(random.geometric(0.05, (100, depth)), 255).astype(np.uint8)
+
+
+def test_search_finds_the_least_error(seen) -> None:
+    spec = find_preset("pim-qat", adc_bits=5)
+    layer = make_layer("layer", seen[0], spec)
+    values, weights = histogram(layer, seen[1])
     errors = {
-        rule: expected_error(spec, choose_window(layer, seen, rule), values, weights)
+        rule: expected_error(spec, choose_window(layer, seen[1], rule), values, weights)
         for rule in ("full", "unit", "calibrated")
     }
     assert errors["calibrated"] <= min(errors.values())
     assert errors["calibrated"] < errors["full"] / 4
+
+
+def test_search_with_noise(seen) -> None:
+    spec = find_preset("cap-ram")
+    layer = make_layer("layer", seen[0], spec)
+    plain, noisy = (choose_window(layer, seen[1], rule) for rule in ("calibrated", "snr"))
+    assert choose_window(layer, seen[1], "snr", dynamic=False) == plain
+    values, weights = histogram(layer, seen[1])
+    noise = float(np.hypot(*noise_sigmas(spec)))
+    errors = [expected_error(spec, window, values, weights, noise) for window in (noisy, plain)]
+    assert noisy.step > plain.step
+    assert errors[0] < errors[1]
+
+
+@pytest.mark.parametrize("counts", [1.0, 1.5, 2.0, 4.0])
+def test_expected_error_is_that_of_noisy_conversions(counts) -> None:
+    """Up to what 200,000 conversions of each sum tell, and normal noise in 256 parts."""
+    spec = replace(find_preset("cap-ram"), adc_bits=6)
+    die = make_die(spec, 3, static=False)
+    step = int(counts * (1 << spec.fraction))
+    window = Window(step=step, offset=-(step << spec.adc_bits - 1))
+    values = np.array([-400.0, -7.0, -1.0, 0.0, 1.0, 2.0, 3.0, 12.0, 400.0])
+    weights = np.arange(1.0, 10.0)
+    number = 200_000
+    words = column_words(
+        shared_words(np.uint32(5), np.arange(number), spec.words), die.column_keys[: len(values)]
+    )
+    codes = convert(
+        np.repeat(values[:, None] * (1 << spec.fraction), number, axis=1).astype(np.int64),
+        registers(die, window).thresholds[: len(values)],
+        spec,
+        sampling=die.sampling,
+        comparator=die.comparator,
+        words=words,
+    )
+    seen = (window.offset + codes * window.step) / (1 << spec.fraction)
+    mean, spread = seen.mean(1) - values, seen.var(1)
+    want = (weights * (mean**2 + NOISE_SHARE * spread)).sum() / weights.sum()
+    noise = float(np.hypot(*noise_sigmas(spec)))
+    assert expected_error(spec, window, values, weights, noise) == pytest.approx(want, rel=0.02)
+    # Not only because two sums lie outside of the window.
+    inner = slice(1, -1)
+    mine = expected_error(spec, window, values[inner], weights[inner], noise)
+    mean, spread, weights = mean[inner], spread[inner], weights[inner]
+    want = (weights * (mean**2 + NOISE_SHARE * spread)).sum() / weights.sum()
+    assert mine == pytest.approx(want, rel=0.1, abs=2e-3)
 
 
 def test_windows_do_not_depend_on_the_die(graph, images) -> None:
