@@ -14,6 +14,7 @@ from flows.cim.layers import make_layer
 from flows.cim.network import find_windows
 from flows.cim.pieces import Piece, Piecework, count_right, setting
 from flows.cim.store import Store
+from flows.cim.windows import NOISE_SHARE
 from flows.errors import UserError
 from flows.workers import Workers
 from models.cim.adc import Window
@@ -183,7 +184,7 @@ def _keys(
             "digest": sweep.digest,
             "preset": sweep.preset,
             "spec": digest_of(repr(spec).encode()),
-            "rule": rule,
+            "rule": [rule, NOISE_SHARE] if rule == "snr" else rule,
             "die": die,
             "images": some,
             "seen": len(sweep.seen),

@@ -53,8 +53,9 @@ def choose_window(layer: Layer, seen: Patches, rule: str, *, dynamic: bool = Tru
     whole = full_range(spec)
     if rule == "full":
         return whole
-    values, weights = histogram(layer, seen)
     noise = math.hypot(*noise_sigmas(spec)) if rule == "snr" and dynamic else 0.0
+    # A conversion that is skipped has no noise.
+    values, weights = histogram(layer, seen, skipped=not noise)
     one = 1 << spec.fraction
     if rule == "unit":
         steps = [one]
@@ -77,10 +78,13 @@ def choose_window(layer: Layer, seen: Patches, rule: str, *, dynamic: bool = Tru
     return best[1]
 
 
-def histogram(layer: Layer, seen: Patches) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def histogram(
+    layer: Layer, seen: Patches, *, skipped: bool = True
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Column sums a layer has, in counts, and how much an error in each matters.
 
-    Every slice of weights and activations counts with the square of its weight.
+    Every slice of weights and activations counts with the square of its weight; with ``skipped``
+    also those that a macro skips.
     """
     spec = layer.spec
     tables: dict[int, float] = {}
@@ -92,12 +96,14 @@ def histogram(layer: Layer, seen: Patches) -> tuple[NDArray[np.float64], NDArray
             k = slice(start, start + spec.depth)
             for digits, factor in zip(slices.digits, slices.factors, strict=True):
                 cells = digits[:, k].astype(np.float32)
-                for act, act_factor in zip(acts, act_factors, strict=True):
+                for index, act_factor in enumerate(act_factors):
+                    act = acts[index, :, k]
+                    if spec.zero_skip and not skipped:
+                        act = act[acts[index:, :, k].any((0, 2))]
                     kind = np.float32 if spec.largest_count < 1 << 24 else np.float64
-                    sums = act[:, k].astype(kind) @ cells.T.astype(kind)
+                    sums = act.astype(kind) @ cells.T.astype(kind)
                     if bias is not None:
-                        # What ReLU cuts off needs no codes.
-                        sums = np.maximum(sums + bias, 0)
+                        sums = sums + bias
                     found, number = np.unique(sums, return_counts=True)
                     weight = float(factor * act_factor) ** 2
                     for value, times in zip(found.astype(int), number, strict=True):
@@ -122,9 +128,10 @@ def expected_error(
     one = 1 << spec.fraction
     sums = values * one
     nearest = np.floor((sums - window.offset + window.step // 2) / window.step)
-    lowest, highest = 0, (1 << spec.adc_bits) - 1
+    lowest, highest, wanted = 0, (1 << spec.adc_bits) - 1, sums
     if spec.relu:
-        lowest = 1 << spec.adc_bits - 1
+        # What ReLU cuts off needs no codes.
+        lowest, wanted = 1 << spec.adc_bits - 1, np.maximum(sums, 0)
     if not noise:
         shares, codes = np.ones(1), nearest[:, None]
     else:
@@ -136,7 +143,7 @@ def expected_error(
         ends = np.ones((len(sums), 1))
         shares = -np.diff(passed, axis=1, prepend=ends, append=0 * ends)
     seen = window.offset + np.clip(codes, lowest, highest) * window.step
-    error = (seen - sums[:, None]) / one
+    error = (seen - wanted[:, None]) / one
     mean = (error * shares).sum(1)
     spread = (error**2 * shares).sum(1) - mean**2
     return float((weights * (mean**2 + NOISE_SHARE * spread)).sum() / weights.sum())

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.cim.compiled_noise import hashes
 from models.cim.die import Die
-from models.cim.noise import FINISH, FINISH_SHIFTS, Words
+from models.cim.noise import Words
 from models.cim.search import DECISION_BITS, Search
 from models.rescale import Integers
 
@@ -42,17 +43,19 @@ class CompiledConverter:
     ----------
     search : Search
         Made for the die.
+    biased : bool
+        Whether something is added to sums.
     """
 
-    def __init__(self, die: Die, search: Search) -> None:
+    def __init__(self, die: Die, search: Search, *, biased: bool) -> None:
         self._search = search
-        self._relu = die.spec.relu
         self._noise = np.concatenate([die.sampling, die.comparator]).astype(np.int32)
         self._run = _kernel(
             search.level,
             die.spec.adc_bits,
             noisy=search.noisy,
             sampled=search.sampled,
+            biased=biased,
             relu=die.spec.relu,
         )
 
@@ -72,7 +75,7 @@ class CompiledConverter:
         sums : [blocks, n, columns of a block]
             Whole numbers; columns slice by slice, the last block may have more than there are.
         offsets : int32 [slices * outputs]
-            Added to the sums of a ReLU macro.
+            Added to sums, if anything is.
         factors : int64 [slices]
         shared : uint32 [words, n]; keys : uint32 [slices * outputs]
             Noise (:mod:`models.cim.noise`); without noise neither is read.
@@ -98,6 +101,7 @@ def _kernel(
     *,
     noisy: bool,
     sampled: bool,
+    biased: bool,
     relu: bool,
 ) -> Callable[..., None]:
     import numba
@@ -106,8 +110,7 @@ def _kernel(
     int32, uint32, uint64 = types.int32, types.uint32, types.uint64
     # Indices of numba's are unsigned wherever they can be: a signed one may count from the end,
     # which is looked at each time. Its integers widen unless they are told not to.
-    first, second = (uint32(factor) for factor in FINISH)
-    high, low = (uint32(by) for by in FINISH_SHIFTS)
+    _, finished = hashes()
     hashed = noisy or sampled
     words = -(-(adc_bits + 1) // 4)
     # Bytes of noise from vector to vector, as a logarithm.
@@ -115,14 +118,7 @@ def _kernel(
     compiled: Callable[..., Any] = numba.njit(nogil=True, error_model="numpy")
 
     @compiled
-    def finished(z: Any) -> Any:
-        z = uint32(z * first)
-        z = uint32(z ^ (z >> high))
-        z = uint32(z * second)
-        return uint32(z ^ (z >> low))
-
-    @compiled
-    def hashes(shared: Any, key: Any, noise: Any) -> None:
+    def hash_words(shared: Any, key: Any, noise: Any) -> None:
         # A loop of its own, without look-ups: the compiler then does many at a time.
         for index in range(shared.shape[1]):
             word = uint64(finished(uint32(shared[0, index] ^ key)))
@@ -164,7 +160,7 @@ def _kernel(
             for plane in range(factors.shape[0]):
                 at = plane * outputs + output
                 if hashed:
-                    hashes(shared, keys[at], words_of_noise)
+                    hash_words(shared, keys[at], words_of_noise)
                 block, within = sums[at // width], uint64(at % width)
                 offset, factor = offsets[at], factors[plane]
                 # One row stands for all columns, or each has its own.
@@ -174,7 +170,7 @@ def _kernel(
                 # the chain of look-ups of too few vectors at a time.
                 for index in range(vectors):
                     value = int32(block[uint64(index), within])
-                    if relu:
+                    if biased:
                         value = int32(value + offset)
                     if sampled:
                         value = int32(value + tables[noise_byte(noise, index, adc_bits)])

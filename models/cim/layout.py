@@ -154,6 +154,10 @@ class Layout:
         flat = digits.transpose(1, 0, 2).reshape(-1, digits.shape[2])
         return flat, np.arange(len(flat))
 
+    def by_slice(self, outputs: int) -> Integers:
+        """Columns of so many outputs slice by slice, in each output by output."""
+        return np.arange(outputs * len(self.slices.factors)).reshape(outputs, -1).T.ravel()
+
     def tile_acts(self, tile: int, index: int) -> NDArray[np.uint8]:
         """Digits ``[n, k]`` of activation slice ``index`` of one tile."""
         depth = self.spec.depth

@@ -32,6 +32,9 @@ from models.rescale import Integers
 
 Words = NDArray[np.uint32]
 
+MIX = (0x7FEB352D, 0x846CA68B)
+"""Factors of ``mix``."""
+MIX_SHIFTS = (16, 15, 16)
 FINISH = (1 + (1 << 3) + (1 << 12), 1 + (1 << 10) + (1 << 20))
 """Factors of the finish of a column."""
 FINISH_SHIFTS = (15, 14)
@@ -40,11 +43,10 @@ FINISH_SHIFTS = (15, 14)
 def mix(x: ArrayLike) -> Words:
     """A permutation of 32-bit words in which every input bit affects every output bit."""
     v = np.array(x, dtype=np.uint32)
-    v ^= v >> np.uint32(16)
-    v *= np.uint32(0x7FEB352D)
-    v ^= v >> np.uint32(15)
-    v *= np.uint32(0x846CA68B)
-    v ^= v >> np.uint32(16)
+    v ^= v >> np.uint32(MIX_SHIFTS[0])
+    for factor, shift in zip(MIX, MIX_SHIFTS[1:], strict=True):
+        v *= np.uint32(factor)
+        v ^= v >> np.uint32(shift)
     return v
 
 

@@ -9,16 +9,14 @@ of the columns in doubt only those few are looked at whose first byte of noise l
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.cim.layout import DECODE_BITS, Layout
 from models.cim.macro import cell_sums
-from models.cim.noise import FINISH, FINISH_SHIFTS
+from models.cim.pattern_kernels import LANES, kernels
 from models.rescale import Integers
 
 __all__ = ["pattern_sums", "suits"]
@@ -27,12 +25,6 @@ INDEX_BITS = 8
 """Of an input of a tile at most."""
 
 _FAR = 1 << 30
-_LANES = 16
-"""Of an instruction: rows and lists are filled up to multiples."""
-_BIT = 4
-"""Bits of a decision's number, the lowest of a test; above it whether the decision is likely
-passed, and the byte of noise (or its complement) from which on it may end otherwise."""
-_BOUND = _BIT + 1
 
 
 def suits(layout: Layout) -> bool:
@@ -41,7 +33,7 @@ def suits(layout: Layout) -> bool:
     bits = spec.depth * spec.dac_bits
     if (
         bits > INDEX_BITS
-        or layout.rows * len(layout.act_factors) < 1 << bits
+        or layout.rows * len(layout.act_factors) < _worth(bits, spec.adc_bits)
         or layout.decode is not None
         or layout.bias is not None
         or spec.relu
@@ -50,6 +42,11 @@ def suits(layout: Layout) -> bool:
     noise = _noise(layout)
     gaps = np.diff(layout.registers.thresholds[:, 1:], axis=1)
     return int(gaps.min(initial=_FAR)) > int(np.ptp(noise, axis=1).sum())
+
+
+def _worth(bits: int, adc_bits: int) -> int:
+    """Conversions of a column from which on tables take less time than they save."""
+    return (1 << bits) << max(0, adc_bits - 5)
 
 
 def pattern_sums(layout: Layout) -> Integers:
@@ -61,23 +58,24 @@ def pattern_sums(layout: Layout) -> Integers:
     """
     spec, die, factors = layout.spec, layout.die, layout.slices.factors
     shifts = spec.dac_bits * np.arange(len(layout.act_factors))
-    high = ((1 << spec.adc_bits) - 1) * np.abs(factors).sum() * layout.act_factors.sum()
-    kind = np.int32 if high * layout.tiles < 1 << 31 else np.int64
+    zero = layout.zero >> DECODE_BITS
+    largest = max((1 << spec.adc_bits) - 1, abs(zero) if spec.zero_skip else 0)
+    once = largest * int(np.abs(factors).sum() * layout.act_factors.sum())
+    kind = np.int32 if once * layout.tiles < 1 << 31 else np.int64
     noise = _noise(layout)
     # The first byte that takes a comparison so far, from the least noise to the most.
     reach = np.searchsorted(noise[1], np.arange(-_span(noise), _span(noise) + 1))
-    zero = (layout.zero >> DECODE_BITS) * int(factors.sum())
+    skipped = zero * int(factors.sum())
     patterns = _patterns(layout)
-    fill, run = _kernels(spec.adc_bits)
+    fill, run = kernels(spec.adc_bits)
     total = np.empty((layout.outputs, layout.rows), dtype=np.int64)
     for out in range(0, layout.outputs, layout.outputs_at_once):
         part = slice(out, min(out + layout.outputs_at_once, layout.outputs))
         outputs = part.stop - part.start
-        # Slice by slice, in each output by output.
-        order = np.arange(outputs * len(factors)).reshape(outputs, -1).T.ravel()
+        order = layout.by_slice(outputs)
         limits = np.clip(layout.registers.thresholds[order, 1:].T, -_FAR, _FAR)
         limits = np.ascontiguousarray(limits, dtype=np.int32)
-        into = np.zeros((layout.rows, -(-outputs // _LANES) * _LANES), dtype=kind)
+        into = np.zeros((layout.rows, -(-outputs // LANES) * LANES), dtype=kind)
         table = _Table.of(1 << spec.depth * spec.dac_bits, len(order), into)
         for tile in range(layout.tiles):
             digits, columns = layout.tile_digits(tile, part)
@@ -90,8 +88,8 @@ def pattern_sums(layout: Layout) -> Integers:
             number = out // layout.outputs_at_once * layout.tiles + tile
             begin = layout.when.first + number * layout.when.tokens * len(shifts)
             run(
-                patterns[tile], shifts, spec.zero_skip, (zero * signs).astype(kind), *table,
-                noise, layout.keys, np.uint32(begin), layout.when.tokens, into,
+                patterns[tile], shifts, spec.zero_skip, (skipped * signs).astype(kind), *table,
+                noise, layout.keys, np.uint32(begin & 0xFFFFFFFF), layout.when.tokens, into,
             )  # fmt: skip
         total[part] = into.T[:outputs]
     total <<= DECODE_BITS
@@ -126,7 +124,7 @@ class _Table(NamedTuple):
     @classmethod
     def of(cls, inputs: int, columns: int, total: Integers) -> _Table:
         """Room for so many columns; made once, since pages of memory take longer than tables."""
-        room = inputs * (columns + _LANES)
+        room = inputs * (columns + LANES)
         return cls(
             rows=np.zeros((inputs, total.shape[1]), total.dtype),
             begins=np.zeros(inputs + 1, np.int64),
@@ -158,190 +156,3 @@ def _patterns(layout: Layout) -> NDArray[np.uint8]:
         some = digits[:, :, element :: spec.depth]
         index[:, :, : some.shape[2]] |= some << np.uint8(element * spec.dac_bits)
     return np.ascontiguousarray(index.transpose(2, 1, 0))
-
-
-@cache
-def _kernels(adc_bits: int) -> tuple[Callable[..., Any], Callable[..., None]]:
-    """What fills the tables of a tile, and what adds up their rows."""
-    import numba
-
-    types: Any = numba.types
-    int32, uint32, uint64 = types.int32, types.uint32, types.uint64
-    first, second = (uint32(factor) for factor in FINISH)
-    right, left = (uint32(by) for by in FINISH_SHIFTS)
-    compiled: Callable[..., Any] = numba.njit(nogil=True, error_model="numpy")
-
-    @compiled
-    def count(sums: Any, noise: Any, limits: Any, codes: Any) -> None:
-        """Codes of sums with this noise: thresholds are in order, so as many as are passed."""
-        codes[:] = 0
-        for number in range(len(limits)):
-            limit = limits[number]
-            for column in range(len(sums)):
-                codes[column] += int32(int32(sums[column] + noise) >= limit[column])
-
-    @compiled
-    def bound(distance: Any, least: Any, most: Any, reach: Any) -> Any:
-        """The byte of a comparison, or its complement, that leaves the decision open."""
-        middle = len(reach) // 2
-        if distance <= 0:
-            return 256 - reach[max(distance - least + middle, 0)]
-        return reach[min(distance - most + middle, len(reach) - 1)]
-
-    @compiled
-    def fill(
-        cells: Any,
-        dac_bits: Any,
-        limits: Any,
-        keys: Any,
-        noise: Any,
-        reach: Any,
-        factors: Any,
-        rows: Any,
-        begins: Any,
-        tests: Any,
-        distances: Any,
-        into: Any,
-        changes: Any,
-    ) -> None:
-        elements, columns = cells.shape
-        planes, outputs = factors.shape
-        entries = 1 << elements * dac_bits
-        # A last tile may be less deep, and then has no other inputs.
-        least, most = noise[0, 0], noise[0, 255]
-        sums = np.zeros((entries, columns), np.int32)
-        low, high = np.empty(columns, np.int32), np.empty(columns, np.int32)
-        rows[:] = 0
-        found = 0
-        for value in range(entries):
-            total, row = sums[value], rows[value]
-            if value:
-                lowest = 0
-                while not value >> lowest & 1:
-                    lowest += 1
-                cell, by = cells[lowest // dac_bits], lowest % dac_bits
-                rest = sums[value & value - 1]
-                for column in range(columns):
-                    total[column] = rest[column] + (cell[column] << by)
-            count(total, int32(least + noise[1, 0]), limits, low)
-            count(total, int32(most + noise[1, 255]), limits, high)
-            for plane in range(planes):
-                for output in range(outputs):
-                    column = plane * outputs + output
-                    code, factor = low[column], factors[plane, output]
-                    if code != high[column]:
-                        distance = limits[code, column] - total[column]
-                        passes = distance <= 0
-                        bit = 0
-                        while not (code + 1) >> bit & 1:
-                            bit += 1
-                        limit = bound(distance, least, most, reach)
-                        tests[0, found] = keys[column]
-                        tests[1, found] = limit << _BOUND | passes << _BIT | bit
-                        distances[found], into[found] = distance, output
-                        changes[found] = -factor if passes else factor
-                        found += 1
-                        code += passes
-                    row[output] += factor * code
-            while found % _LANES:
-                tests[0, found], tests[1, found] = 0, 256 << _BOUND
-                found += 1
-            begins[value + 1] = found
-
-    @compiled
-    def mix(v: Any) -> Any:
-        v = uint32(v ^ (v >> uint32(16)))
-        v = uint32(v * uint32(0x7FEB352D))
-        v = uint32(v ^ (v >> uint32(15)))
-        v = uint32(v * uint32(0x846CA68B))
-        return uint32(v ^ (v >> uint32(16)))
-
-    @compiled
-    def noise_byte(shared: Any, key: Any, byte: Any) -> Any:
-        a, b, c = shared
-        byte = uint32(byte)
-        word = a
-        if adc_bits >= 4:
-            word = b if byte & uint32(4) else word
-        if adc_bits >= 8:
-            word = c if byte & uint32(8) else word
-        z = uint32(uint32(word ^ key) * first)
-        z = uint32(z ^ (z >> right))
-        z = uint32(z * second)
-        z = uint32(z ^ (z >> left))
-        return uint32(z >> ((byte & uint32(3)) << uint32(3))) & uint32(255)
-
-    @compiled
-    def mark(keys: Any, tests: Any, shared: Any, flags: Any) -> None:
-        """Which decisions in doubt may not end as is likely: a loop that the compiler does many
-        turns of at a time."""
-        for entry in range(len(tests)):
-            test = tests[entry]
-            byte = noise_byte(shared, keys[entry], test & uint32((1 << _BIT) - 1))
-            passes = uint32(uint32(0) - (test >> uint32(_BIT) & uint32(1))) & uint32(255)
-            flags[entry] = uint32(uint32(byte ^ passes) >= uint32(test >> uint32(_BOUND)))
-
-    @compiled
-    def listed(flags: Any, count: Any, marked: Any) -> Any:
-        found = uint64(0)
-        for entry in range(uint64(count)):
-            marked[found] = entry
-            found += uint64(flags[entry])
-        return found
-
-    @compiled
-    def run(
-        patterns: Any,
-        shifts: Any,
-        skip: Any,
-        zero: Any,
-        rows: Any,
-        begins: Any,
-        tests: Any,
-        distances: Any,
-        outputs: Any,
-        changes: Any,
-        noise: Any,
-        run_keys: Any,
-        begin: Any,
-        tokens: Any,
-        total: Any,
-    ) -> None:
-        slices = len(shifts)
-        room = len(distances) // len(rows)
-        flags, marked = np.empty(room, np.uint8), np.empty(room, np.uint64)
-        sampling, comparator = noise[0], noise[1]
-        keys, bounds = tests[0], tests[1]
-        for vector in range(len(patterns)):
-            into, pattern, key = total[vector], patterns[vector], run_keys[vector]
-            top = slices
-            if skip:
-                while top > 0 and pattern[top - 1] == 0:
-                    top -= 1
-                    for output in range(len(zero)):
-                        into[output] += zero[output] << shifts[top]
-            for index in range(top):
-                value, shift = pattern[index], shifts[index]
-                row, start, end = rows[value], begins[value], begins[value + 1]
-                for block in range(uint64(0), uint64(len(row)), uint64(_LANES)):
-                    for lane in range(_LANES):
-                        into[block + uint64(lane)] += row[block + uint64(lane)] << shift
-                if start == end:
-                    continue
-                counter = uint32(begin + uint32(vector % tokens * slices + index)) << uint32(2)
-                shared = (
-                    mix(uint32(counter ^ key)),
-                    mix(uint32((counter | uint32(1)) ^ key)),
-                    mix(uint32((counter | uint32(2)) ^ key)),
-                )
-                mark(keys[start:end], bounds[start:end], shared, flags)
-                for number in range(listed(flags, end - start, marked)):
-                    entry = uint64(start) + marked[uint64(number)]
-                    mine, test = keys[entry], bounds[entry]
-                    byte = noise_byte(shared, mine, test & uint32((1 << _BIT) - 1))
-                    seen = sampling[uint64(noise_byte(shared, mine, adc_bits))]
-                    passed = seen + comparator[uint64(byte)] >= distances[entry]
-                    other = uint32(passed) ^ (test >> uint32(_BIT) & uint32(1))
-                    into[uint64(outputs[entry])] += changes[entry] * other << shift
-
-    return fill, run

@@ -41,9 +41,7 @@ class Searches:
     def of(self, outputs: int, entries: int) -> Search:
         """Tables of so many outputs' columns, of so many entries at most."""
         if (outputs, entries) not in self._made:
-            planes = len(self._layout.slices.factors)
-            order = np.arange(outputs * planes).reshape(outputs, planes).T.ravel()
-            thresholds = self._layout.registers.thresholds[order]
+            thresholds = self._layout.registers.thresholds[self._layout.by_slice(outputs)]
             self._made[outputs, entries] = Search(
                 self._layout.die, thresholds, self._low, self._high, entries
             )
@@ -69,7 +67,7 @@ class Tile:
         die, factors = layout.die, layout.slices.factors
         digits, columns = layout.tile_digits(tile, part)
         self._outputs, self._planes = part.stop - part.start, len(factors)
-        order = np.arange(len(columns)).reshape(self._outputs, self._planes).T.ravel()
+        order = layout.by_slice(self._outputs)
         self._columns = columns[order]
         self._keys = die.column_keys[self._columns]
         self._factors = factors
@@ -142,7 +140,7 @@ class CompiledTile(Tile):
             self._subsets = SubsetSums(cells, spec)
         else:
             self._floats = _as_floats(cells, spec.dac_bits)
-        self._compiled = CompiledConverter(self._layout.die, search)
+        self._compiled = CompiledConverter(self._layout.die, search, biased=self._bias is not None)
         self._offsets = np.zeros(len(cells), np.int32) if self._bias is None else self._bias
 
     def _summed(self, acts: Digits, shared: Words | None) -> Integers:

@@ -140,14 +140,20 @@ def test_search_with_noise(seen) -> None:
     assert errors[0] < errors[1]
 
 
-@pytest.mark.parametrize("counts", [1.0, 1.5, 2.0, 4.0])
-def test_expected_error_is_that_of_noisy_conversions(counts) -> None:
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [("cap-ram", 1.0), ("cap-ram", 1.5), ("cap-ram", 2.0), ("cap-ram", 4.0), ("relu-macro", 700.0)],
+)
+def test_expected_error_is_that_of_noisy_conversions(name, counts) -> None:
     """Up to what 200,000 conversions of each sum tell, and normal noise in 256 parts."""
-    spec = replace(find_preset("cap-ram"), adc_bits=6)
+    spec = replace(find_preset(name), adc_bits=6)
     die = make_die(spec, 3, static=False)
     step = int(counts * (1 << spec.fraction))
     window = Window(step=step, offset=-(step << spec.adc_bits - 1))
     values = np.array([-400.0, -7.0, -1.0, 0.0, 1.0, 2.0, 3.0, 12.0, 400.0])
+    if spec.relu:
+        values *= 500
+    wanted = np.maximum(values, 0) if spec.relu else values
     weights = np.arange(1.0, 10.0)
     number = 200_000
     words = column_words(
@@ -162,7 +168,7 @@ def test_expected_error_is_that_of_noisy_conversions(counts) -> None:
         words=words,
     )
     seen = (window.offset + codes * window.step) / (1 << spec.fraction)
-    mean, spread = seen.mean(1) - values, seen.var(1)
+    mean, spread = seen.mean(1) - wanted, seen.var(1)
     want = (weights * (mean**2 + NOISE_SHARE * spread)).sum() / weights.sum()
     noise = float(np.hypot(*noise_sigmas(spec)))
     assert expected_error(spec, window, values, weights, noise) == pytest.approx(want, rel=0.02)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.cim.adc import full_range, unit_step
+from models.cim.adc import Window, full_range, unit_step
 from models.cim.decompose import polarise
 from models.cim.die import make_die
 from models.cim.fast import fast_product
@@ -94,8 +94,8 @@ def test_presets_suit(name: str, bits: int) -> None:
 def test_what_does_not_suit() -> None:
     """Noise beyond the next threshold, thresholds out of order, too few vectors, deep tiles."""
 
-    def made(spec: CimSpec, vectors: int = 400) -> bool:
-        die = make_die(spec, 0, static=True, dynamic=True)
+    def made(spec: CimSpec, vectors: int = 400, *, dynamic: bool = True) -> bool:
+        die = make_die(spec, 0, dynamic=dynamic)
         acts, weights = np.zeros((vectors, 8), np.int64), np.zeros((4, 8), np.int64)
         layout = Layout.of(acts, weights, die, full_range(spec), None, None, None, None)
         return suits(layout)
@@ -104,5 +104,73 @@ def test_what_does_not_suit() -> None:
     assert not made(find_preset("forms"), vectors=31)
     assert not made(find_preset("forms", adc_bits=8))
     assert not made(find_preset("forms:16"))
-    rough = Physics(mismatch_percent_um=60.0, comparator_noise_mv=0.0)
-    assert not made(find_preset("forms", adc_bits=8, physics=rough))
+    for mismatch, ordered in ((1.0, True), (60.0, False)):
+        rough = find_preset("forms", adc_bits=8, physics=Physics(mismatch_percent_um=mismatch))
+        assert made(rough, vectors=4000, dynamic=False) is ordered
+
+
+@pytest.mark.parametrize("relu", [False, True])
+def test_whole_products_with_a_bias(relu: bool) -> None:
+    """Few inputs, but what is converted is not their sum alone, or ends early: not by tables."""
+    spec = CimSpec(
+        rows=4,
+        columns=16,
+        decomposition=Decomposition.NATIVE,
+        cell_bits=7,
+        act_bits=2,
+        dac_bits=2,
+        relu=relu,
+    )
+    random = np.random.default_rng(5)
+    weights, acts = random.integers(-127, 128, (9, 4)), random.integers(0, 4, (600, 4))
+    die = make_die(spec, 1)
+    arguments = {"die": die, "window": full_range(spec), "bias": random.integers(-300, 300, 9)}
+    want = dot_product(acts, weights, **arguments)
+    with mock.patch("models.cim.fast.WORTH", 0):
+        got = fast_product(acts, weights, **arguments)
+    np.testing.assert_array_equal(got.values, want.values)
+
+
+@pytest.mark.parametrize("decomposition", Decomposition)
+@pytest.mark.parametrize("skip", [False, True])
+def test_many_noisy_bits(decomposition: Decomposition, skip: bool) -> None:
+    """Nine bits: three words of noise, sums beyond 32 bits; conversions count beyond 32 bits."""
+    physics = Physics(unit_cap_ff=8.0, comparator_noise_mv=2.0, comparator_offset_mv=8.0)
+    spec = CimSpec(
+        rows=1,
+        columns=16,
+        decomposition=decomposition,
+        cell_bits=1,
+        adc_bits=9,
+        zero_skip=skip,
+        physics=physics,
+    )
+    random = np.random.default_rng(7)
+    weights, acts = random.integers(-128, 128, (5, 300)), random.integers(0, 256, (40, 300))
+    if decomposition is Decomposition.POLARISED:
+        weights = np.maximum(weights, 0)
+    die = make_die(spec, 2)
+    when = When(tokens=20, run=9, first=(1 << 32) - 777)
+    # A step in which one count lies next to a threshold, of most columns within noise.
+    window = Window(step=46, offset=-(46 << 8) if spec.signed else 0)
+    assert suits(Layout.of(acts, weights, die, window, when, None, None, None))
+    want = dot_product(acts, weights, die=die, window=window, when=when)
+    with mock.patch("models.cim.fast.WORTH", 0):
+        got = fast_product(acts, weights, die=die, window=window, when=when)
+    np.testing.assert_array_equal(got.values, want.values)
+    quiet = dot_product(acts, weights, die=make_die(spec, 2, dynamic=False), window=window)
+    assert (quiet.values != want.values).mean() > 0.1
+
+
+def test_skipped_conversions_far_from_the_window() -> None:
+    """Zero may have a code far outside: what skipped conversions add is part of the bound."""
+    spec = find_preset("forms")
+    random = np.random.default_rng(1)
+    weights, acts = random.integers(0, 128, (10, 30)), random.integers(0, 4, (60, 30))
+    die = make_die(spec, 0)
+    window = Window(step=256, offset=-256 * 100_000)
+    assert suits(Layout.of(acts, weights, die, window, None, None, None, None))
+    want = dot_product(acts, weights, die=die, window=window)
+    with mock.patch("models.cim.fast.WORTH", 0):
+        got = fast_product(acts, weights, die=die, window=window)
+    np.testing.assert_array_equal(got.values, want.values)
