@@ -64,6 +64,10 @@ def kernels(adc_bits: int) -> tuple[Callable[..., Any], Callable[..., None]]:
         into: Any,
         changes: Any,
     ) -> None:
+        """The table of a tile (:class:`.patterns._Table`), for every input of its cells [k, cols].
+
+        ``limits`` are thresholds from code 1 on [codes, cols], ``factors`` signed [slices, out].
+        """
         elements, columns = cells.shape
         planes, outputs = factors.shape
         entries = 1 << elements * dac_bits
@@ -133,6 +137,7 @@ def kernels(adc_bits: int) -> tuple[Callable[..., Any], Callable[..., None]]:
 
     @compiled
     def listed(flags: Any, count: Any, marked: Any) -> Any:
+        """Numbers of the marked ones, and how many: no branch that a processor would guess."""
         found = uint64(0)
         for entry in range(uint64(count)):
             marked[found] = entry
@@ -157,6 +162,10 @@ def kernels(adc_bits: int) -> tuple[Callable[..., Any], Callable[..., None]]:
         tokens: Any,
         total: Any,
     ) -> None:
+        """Add a tile's codes to ``total`` [n, out filled up], for inputs [n, slices].
+
+        ``zero`` [out] is what a skipped slice adds; ``begin`` numbers the first conversion.
+        """
         slices = len(shifts)
         room = len(distances) // len(rows)
         flags, marked = np.empty(room, np.uint8), np.empty(room, np.uint64)
