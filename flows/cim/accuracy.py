@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.cim.layers import make_layer
-from flows.cim.network import find_windows
+from flows.cim.network import choose_all
 from flows.cim.pieces import Piece, Piecework, count_right, setting
 from flows.cim.store import Store
-from flows.cim.windows import NOISE_SHARE
+from flows.cim.windows import NOISE_SHARE, Chosen
 from flows.errors import UserError
 from flows.workers import Workers
-from models.cim.adc import Window
 from models.cim.spec import CimSpec
 from models.graph import IntegerGraph, run_graph
 from models.ops.convolution import Convolution
@@ -29,7 +28,7 @@ CHUNK = 50
 Case = tuple[int, float, str]
 """Bits, noise and step rule."""
 
-VERSION = 2
+VERSION = 3
 """Of what a result means; results of another one are computed again."""
 
 
@@ -126,7 +125,7 @@ def measure(
     keys: dict[Case, dict[int, list[dict[str, Any]]]] = {}
     missing: list[dict[str, Any]] = []
     pieces: list[Piece] = []
-    windows: dict[Case, dict[str, Window]] = {}
+    chosen: dict[Case, dict[str, Chosen]] = {}
     for bits, noise, rule in cases:
         try:
             physics = sweep.spec.physics.with_noise(noise)
@@ -141,9 +140,9 @@ def measure(
                 continue
             # Only one rule asks for noise.
             use = bits, noise if rule == "snr" else 1.0, rule
-            if use not in windows:
-                windows[use] = _windows(sweep, spec, rule)
-            pieces += _pieces(sweep, spec, rule, die, windows[use], left, len(missing))
+            if use not in chosen:
+                chosen[use] = _chosen(sweep, spec, rule)
+            pieces += _pieces(sweep, spec, rule, die, chosen[use], left, len(missing))
             missing += left
     total = len(cases) * len(sweep.dies) * len(sweep.images)
     done = total - sum(len(piece.labels) for piece in pieces)
@@ -205,7 +204,7 @@ def _pieces(
     spec: CimSpec,
     rule: str,
     die: int,
-    windows: dict[str, Window],
+    chosen: dict[str, Chosen],
     keys: Sequence[Mapping[str, Any]],
     first: int,
 ) -> list[Piece]:
@@ -220,7 +219,7 @@ def _pieces(
         calibrated=sweep.calibrated,
         recalibrate=sweep.recalibrate,
         keep_ends=sweep.keep_ends,
-        windows=windows,
+        chosen=chosen,
     )
     pieces = []
     for number, key in enumerate(keys, first):
@@ -238,14 +237,14 @@ def _pieces(
     return pieces
 
 
-def _windows(sweep: Sweep, spec: CimSpec, rule: str) -> dict[str, Window]:
+def _chosen(sweep: Sweep, spec: CimSpec, rule: str) -> dict[str, Chosen]:
     """Of every layer; they do not depend on the die."""
     layers = {
         node.name: make_layer(node.name, node.operator, spec)
         for node in sweep.graph.nodes
         if isinstance(node.operator, Convolution)
     }
-    return find_windows(sweep.graph, layers, sweep.seen, rule, dynamic=sweep.dynamic)
+    return choose_all(sweep.graph, layers, sweep.seen, rule, dynamic=sweep.dynamic)
 
 
 def _images(sweep: Sweep, part: slice) -> str:

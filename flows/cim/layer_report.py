@@ -40,7 +40,7 @@ def layer_report(network: MacroNetwork, images: Integers) -> list[dict[str, Any]
 
 
 def _entry(network: MacroNetwork, layer: Layer, acts: Patches, got: Integers) -> dict[str, Any]:
-    spec, window = layer.spec, network.windows[layer.name]
+    spec, window = layer.spec, network.chosen[layer.name].window
     exact = layer.exact(acts)
     decisions = float(spec.adc_bits)
     if spec.relu:

@@ -11,6 +11,7 @@ import numpy as np
 from flows.cim.layers import CODE_OFFSET, make_layer
 from flows.cim.network import MacroNetwork, prepare
 from flows.cim.walk import machine_walks
+from flows.cim.windows import Chosen
 from flows.mapper.macro_layer import MacroLayer
 from models.cim.adc import Window, registers
 from models.cim.decompose import weight_slices
@@ -39,14 +40,14 @@ def on_machine(
     *,
     rule: str = "calibrated",
     recalibrate: bool = False,
-    windows: Mapping[str, Window] | None = None,
+    chosen: Mapping[str, Chosen] | None = None,
 ) -> MacroNetwork:
     """The network on the machine's macro and die; its golden, conversion by conversion.
 
     Parameters
     ----------
     images : int [n, *input shape]
-        Calibration images; of no use where ``windows`` are given and nothing is recalibrated.
+        Calibration images; of no use where ``chosen`` is given and nothing is recalibrated.
     """
     macro = spec.macro
     assert macro is not None
@@ -59,7 +60,7 @@ def on_machine(
         static=macro.static,
         dynamic=macro.dynamic,
         recalibrate=recalibrate,
-        windows=dict(windows) if windows else None,
+        chosen=dict(chosen) if chosen else None,
         walks=machine_walks(graph, spec),
     )
 
@@ -74,7 +75,7 @@ def machine_layers(network: MacroNetwork, spec: MachineSpec) -> dict[str, MacroL
             continue
         layer = network.layers[node.name]
         requantize = network.requantizer(layer)
-        window = network.windows[node.name]
+        window = network.chosen[node.name].window
         period, valid = layer.walk.filling(layer.operator.weights.shape)
         found[node.name] = MacroLayer(
             window=window,
@@ -97,7 +98,9 @@ def machine_layers(network: MacroNetwork, spec: MachineSpec) -> dict[str, MacroL
 def as_facts(network: MacroNetwork) -> dict[str, Any]:
     """What was chosen for the layers, to be written down; :func:`from_facts` reads it."""
     facts: dict[str, Any] = {
-        "windows": {n: [w.step, w.offset] for n, w in network.windows.items()},
+        "windows": {
+            n: [c.window.step, c.window.offset, c.largest] for n, c in network.chosen.items()
+        },
         "fitted": {
             n: {k: getattr(f, k).tolist() for k in ("bias", "multiplier", "shift")}
             for n, f in network.fitted.items()
@@ -114,10 +117,13 @@ def from_facts(graph: IntegerGraph, spec: MachineSpec, facts: Mapping[str, Any])
     LookupError, TypeError, ValueError
         If the facts are no such thing.
     """
-    windows = {n: Window(step=int(s), offset=int(o)) for n, (s, o) in facts["windows"].items()}
+    chosen = {
+        name: Chosen(window=Window(step=int(step), offset=int(offset)), largest=int(largest))
+        for name, (step, offset, largest) in facts["windows"].items()
+    }
     none = np.zeros((0, *graph.tensors[graph.input].shape), dtype=np.int64)
-    network = on_machine(graph, spec, none, windows=windows)
-    if windows.keys() != network.layers.keys():
+    network = on_machine(graph, spec, none, chosen=chosen)
+    if chosen.keys() != network.layers.keys():
         raise ValueError("windows must be of the network's layers")
     for name, values in facts["fitted"].items():
         own = network.layers[name].operator.requantize

@@ -9,8 +9,8 @@ import numpy as np
 
 from flows.cim.layers import Layer, Patches, make_layer
 from flows.cim.walk import COMPACT, Walk
-from flows.cim.windows import choose_window
-from models.cim.adc import Trim, Window
+from flows.cim.windows import Chosen, choose
+from models.cim.adc import Trim
 from models.cim.calibrate import calibrate
 from models.cim.die import Die, make_die, used_with
 from models.cim.fast import fast_product
@@ -34,7 +34,7 @@ class MacroNetwork:
     Attributes
     ----------
     layers : dict of node name to Layer; those not in it are exact
-    windows : dict of node name to Window
+    chosen : dict of node name to Chosen
     trims : dict of node name to Trim, empty without calibration of the die
     fitted : dict of node name to Requantize, empty without recalibration
         Batch normalisation with gain and bias fitted to the die.
@@ -43,7 +43,7 @@ class MacroNetwork:
     graph: IntegerGraph
     die: Die
     layers: dict[str, Layer]
-    windows: dict[str, Window]
+    chosen: dict[str, Chosen]
     trims: dict[str, Trim]
     fitted: dict[str, Requantize]
 
@@ -64,7 +64,7 @@ class MacroNetwork:
                 acts,
                 weights,
                 die=used_with(self.die, relu=layer.spec.relu),
-                window=self.windows[layer.name],
+                window=self.chosen[layer.name].window,
                 when=When(tokens=tokens, run=run, first=first + used),
                 trim=self.trims.get(layer.name),
                 bias=layer.bias,
@@ -101,7 +101,7 @@ def prepare(
     calibrated: bool = True,
     recalibrate: bool = False,
     keep_ends: bool = False,
-    windows: dict[str, Window] | None = None,
+    chosen: dict[str, Chosen] | None = None,
     walks: Mapping[str, Walk] | None = None,
 ) -> MacroNetwork:
     """Put a network on a die.
@@ -118,8 +118,8 @@ def prepare(
         Whether gain and offset of every output are fitted to the die on the calibration images.
     keep_ends : bool
         Whether the first and the last layer stay exact.
-    windows : dict, optional
-        Windows found before for the same network, spec and rule: they do not depend on the die.
+    chosen : dict, optional
+        Found before for the same network, spec and rule: it does not depend on the die.
     walks : dict of node name to Walk, optional
         Where a machine puts elements and outputs of each layer.
     """
@@ -131,44 +131,46 @@ def prepare(
         assert isinstance(node.operator, Convolution)
         walked = (walks or {}).get(node.name, COMPACT)
         layers[node.name] = make_layer(node.name, node.operator, spec, walked)
-    found = windows or find_windows(graph, layers, images, rule, dynamic=dynamic)
-    chosen = make_die(spec, die, static=static, dynamic=dynamic)
+    found = chosen or choose_all(graph, layers, images, rule, dynamic=dynamic)
+    made = make_die(spec, die, static=static, dynamic=dynamic)
     trims: dict[str, Trim] = {}
-    if calibrated and chosen.static:
-        known: dict[tuple[CimSpec, Window], Trim] = {}
+    if calibrated and made.static:
+        known: dict[tuple[CimSpec, Chosen], Trim] = {}
         for name, layer in layers.items():
             use = layer.spec, found[name]
             if use not in known:
-                own = used_with(chosen, relu=layer.spec.relu)
-                known[use] = calibrate(own, found[name], _SAMPLES).trim(own)
+                own = used_with(made, relu=layer.spec.relu)
+                window, largest = found[name].window, found[name].largest
+                known[use] = calibrate(own, window, _SAMPLES, largest).trim(own)
             trims[name] = known[use]
     network = MacroNetwork(
-        graph=graph, die=chosen, layers=layers, windows=found, trims=trims, fitted={}
+        graph=graph, die=made, layers=layers, chosen=found, trims=trims, fitted={}
     )
     if recalibrate:
         _recalibrate(network, images)
     return network
 
 
-def find_windows(
+def choose_all(
     graph: IntegerGraph,
     layers: dict[str, Layer],
     images: Integers,
     rule: str,
     *,
     dynamic: bool = True,
-) -> dict[str, Window]:
-    """The window of every layer, from what it sees in an exact run."""
-    found: dict[str, Window] = {}
-    random = np.random.default_rng(1)
+) -> dict[str, Chosen]:
+    """Window and range of every layer, from what it sees in an exact run."""
+    found: dict[str, Chosen] = {}
 
     def look(node: Node, x: Integers, first: int) -> tuple[Integers, int]:
         assert isinstance(node.operator, Convolution)
         layer = layers.get(node.name)
         if layer is not None:
             acts, _ = layer.activations(x if x.ndim == 4 else x[:, None])
+            # By name: the same whichever other layers are on the macro.
+            random = np.random.default_rng([1, *node.name.encode()])
             rows = random.permutation(len(acts))[:_SEEN_ROWS]
-            found[node.name] = choose_window(layer, acts[rows], rule, dynamic=dynamic)
+            found[node.name] = choose(layer, acts[rows], rule, dynamic=dynamic)
         return run_operator(node.operator, x), 0
 
     walk(graph, images, look)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist
 
@@ -24,14 +25,31 @@ NOISE_SHARE = 0.1
 channels of what follows, the other does not. Measured, not derived: docs/systems/README.md."""
 
 _OFFSETS = 5
+_NEARLY_ALL = 0.9999
+"""Of what errors in a layer's sums matter."""
 _FAR = 4.0
 """Standard deviations of noise up to which a code is looked at."""
 _FINE = 8
 """Parts of the noise: finer steps are not tried, closer sums are taken for one."""
 
 
-def choose_window(layer: Layer, seen: Patches, rule: str, *, dynamic: bool = True) -> Window:
-    """The window of a layer.
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """What a layer's conversions are set to.
+
+    Parameters
+    ----------
+    window : Window
+    largest : int
+        Counts, of either sign, that nearly all sums stay within: what converters are calibrated to.
+    """
+
+    window: Window
+    largest: int
+
+
+def choose(layer: Layer, seen: Patches, rule: str, *, dynamic: bool = True) -> Chosen:
+    """Window and range of a layer.
 
     Parameters
     ----------
@@ -51,11 +69,12 @@ def choose_window(layer: Layer, seen: Patches, rule: str, *, dynamic: bool = Tru
         raise ValueError(f"step rule must be one of {', '.join(RULES)}, not {rule!r}")
     spec = layer.spec
     whole = full_range(spec)
-    if rule == "full":
-        return whole
     noise = math.hypot(*noise_sigmas(spec)) if rule == "snr" and dynamic else 0.0
     # A conversion that is skipped has no noise.
     values, weights = histogram(layer, seen, skipped=not noise)
+    largest = max(1, int(_reach(np.abs(values), weights)))
+    if rule == "full":
+        return Chosen(window=whole, largest=largest)
     one = 1 << spec.fraction
     if rule == "unit":
         steps = [one]
@@ -75,7 +94,7 @@ def choose_window(layer: Layer, seen: Patches, rule: str, *, dynamic: bool = Tru
             if best is None or error < best[0]:
                 best = error, window
     assert best is not None
-    return best[1]
+    return Chosen(window=best[1], largest=largest)
 
 
 def histogram(
@@ -170,6 +189,13 @@ def _coarser(
     return found, np.bincount(place, weights).astype(np.float64)
 
 
+def _reach(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Which value nearly all of a histogram stays below."""
+    order = np.argsort(values, kind="stable")
+    share = weights[order].cumsum() / weights.sum()
+    return float(values[order[min(int(np.searchsorted(share, _NEARLY_ALL)), len(values) - 1)]])
+
+
 def _windows(
     spec: CimSpec, step: int, values: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> list[Window]:
@@ -179,8 +205,6 @@ def _windows(
         return [Window(step=step, offset=-(step << spec.adc_bits - 1))]
     one = 1 << spec.fraction
     span = step * ((1 << spec.adc_bits) - 1)
-    share = weights.cumsum() / weights.sum()
-    top = float(values[min(int(np.searchsorted(share, 0.9999)), len(values) - 1)]) * one
-    last = max(0, int(np.ceil((top - span) / step)))
+    last = max(0, int(np.ceil((_reach(values, weights) * one - span) / step)))
     offsets = sorted({round(last * i / (_OFFSETS - 1)) for i in range(_OFFSETS)})
     return [Window(step=step, offset=offset * step) for offset in offsets]

@@ -4,11 +4,18 @@ Known counts (cells full, so many inputs driven) are converted. Step one fits a 
 column's codes: its gain and offset. Step two averages what is left over all columns, code by code:
 the non-linearity that all converters share. The result is a table for each column of what its
 codes stand for; the data path stays in integers.
+
+Counts are whole, and with one count a step a threshold that is off by a third of it changes no
+code. So the window's offset is moved by parts of a step from sample to sample, and taken off again:
+the error of rounding is then uniform whatever the count (subtractive dither: L. Schuchman, "Dither
+signals and their effect on quantization noise", IEEE Trans. Comm. Tech. 12, 1964).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +30,18 @@ from models.cim.search import Search
 from models.rescale import Integers
 
 Reals = NDArray[np.float64]
+_Fit = tuple[Reals, Reals, Reals]
 
 _ORDER = 8
 """Of the polynomial that the shared non-linearity is."""
+_PARTS = 8
+"""Of a step, by which the offset is moved."""
+_GAIN_LIMIT = 2.0
+"""Largest gain of a column, and the inverse of the smallest."""
+_ROUNDS = 4
+"""Of both steps."""
+_ENOUGH = 32
+"""Samples of a column that a line needs."""
 _CALIBRATION_RUN = 1 << 31
 """Runs from here on are no images."""
 
@@ -51,9 +67,9 @@ class Calibration:
     def decode(self, die: Die, window: Window) -> Integers:
         """Table of what codes stand for in a window: int64 [columns, 2**adc_bits], 2**8 a step."""
         one = float(1 << die.spec.fraction)
-        codes = np.arange(len(self.inl)) + self.inl
+        codes = np.arange(len(self.inl))
         sums = window.offset + window.step * codes
-        true = self.offset[:, None] * one + self.gain[:, None] * sums[None]
+        true = self.offset[:, None] * one + self.gain[:, None] * sums + window.step * self.inl
         scale = (1 << DECODE_BITS) / window.step
         table: Integers = np.rint((true - window.offset) * scale).astype(np.int64)
         if die.spec.relu:
@@ -67,7 +83,7 @@ class Calibration:
         before = np.concatenate([self.inl[:1], self.inl[:-1]])
         return Trim(
             offset=np.rint(-self.offset * (1 << die.spec.fraction)).astype(np.int64),
-            gain=np.rint(one / np.clip(self.gain, 0.5, 2)).astype(np.int64),
+            gain=np.rint(one / self.gain).astype(np.int64),
             bow=np.rint(-(before + self.inl) / 2 * one).astype(np.int64),
         )
 
@@ -109,18 +125,18 @@ def convert_counts(
 
 
 def known_counts(
-    die: Die, window: Window, samples: int, seed: int = 0
+    die: Die, window: Window, samples: int, largest: int | None = None, seed: int = 0
 ) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
     """Inputs ``[samples, depth]`` for full cells ``[columns, depth]``: all counts evenly often.
 
-    Counts reach from 0 to the window's end. Which units are driven differs from sample to sample,
-    so that no single one matters.
+    Counts reach from 0 to the window's end, or to ``largest``. Which units are driven differs from
+    sample to sample, so that no single one matters.
     """
     spec = die.spec
     random = np.random.default_rng([0xCA1, seed])
     drive = (1 << spec.dac_bits) - 1
     low, high = window.offset, window.offset + (window.step << spec.adc_bits)
-    most = min(-(-max(high, -low) >> spec.fraction), spec.largest_count)
+    most = min(-(-max(high, -low) >> spec.fraction), largest or spec.largest_count)
     # Cells no fuller than needed, so that counts lie close.
     digit = min(spec.largest_digit, max(1, -(-most // (spec.depth * drive))))
     total = np.linspace(0, min(most / digit, spec.depth * drive), samples)
@@ -130,45 +146,80 @@ def known_counts(
     return acts, np.full((spec.columns, spec.depth), digit, dtype=np.int16)
 
 
-def calibrate(die: Die, window: Window | None = None, samples: int = 2048) -> Calibration:
+def calibrate(
+    die: Die, window: Window | None = None, samples: int = 2048, largest: int | None = None
+) -> Calibration:
     """Both steps, on ``samples`` known counts (of either sign, where sums have one).
 
     Parameters
     ----------
     window : Window, optional
         In which it will be used; default: the full range.
+    largest : int, optional
+        Counts, of either sign, up to which it has to be right; default: all that the window holds.
     """
     spec = die.spec
     window = window or full_range(spec)
-    one = 1 << spec.fraction
-    acts, digits = known_counts(die, window, samples)
-    codes, counts = convert_counts(die, window, acts, digits)
-    middle = 1 << spec.adc_bits - 1
-    if spec.signed and not spec.relu:
-        others, negative = convert_counts(die, window, acts, -digits, run=1)
-        codes, counts = np.hstack([codes, others]), np.hstack([counts, negative])
-    ideal = (counts * one - window.offset) / window.step
-    # Saturated codes say nothing about the line.
-    inside = (codes > (middle if spec.relu else 0)) & (codes < 2 * middle - 1)
-    slope, start = _lines(codes, ideal, inside)
-    left = ideal - (slope[:, None] * codes + start[:, None])
-    inl = _smooth(codes[inside], left[inside], 2 * middle)
-    if spec.relu:
-        # The code of an ended conversion stands for zero, whatever the column.
-        inl[:middle] = 0
-    offset = (start * window.step - (slope - 1) * window.offset) / one
-    return Calibration(gain=slope, offset=offset, inl=inl)
+    step = window.step / (1 << spec.fraction)
+    acts, digits = known_counts(die, window, samples, largest)
+    signs = (1, -1) if spec.signed and not spec.relu else (1,)
+    measured = []
+    for run, (sign, part) in enumerate(product(signs, range(_PARTS))):
+        moved = window.offset + window.step * (2 * part + 1 - _PARTS) // (2 * _PARTS)
+        codes, counts = convert_counts(
+            die, Window(step=window.step, offset=moved), acts[part::_PARTS], sign * digits, run
+        )
+        measured.append((codes, codes + moved / window.step, counts / step))
+    codes, seen, sums = (np.hstack(parts) for parts in zip(*measured, strict=True))
+    gain, offset, inl = _fit(die, window, codes, seen, sums)
+    return Calibration(gain=gain, offset=offset * step, inl=inl)
 
 
-def _smooth(codes: Codes, left: Reals, count: int) -> Reals:
+def _fit(die: Die, window: Window, codes: Codes, seen: Reals, sums: Reals) -> _Fit:
+    """Gain, offset and INL of ``sums = offset + gain * seen + inl[code]``, ``[columns, n]``, steps.
+
+    Both steps are done again with what the other one found: a column whose offset is large sees
+    another part of a common bow, which is no gain of its own.
+
+    Sums far enough from both ends not to saturate are looked at. Chosen by the code, noise would
+    keep what it lifts over an end and drop what it does not; only the first line is of codes.
+    """
+    spec = die.spec
+    last = (1 << spec.adc_bits) - 1
+    first = 1 << spec.adc_bits - 1 if spec.relu else 0
+    scale = np.arange(last + 1)
+    inside: NDArray[np.bool_] = (codes > first) & (codes < last)
+    inl, bend = np.zeros(last + 1), np.zeros(sums.shape)
+    for _ in range(_ROUNDS):
+        slope, start = _lines(sums - bend, seen, inside)
+        line = start[:, None] + slope[:, None] * (sums - bend)
+        # All parts of a step of a count count as one place, or rounding would not average out.
+        place = line - window.offset / window.step
+        error = (line - seen)[inside]
+        # Of an error that is uniform over a step only what is more is noise.
+        noise = math.sqrt(max(float(error.var()) - 1 / 12, 0.0)) if error.size else 0.0
+        chosen = (place >= first + 3 * noise) & (place <= last - 3 * noise)
+        if int(chosen.sum(1).min()) >= _ENOUGH:
+            inside = chosen
+        left = sums - (seen - start[:, None]) / slope[:, None]
+        inl = _smooth(place[inside], left[inside], last + 1)
+        if spec.relu:
+            # The code of an ended conversion stands for zero, whatever the column.
+            inl[: len(inl) // 2] = 0
+        bend = np.interp(place, scale, inl)
+    return 1 / slope, -start / slope, inl
+
+
+def _smooth(place: Reals, left: Reals, count: int) -> Reals:
     """The shared table: a polynomial through what is left, so that the grid of counts is no part.
 
     What differs from code to code is each column's own, and averages out.
     """
-    if len(codes) == 0:
+    if len(place) == 0:
         return np.zeros(count)
-    sums = np.bincount(codes, left, minlength=count)
-    seen = np.bincount(codes, minlength=count)
+    near = np.clip(np.rint(place), 0, count - 1).astype(np.int64)
+    sums = np.bincount(near, left, minlength=count)
+    seen = np.bincount(near, minlength=count)
     known = np.flatnonzero(seen)
     order = min(_ORDER, len(known) // 4)
     x = np.linspace(-1, 1, count)
@@ -180,13 +231,15 @@ def _smooth(codes: Codes, left: Reals, count: int) -> Reals:
     return table
 
 
-def _lines(x: Codes, y: Reals, use: NDArray[np.bool_]) -> tuple[Reals, Reals]:
+def _lines(x: Reals, y: Reals, use: NDArray[np.bool_]) -> tuple[Reals, Reals]:
     """Least squares of ``y = slope * x + start`` for each row, over the points in ``use``."""
     n = np.maximum(use.sum(1), 1)
     mean_x, mean_y = (x * use).sum(1) / n, (y * use).sum(1) / n
     dx, dy = (x - mean_x[:, None]) * use, (y - mean_y[:, None]) * use
     spread = (dx * dx).sum(1)
     slope = np.where(spread > 0, (dx * dy).sum(1) / np.maximum(spread, 1e-9), 1.0)
+    # Codes that do not follow the sums (all saturated, or ended) have no line.
+    slope = np.clip(slope, 1 / _GAIN_LIMIT, _GAIN_LIMIT)
     return slope, mean_y - slope * mean_x
 
 

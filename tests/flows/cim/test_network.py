@@ -11,8 +11,8 @@ import pytest
 from flows.cim import prepare
 from flows.cim.layer_report import converted_share, layer_report
 from flows.cim.layers import make_layer, patches
-from flows.cim.network import find_windows
-from flows.cim.windows import NOISE_SHARE, choose_window, expected_error, histogram
+from flows.cim.network import choose_all
+from flows.cim.windows import NOISE_SHARE, choose, expected_error, histogram
 from flows.onnx_import import load_network
 from models.cim.adc import Window, convert, full_range, registers
 from models.cim.die import make_die, noise_sigmas
@@ -121,7 +121,7 @@ def test_search_finds_the_least_error(seen) -> None:
     layer = make_layer("layer", seen[0], spec)
     values, weights = histogram(layer, seen[1])
     errors = {
-        rule: expected_error(spec, choose_window(layer, seen[1], rule), values, weights)
+        rule: expected_error(spec, choose(layer, seen[1], rule).window, values, weights)
         for rule in ("full", "unit", "calibrated")
     }
     assert errors["calibrated"] <= min(errors.values())
@@ -131,8 +131,8 @@ def test_search_finds_the_least_error(seen) -> None:
 def test_search_with_noise(seen) -> None:
     spec = find_preset("cap-ram")
     layer = make_layer("layer", seen[0], spec)
-    plain, noisy = (choose_window(layer, seen[1], rule) for rule in ("calibrated", "snr"))
-    assert choose_window(layer, seen[1], "snr", dynamic=False) == plain
+    plain, noisy = (choose(layer, seen[1], rule).window for rule in ("calibrated", "snr"))
+    assert choose(layer, seen[1], "snr", dynamic=False).window == plain
     values, weights = histogram(layer, seen[1])
     noise = float(np.hypot(*noise_sigmas(spec)))
     errors = [expected_error(spec, window, values, weights, noise) for window in (noisy, plain)]
@@ -184,13 +184,13 @@ def test_windows_do_not_depend_on_the_die(graph, images) -> None:
     spec = find_preset("relu-macro")
     first = prepare(graph, spec, images[:2], die=1)
     second = prepare(graph, spec, images[:2], die=2, keep_ends=True)
-    assert {n: first.windows[n] for n in second.layers} == {
-        n: second.windows[n] for n in second.layers
+    assert {n: first.chosen[n] for n in second.layers} == {
+        n: second.chosen[n] for n in second.layers
     }
     assert len(second.layers) == len(first.layers) - 2
-    again = find_windows(graph, first.layers, images[:2], "calibrated")
-    assert again == first.windows
-    assert full_range(spec).step > max(w.step for w in again.values())
+    again = choose_all(graph, first.layers, images[:2], "calibrated")
+    assert again == first.chosen
+    assert full_range(spec).step > max(c.window.step for c in again.values())
 
 
 @pytest.mark.parametrize("seed", range(4))
