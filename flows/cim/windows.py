@@ -20,7 +20,7 @@ RULES = ("full", "unit", "calibrated", "snr")
 """Every sum covered; one count a step; the least error of rounding and clipping on calibration
 images; the least error of these and of noise."""
 
-NOISE_SHARE = 0.1
+NOISE_SHARE = 0.3
 """What noise counts beside an error that is the same each time: it averages out over positions and
 channels of what follows, the other does not. Measured, not derived: docs/systems/README.md."""
 
@@ -47,6 +47,10 @@ class Chosen:
     window: Window
     largest: int
 
+    def __post_init__(self) -> None:
+        if self.largest < 1:
+            raise ValueError(f"largest sum must be at least 1 count, not {self.largest}")
+
 
 def choose(layer: Layer, seen: Patches, rule: str, *, dynamic: bool = True) -> Chosen:
     """Window and range of a layer.
@@ -72,7 +76,9 @@ def choose(layer: Layer, seen: Patches, rule: str, *, dynamic: bool = True) -> C
     noise = math.hypot(*noise_sigmas(spec)) if rule == "snr" and dynamic else 0.0
     # A conversion that is skipped has no noise.
     values, weights = histogram(layer, seen, skipped=not noise)
-    largest = max(1, int(_reach(np.abs(values), weights)))
+    # What ReLU ends needs no code.
+    reached = np.maximum(values, 0) if spec.relu else np.abs(values)
+    largest = max(1, int(_reach(reached, weights))) if len(values) else spec.largest_count
     if rule == "full":
         return Chosen(window=whole, largest=largest)
     one = 1 << spec.fraction

@@ -1,9 +1,10 @@
 """Calibration in two steps, as practised on such macros: columns first, then one shared table.
 
 Known counts (cells full, so many inputs driven) are converted. Step one fits a line to each
-column's codes: its gain and offset. Step two averages what is left over all columns, code by code:
-the non-linearity that all converters share. The result is a table for each column of what its
-codes stand for; the data path stays in integers.
+column's codes: its gain and offset. Step two fits a smooth curve to what is left of all columns:
+the non-linearity that all converters share. Both are repeated with what the other found. The result
+is a table for each column of what its codes stand for, or references that undo it
+(:class:`.adc.Trim`); the data path stays in integers.
 
 Counts are whole, and with one count a step a threshold that is off by a third of it changes no
 code. So the window's offset is moved by parts of a step from sample to sample, and taken off again:
@@ -21,12 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cim.adc import Codes, Trim, Window, full_range, registers
-from models.cim.die import GAIN_BITS, Die
+from models.cim.die import GAIN_BITS, Die, noise_sigmas, offset_sigma
 from models.cim.fast_adc import FastConverter
 from models.cim.layout import DECODE_BITS
 from models.cim.macro import cell_sums, column_sums
 from models.cim.noise import column_words, run_keys, shared_words
 from models.cim.search import Search
+from models.cim.spec import CimSpec
 from models.rescale import Integers
 
 Reals = NDArray[np.float64]
@@ -40,6 +42,10 @@ _GAIN_LIMIT = 2.0
 """Largest gain of a column, and the inverse of the smallest."""
 _ROUNDS = 4
 """Of both steps."""
+_FIRST_RUN = 16
+"""Runs before it are those of who measures a die."""
+_SPREAD = 0.5
+"""Standard deviation of sums, in steps, that a line needs."""
 _ENOUGH = 32
 """Samples of a column that a line needs."""
 _CALIBRATION_RUN = 1 << 31
@@ -129,17 +135,18 @@ def known_counts(
 ) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
     """Inputs ``[samples, depth]`` for full cells ``[columns, depth]``: all counts evenly often.
 
-    Counts reach from 0 to the window's end, or to ``largest``. Which units are driven differs from
-    sample to sample, so that no single one matters.
+    Counts reach from the window's begin (0, where that is less) to its end, or to ``largest``.
+    Which units are driven differs from sample to sample, so that no single one matters.
     """
     spec = die.spec
     random = np.random.default_rng([0xCA1, seed])
     drive = (1 << spec.dac_bits) - 1
     low, high = window.offset, window.offset + (window.step << spec.adc_bits)
     most = min(-(-max(high, -low) >> spec.fraction), largest or spec.largest_count)
+    least = min(max(0, low >> spec.fraction), most - 1)
     # Cells no fuller than needed, so that counts lie close.
     digit = min(spec.largest_digit, max(1, -(-most // (spec.depth * drive))))
-    total = np.linspace(0, min(most / digit, spec.depth * drive), samples)
+    total = np.linspace(least / digit, min(most / digit, spec.depth * drive), samples)
     total = np.floor(total + random.random(samples)).astype(np.int64)
     order = np.argsort(random.random((samples, spec.depth)), axis=1).argsort(axis=1)
     acts = np.clip(total[:, None] - order * drive, 0, drive).astype(np.uint8)
@@ -161,18 +168,29 @@ def calibrate(
     spec = die.spec
     window = window or full_range(spec)
     step = window.step / (1 << spec.fraction)
-    acts, digits = known_counts(die, window, samples, largest)
+    most = None if largest is None else largest + math.ceil(_margin(spec, step) * step)
+    acts, digits = known_counts(die, window, samples, most)
+    # Every part once in so many samples, in no order: counts grow with the samples' number.
+    random = np.random.default_rng(0xD17)
+    parts = random.permuted(np.tile(np.arange(_PARTS), (-(-samples // _PARTS), 1)), axis=1)
+    part_of = parts.ravel()[:samples]
     signs = (1, -1) if spec.signed and not spec.relu else (1,)
     measured = []
-    for run, (sign, part) in enumerate(product(signs, range(_PARTS))):
+    for run, (sign, part) in enumerate(product(signs, range(_PARTS)), _FIRST_RUN):
         moved = window.offset + window.step * (2 * part + 1 - _PARTS) // (2 * _PARTS)
         codes, counts = convert_counts(
-            die, Window(step=window.step, offset=moved), acts[part::_PARTS], sign * digits, run
+            die, Window(step=window.step, offset=moved), acts[part_of == part], sign * digits, run
         )
         measured.append((codes, codes + moved / window.step, counts / step))
-    codes, seen, sums = (np.hstack(parts) for parts in zip(*measured, strict=True))
+    codes, seen, sums = (np.hstack(kinds) for kinds in zip(*measured, strict=True))
     gain, offset, inl = _fit(die, window, codes, seen, sums)
     return Calibration(gain=gain, offset=offset * step, inl=inl)
+
+
+def _margin(spec: CimSpec, step: float) -> float:
+    """Steps by which a sum may miss the code it will have once references are trimmed."""
+    bow = float(np.abs(spec.physics.bow(spec.adc_bits)).max())
+    return bow + 3 * offset_sigma(spec) / step + 1
 
 
 def _fit(die: Die, window: Window, codes: Codes, seen: Reals, sums: Reals) -> _Fit:
@@ -187,27 +205,31 @@ def _fit(die: Die, window: Window, codes: Codes, seen: Reals, sums: Reals) -> _F
     spec = die.spec
     last = (1 << spec.adc_bits) - 1
     first = 1 << spec.adc_bits - 1 if spec.relu else 0
+    start_code = window.offset / window.step
     scale = np.arange(last + 1)
+    noise = math.hypot(*noise_sigmas(spec)) * (1 << spec.fraction) / window.step
+    edge = 3 * noise if die.dynamic else 0.0
     inside: NDArray[np.bool_] = (codes > first) & (codes < last)
     inl, bend = np.zeros(last + 1), np.zeros(sums.shape)
     for _ in range(_ROUNDS):
         slope, start = _lines(sums - bend, seen, inside)
-        line = start[:, None] + slope[:, None] * (sums - bend)
         # All parts of a step of a count count as one place, or rounding would not average out.
-        place = line - window.offset / window.step
-        error = (line - seen)[inside]
-        # Of an error that is uniform over a step only what is more is noise.
-        noise = math.sqrt(max(float(error.var()) - 1 / 12, 0.0)) if error.size else 0.0
-        chosen = (place >= first + 3 * noise) & (place <= last - 3 * noise)
-        if int(chosen.sum(1).min()) >= _ENOUGH:
-            inside = chosen
+        place = start[:, None] + slope[:, None] * (sums - bend) - start_code
+        chosen = (place >= first + edge) & (place <= last - edge)
+        inside = np.where(chosen.sum(1, keepdims=True) >= _ENOUGH, chosen, inside)
         left = sums - (seen - start[:, None]) / slope[:, None]
         inl = _smooth(place[inside], left[inside], last + 1)
         if spec.relu:
             # The code of an ended conversion stands for zero, whatever the column.
             inl[: len(inl) // 2] = 0
         bend = np.interp(place, scale, inl)
-    return 1 / slope, -start / slope, inl
+    gain, offset = 1 / slope, -start / slope
+    # A gain that all columns have is a slope of the common table: trimmed there, it adds.
+    common = float(gain.mean()) - 1
+    inl = inl + common * (scale + start_code)
+    if spec.relu:
+        inl[: len(inl) // 2] = 0
+    return gain - common, offset, inl
 
 
 def _smooth(place: Reals, left: Reals, count: int) -> Reals:
@@ -237,8 +259,9 @@ def _lines(x: Reals, y: Reals, use: NDArray[np.bool_]) -> tuple[Reals, Reals]:
     mean_x, mean_y = (x * use).sum(1) / n, (y * use).sum(1) / n
     dx, dy = (x - mean_x[:, None]) * use, (y - mean_y[:, None]) * use
     spread = (dx * dx).sum(1)
-    slope = np.where(spread > 0, (dx * dy).sum(1) / np.maximum(spread, 1e-9), 1.0)
-    # Codes that do not follow the sums (all saturated, or ended) have no line.
+    # Sums that differ by less than a step, as seen, have no slope worth its name.
+    slope = np.ones(len(x))
+    np.divide((dx * dy).sum(1), spread, out=slope, where=spread > n * _SPREAD**2)
     slope = np.clip(slope, 1 / _GAIN_LIMIT, _GAIN_LIMIT)
     return slope, mean_y - slope * mean_x
 

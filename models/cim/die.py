@@ -92,8 +92,7 @@ def make_die(spec: CimSpec, seed: int, *, static: bool = True, dynamic: bool = T
     parasitic = physics.parasitic_ff / (units * physics.unit_cap_ff)
     stray = random.standard_normal(columns) * physics.parasitic_percent / 100 * on
     gain = (1 + present + parasitic * (1 + stray)) / (1 + parasitic)
-    count = physics.count_mv(units, units * spec.largest_digit * ((1 << spec.dac_bits) - 1))
-    scale = (1 << spec.fraction) / count
+    scale = (1 << spec.fraction) / _count_mv(spec)
     offset = random.standard_normal(columns) * physics.comparator_offset_mv * scale * on
     steps = 2.0 ** np.arange(bits)
     error = random.standard_normal((columns, bits)) * physics.cdac_sigma / np.sqrt(steps) * on
@@ -127,10 +126,18 @@ def used_with(die: Die, *, relu: bool) -> Die:
 
 def noise_sigmas(spec: CimSpec) -> tuple[float, float]:
     """Standard deviation of sampling and of a comparison, in counts."""
-    physics = spec.physics
+    count = _count_mv(spec)
+    return spec.physics.sampling_mv(spec.units) / count, spec.physics.comparator_noise_mv / count
+
+
+def offset_sigma(spec: CimSpec) -> float:
+    """Standard deviation of comparators' offsets, in counts."""
+    return spec.physics.comparator_offset_mv / _count_mv(spec)
+
+
+def _count_mv(spec: CimSpec) -> float:
     largest = spec.units * spec.largest_digit * ((1 << spec.dac_bits) - 1)
-    count = physics.count_mv(spec.units, largest)
-    return physics.sampling_mv(spec.units) / count, physics.comparator_noise_mv / count
+    return spec.physics.count_mv(spec.units, largest)
 
 
 def inl_sigma(spec: CimSpec) -> float:

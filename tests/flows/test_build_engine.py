@@ -46,8 +46,9 @@ def test_folder(tmp_path: Path, capsys: Capture) -> None:
         got, _ = golden_run(built.mapped, image, number=index)
         assert np.array_equal(got, want[index])
     name = next(iter(facts["windows"]))
-    for wrong in ({"windows": {}}, {"windows": {**facts["windows"], name: [0, 0]}}):
-        changed = {**facts, **wrong}
+    others = ({}, *({**facts["windows"], name: one} for one in ([0, 0, 1], [1, 0, 0], [1, 0])))
+    for wrong in others:
+        changed = {**facts, "windows": wrong}
         (output / "macro.json").write_text(json.dumps(changed))
         with pytest.raises(UserError, match="must be as it was built; build the folder again"):
             load_built(output)

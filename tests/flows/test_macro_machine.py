@@ -10,6 +10,7 @@ import pytest
 
 from flows.cim.machine import as_facts, from_facts, machine_layers, on_machine
 from flows.cim.network import MacroNetwork
+from flows.cim.windows import Chosen
 from flows.estimate.graph_layers import graph_layers
 from flows.estimate.macro_cycles import macro_cycles
 from flows.inputs import read_inputs
@@ -76,8 +77,13 @@ def random_windows(graph: IntegerGraph, spec: MachineSpec, seed: int) -> dict[st
     return found
 
 
+def chosen(windows: dict[str, Window]) -> dict[str, Chosen]:
+    return {name: Chosen(window=window, largest=1000) for name, window in windows.items()}
+
+
 def prepared(graph: IntegerGraph, spec: MachineSpec, codes: Integers, seed: int) -> MacroNetwork:
-    return on_machine(graph, spec, codes, windows=random_windows(graph, spec, seed))
+    windows = random_windows(graph, spec, seed)
+    return on_machine(graph, spec, codes, chosen=chosen(windows))
 
 
 @pytest.mark.parametrize(
@@ -147,7 +153,7 @@ def lossless(spec: MachineSpec, seeds: int, simulators: Path, work: Path) -> lis
             graph = random_network(kind, seed)
             codes = random_codes(graph, seed)
             windows = {name: Window(step=one) for name in random_windows(graph, spec, 0)}
-            network = on_machine(graph, spec, codes, windows=windows)
+            network = on_machine(graph, spec, codes, chosen=chosen(windows))
             layers = machine_layers(network, spec)
             jobs.append(job(f"{kind} {seed}", graph, codes[0], spec, macro=layers))
             wants.append(run_graph(graph, codes)[0])
