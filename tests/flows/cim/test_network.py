@@ -12,7 +12,7 @@ from flows.cim import prepare
 from flows.cim.layer_report import converted_share, layer_report
 from flows.cim.layers import make_layer, patches
 from flows.cim.network import choose_all
-from flows.cim.windows import NOISE_SHARE, choose, expected_error, histogram
+from flows.cim.windows import NOISE_SHARE, Chosen, choose, expected_error, histogram
 from flows.onnx_import import load_network
 from models.cim.adc import Window, convert, full_range, registers
 from models.cim.die import make_die, noise_sigmas
@@ -218,3 +218,8 @@ def _linear(weights):
     from models.ops.requantize import Requantize
 
     return linear_spec(weights, Requantize(bias=0, multiplier=1, shift=0))
+
+
+def test_a_range_without_sums() -> None:
+    with pytest.raises(ValueError, match="largest sum must be at least 1 count, not 0"):
+        Chosen(window=Window(step=1), largest=0)
