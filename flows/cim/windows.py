@@ -1,4 +1,4 @@
-"""Step and offset of a layer's converters: by rule, or searched on what the layer sees."""
+"""Step, offset and range of a layer's converters: by rule, or searched on what the layer sees."""
 
 from __future__ import annotations
 
