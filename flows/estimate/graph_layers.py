@@ -128,7 +128,7 @@ class _Reader:
                 return replace(plain, work=Work.CONSTANT, sources=())
             case Convolution():
                 taps = op.weights.shape[1] * op.weights.shape[2]
-                macs = int(np.prod(shape)) * int(np.prod(op.weights.shape[1:]))
+                macs = int(np.prod(shape[:-1])) * op.macs_per_position
                 stem = node.inputs[0] == graph.input and len(source.shape) == 3 and taps > 1
                 alone = sum(graph.input in n.inputs for n in self.nodes) == 1
                 return replace(

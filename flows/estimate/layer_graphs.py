@@ -47,6 +47,7 @@ def layer_graph(layer: LayerShape, classes: Sequence[RowClass] = (), seed: int =
                 stride=layer.stride,
                 padding=(pads[0] // 2, pads[1] // 2, pads[0] - pads[0] // 2,
                          pads[1] - pads[1] // 2),
+                products=layer.weights,
             )  # fmt: skip
             if layer.kind is Kind.CONVOLUTION:
                 source = (*image_size(layer), depth)

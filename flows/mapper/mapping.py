@@ -221,8 +221,8 @@ class _Mapper:
                 self._concat(node)
             case Convolution():
                 work = self._convolution(node, op)
-                out = int(np.prod(self.graph.tensors[node.output].shape))
-                macs = out * int(np.prod(op.weights.shape[1:]))
+                positions = self.graph.tensors[node.output].shape[:-1]
+                macs = int(np.prod(positions)) * op.macs_per_position
             case AttentionScores() | AttentionContext():
                 work, macs = self._attention(node, op)
             case Requantize():
@@ -289,6 +289,7 @@ class _Mapper:
                 formats=op.formats,
                 requantize=op.requantize,
                 input_zero=op.input_zero,
+                products=op.products,
             )
             image = Image(place=place, height=1, width=place.rows)
             op = patched

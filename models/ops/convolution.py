@@ -29,6 +29,10 @@ class Convolution:
     formats : str for every output row
         Names of the rows' number formats (:mod:`models.formats`), on whose grids the weights lie;
         empty where every row is ``fixed8``. The product is the same whatever they are.
+    products : int, optional
+        The network's own multiply-accumulates of an output position, all channels together; by
+        default one a weight. Fewer where zeros fill up a grouped convolution, none where an
+        identity matrix stands for a copy.
     """
 
     weights: Integers
@@ -38,6 +42,7 @@ class Convolution:
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
     input_zero: int = 0
     formats: tuple[str, ...] = ()
+    products: int | None = None
 
     def __post_init__(self) -> None:
         weights = np.asarray(self.weights, dtype=np.int64)
@@ -59,6 +64,16 @@ class Convolution:
             )
         object.__setattr__(self, "formats", tuple(self.formats))
         self._check_formats()
+        if self.products is not None and not 0 <= self.products <= weights.size:
+            raise ValueError(
+                f"convolution products must be 0 to {weights.size}, one a weight, "
+                f"not {self.products}"
+            )
+
+    @property
+    def macs_per_position(self) -> int:
+        """The network's own multiply-accumulates of an output position, all channels together."""
+        return self.weights.size if self.products is None else self.products
 
     @property
     def row_formats(self) -> tuple[str, ...]:
@@ -145,6 +160,7 @@ def linear_spec(
     requantize: Requantize,
     input_zero: int = 0,
     formats: tuple[str, ...] = (),
+    products: int | None = None,
 ) -> Convolution:
     """The convolution that is a linear layer with weights ``[out, in]``."""
     matrix = np.asarray(weights, dtype=np.int64)
@@ -153,4 +169,5 @@ def linear_spec(
         requantize=requantize,
         input_zero=input_zero,
         formats=formats,
+        products=products,
     )

@@ -91,6 +91,8 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: convolver(formats=("pot4", "pot5x")), "row format must be one of"),
     (lambda: convolver(formats=("pot4", "binary")),
      "weights of row 1 must be on the grid of binary, not 0"),
+    (lambda: convolver(products=73), "convolution products must be 0 to 72, one a weight, not 73"),
+    (lambda: convolver(products=-1), "convolution products must be 0 to 72, one a weight, not -1"),
     (lambda: convolver().output_shape(2, 9), "convolution kernel must fit its input, not 2 x 9"),
     (lambda: accumulate(np.zeros((1, 5, 5, 3)), convolver()),
      "convolution input must have 4 channels, not 3"),
