@@ -1,7 +1,14 @@
 """Mapping: integer graph to program and memory image for one machine."""
 
 from flows.mapper.mapped import MappedLayer, MappedNetwork
-from flows.mapper.mapping import map_network
+from flows.mapper.network import check_mapping, map_network, with_room
 from flows.mapper.place import MappingError
 
-__all__ = ["MappedLayer", "MappedNetwork", "MappingError", "map_network"]
+__all__ = [
+    "MappedLayer",
+    "MappedNetwork",
+    "MappingError",
+    "check_mapping",
+    "map_network",
+    "with_room",
+]

@@ -20,11 +20,18 @@ from flows.mapper.matrix_ops import (
 )
 from flows.mapper.place import MappingError, Place
 from flows.mapper.row_plan import RowPlan, classed_plan, plain_plan
-from flows.mapper.static_weights import fitting, folded, row_use, weight_codes, weight_stream
+from flows.mapper.static_weights import (
+    fitting,
+    folded,
+    row_use,
+    stream_bytes,
+    weight_codes,
+    weight_stream,
+)
 from flows.mapper.vector_ops import table_fields
 from models.machine_spec import MachineSpec
 from models.ops.convolution import Convolution
-from models.program.layout import LoadTarget, Unit, WeightSource
+from models.program.layout import Unit, WeightSource
 from models.rescale import Integers
 
 
@@ -55,20 +62,22 @@ def convolution(
     layer: MacroLayer | None = None,
 ) -> Work:
     """Load stream, weight tiles, walk, drain; ``layer`` on a machine's macro."""
-    weights = _lane_order(spec, op.weights, source.place)
     channel_of = _row_order(spec, target)
-    entries = weights.shape[1] // spec.lanes
+    entries = _entries(spec, op, source.place)
     if entries > spec.depth_entries:
         raise MappingError(
-            f"K must be at most {spec.depth} (filled up to whole beats), not {entries * spec.lanes}"
+            f"K must be at most {spec.depth} (filled up to whole beats), "
+            f"not {entries * spec.lanes}",
+            depth=entries * spec.lanes,
         )
     requantize = op.requantize
     plan = plain_plan(len(channel_of), spec.rows)
     if spec.classes:
-        fits = fitting(spec, weights, channel_of, op.row_formats)
+        filled = entries * spec.lanes * len(op.weights) > op.weights.size
+        fits = fitting(spec, op.weights, channel_of, op.row_formats, filled=filled)
         if spec.scatter:
             plan = classed_plan(spec, fits, target.bits)
-        requantize = folded(requantize, weights, op.input_zero)
+        requantize = folded(requantize, op.weights, op.input_zero)
     if layer is not None:
         requantize = layer.requantize
     channels = plan.channels(channel_of)
@@ -79,16 +88,23 @@ def convolution(
     tables = table_fields(out, requantize.table)
     order = out.load_order(plan.order)
     tall, wide, _ = op.output_shape(source.height, source.width)
-    drain = Drain(plan=plan, channels=count, rows=tall * wide, entry=entry, params=len(params),
-                  order=order)  # fmt: skip
-    codes = weight_codes(spec, weights, channels)
+    drain = Drain(plan=plan, channels=count, rows=tall * wide, entry=entry,
+                  params=len(params["factor"]), order=order)  # fmt: skip
     items = None
     if layer is not None:
+        codes = _codes(spec, op, source.place, channels)
         items = MacroItems(out, layer, codes, plan.columns, tokens=tall * wide)
     walk, offset = _walk(spec, op, source)
+    words = -(-stream_bytes(spec, plan.tiles, entries) // spec.word_bytes)
+    size = words * spec.word_pitch
+
+    def weights() -> bytes:
+        codes = _codes(spec, op, source.place, channels)
+        return pitched(spec, weight_stream(spec, codes))
+
     for part in _passes(spec, drain, target, singly=layer is not None):
         if items is None:
-            _load_weights(out, spec, codes)
+            out.load_weights(size, weights)
         else:
             items.load(part.tiles.start)
         tiles = part.drain.plan.tiles
@@ -124,9 +140,17 @@ def _passes(spec: MachineSpec, drain: Drain, target: Place, *, singly: bool) -> 
         )
 
 
-def _load_weights(out: Emitter, spec: MachineSpec, codes: NDArray[np.uint8]) -> None:
-    data = pitched(spec, weight_stream(spec, codes))
-    out.load_constant(LoadTarget.WEIGHTS, 0, data, ())
+def _codes(
+    spec: MachineSpec, op: Convolution, place: Place, channels: Integers
+) -> NDArray[np.uint8]:
+    return weight_codes(spec, _lane_order(spec, op.weights, place), channels)
+
+
+def _entries(spec: MachineSpec, op: Convolution, place: Place) -> int:
+    """Beats of K, as the walk delivers it (see :func:`_lane_order`)."""
+    walk = walk_words(spec, place)
+    beats = (walk["words"] - 1) * spec.tokens + walk["last_beats"]
+    return int(np.prod(op.weights.shape[1:3])) * beats
 
 
 def _walk(spec: MachineSpec, op: Convolution, source: Image) -> tuple[dict[str, int], int]:

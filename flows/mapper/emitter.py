@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +22,7 @@ from models.program.layout import (
     LoadTarget,
     Unit,
     pack,
+    pack_columns,
 )
 from models.program.legal import broken_rule
 from models.rescale import Integers
@@ -73,10 +74,17 @@ class Emitter:
     Two descriptors of different units that touch the same addresses, at least one of them
     writing, are ordered by a token from the earlier to the later one. Every token is given once
     and taken once, in program order, so counters never mix up.
+
+    Parameters
+    ----------
+    spec : MachineSpec
+    packs : bool
+        Whether weights are wanted, or only how many bytes they take.
     """
 
-    def __init__(self, spec: MachineSpec) -> None:
+    def __init__(self, spec: MachineSpec, *, packs: bool = True) -> None:
         self.spec = spec
+        self.packs = packs
         self.descriptors: list[Descriptor] = []
         self.tag = 0
         self._accesses: dict[str, list[tuple[int, Unit, Access]]] = {}
@@ -85,8 +93,8 @@ class Emitter:
         self._constant_at: dict[bytes, int] = {}
         self._constant_bytes = 0
         self._from_constants: set[int] = set()
-        self.params = RingSpace(spec.param_entries, "channel parameters")
-        self.orders = RingSpace(spec.param_entries, "row order")
+        self.params = RingSpace(spec.param_entries, "channel parameters", "param_entries")
+        self.orders = RingSpace(spec.param_entries, "row order", "param_entries")
         self.tables = RingSpace(TABLE_ENTRIES, "function tables")
         self.row_tables = RingSpace(ROW_ENTRIES, "row tables")
 
@@ -154,22 +162,36 @@ class Emitter:
         self, target: LoadTarget, address: int, data: bytes, accesses: Iterable[Access]
     ) -> None:
         """Load constant bytes to a target."""
-        offset = self.constant(data)
+        self._load(target, address, self.constant(data), len(data), accesses)
+
+    def load_weights(self, size: int, make: Callable[[], bytes]) -> None:
+        """Load ``size`` bytes of weights, which ``make`` yields if they are wanted."""
+        if not self.packs:
+            offset = self._constant_bytes
+            self._constant_bytes += size + -size % max(16, self.spec.axi_bytes)
+            self._load(LoadTarget.WEIGHTS, 0, offset, size, ())
+            return
+        data = make()
+        assert len(data) == size
+        self.load_constant(LoadTarget.WEIGHTS, 0, data, ())
+
+    def _load(
+        self, target: LoadTarget, address: int, offset: int, size: int, accesses: Iterable[Access]
+    ) -> None:
         self._from_constants.add(len(self.descriptors))
         fields = {
             "target": target,
             "window": 0,
             "address": address,
             "offset": offset,
-            "beats": -(-len(data) // self.spec.axi_bytes),
+            "beats": -(-size // self.spec.axi_bytes),
         }
         self.add(Unit.LOAD, fields, accesses)
 
-    def load_params(self, rows: NDArray[np.void] | list[dict[str, int]], *, norm: bool) -> int:
+    def load_params(self, columns: Mapping[str, Integers], *, norm: bool) -> int:
         """Bring channel parameters in (unless still there); gives their first entry."""
-        layout = PARAM_NORM if norm else PARAM_DRAIN
-        data = b"".join(pack(layout, row).to_bytes(PARAM_BYTES, "little") for row in rows)
-        entries = -(-len(rows) // self.spec.vector_lanes)
+        data = pack_columns(PARAM_NORM if norm else PARAM_DRAIN, columns, PARAM_BYTES)
+        entries = -(-len(data) // PARAM_BYTES // self.spec.vector_lanes)
         address, there = self.params.take(data, entries)
         if not there:
             access = [writes(address, address + entries, "params")]

@@ -14,7 +14,7 @@ from flows.mapper.macro_layer import MacroLayer
 from flows.mapper.mapped import MappedLayer, MappedNetwork
 from flows.mapper.operands import check_codes, check_product
 from flows.mapper.order import mapping_order
-from flows.mapper.place import Allocator, MappingError, Place, words_of
+from flows.mapper.place import Allocator, MappingError, Place, shown, words_of
 from flows.mapper.plan import concat_parts, head_groups, last_uses, stem_patches
 from models.graph import (
     ConcatTokens,
@@ -39,35 +39,19 @@ from models.quantized import TensorType
 INPUT_WINDOW, OUTPUT_WINDOW, TRACE_WINDOW = 1, 2, 3
 
 
-def map_network(
-    graph: IntegerGraph,
-    spec: MachineSpec,
-    *,
-    trace: bool = False,
-    macro: Mapping[str, MacroLayer] | None = None,
-) -> MappedNetwork:
-    """Map a network to a machine.
+class Mapper:
+    """One attempt at a mapping.
 
     Parameters
     ----------
-    trace : bool
-        Also store every intermediate tensor to window 3.
-    macro : dict of node name to MacroLayer, optional
-        Layers with static weights, on a machine with a macro.
-
-    Raises
-    ------
-    MappingError
-        If a tensor does not fit the scratchpad or a layer not the weight store.
+    graph, spec, macro, trace
+        See :func:`flows.mapper.network.map_network`.
+    spread : bool
+        Whether tensors used together part company, which costs some fragmentation.
+    packs : bool
+        Whether weights are wanted, or only their places.
     """
-    layers = macro or {}
-    try:
-        return _Mapper(graph, spec, layers, trace, spread=True).run()
-    except MappingError:
-        return _Mapper(graph, spec, layers, trace, spread=False).run()
 
-
-class _Mapper:
     def __init__(
         self,
         graph: IntegerGraph,
@@ -76,12 +60,13 @@ class _Mapper:
         trace: bool,
         *,
         spread: bool,
+        packs: bool = True,
     ) -> None:
         self.graph = replace(graph, nodes=tuple(mapping_order(graph.nodes, graph.output)))
         self.spec = spec
         self.macro = macro
         self.trace = trace
-        self.out = Emitter(spec)
+        self.out = Emitter(spec, packs=packs)
         self.allocator = Allocator(spec, spread=spread)
         self.places: dict[str, Place] = {}
         self.owner: dict[str, str] = {}  # tensor -> name its memory was taken under
@@ -93,22 +78,8 @@ class _Mapper:
         self.trace_at = 0
 
     def run(self) -> MappedNetwork:
-        graph = self.graph
-        first = self._load_input()
-        last_use = last_uses(graph)
-        for index, node in enumerate(graph.nodes):
-            self.out.tag = index + 1
-            try:
-                self._node(node)
-            except MappingError as error:
-                raise MappingError(f"layer {node.name!r}: {error}") from None
-            if self.trace:
-                self._trace(node.output)
-            self._release(index, last_use)
-        self.out.tag = len(graph.nodes) + 1
-        place = self.places[graph.output]
-        result = self._format(graph.tensors[graph.output], place)
-        self._store(place, OUTPUT_WINDOW, 0)
+        """Map, and put program and constants together."""
+        first, result = self.map()
         return MappedNetwork(
             spec=self.spec,
             image=self.out.finish(),
@@ -120,6 +91,27 @@ class _Mapper:
             trace=self.traced,
             trace_bytes=self.trace_at,
         )
+
+    def map(self) -> tuple[TensorFormat, TensorFormat]:
+        """Place all tensors and add all descriptors; gives the layouts of input and output."""
+        graph = self.graph
+        first = self._load_input()
+        last_use = last_uses(graph)
+        for index, node in enumerate(graph.nodes):
+            self.out.tag = index + 1
+            try:
+                self._node(node)
+            except MappingError as error:
+                layer = shown(node.name)
+                raise MappingError(f"layer {layer!r}: {error}", **error.needs) from None
+            if self.trace:
+                self._trace(node.output)
+            self._release(index, last_use)
+        self.out.tag = len(graph.nodes) + 1
+        place = self.places[graph.output]
+        result = self._format(graph.tensors[graph.output], place)
+        self._store(place, OUTPUT_WINDOW, 0)
+        return first, result
 
     # Memory
 
@@ -257,7 +249,7 @@ class _Mapper:
         if isinstance(node.operator, SelectTokens):
             place = place.part(node.operator.start, node.operator.stop)
         elif shape[-1] != place.channels:
-            raise MappingError(f"reshape must keep {place.channels} channels last, not {shape}")
+            raise MappingError(_reshaped(self.graph.tensors[source].shape, shape))
         self.places[name] = place
         self.owner[name] = self.owner[source]
 
@@ -317,3 +309,18 @@ class _Mapper:
             work = matrix_ops.attention_context(self.out, self.spec, op, left, right, target)
             depth = tensors[node.inputs[1]].shape[0]
         return work, int(np.prod(tensors[node.output].shape)) * depth
+
+
+def _reshaped(source: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    """What is wrong with a reshape that moves channels, in the user's terms."""
+    positions = " x ".join(map(str, source[:-1]))
+    if int(np.prod(source)) == shape[-1]:
+        return (
+            f"a linear layer must read channels of one position, not {positions} positions of "
+            f"{source[-1]} channels flattened; pool to one position first (global average), or "
+            f"make it a convolution with a {positions} kernel"
+        )
+    return (
+        f"a reshape must keep the {source[-1]} channels of every position together, not make "
+        f"{list(shape)} of {list(source)}; reshape positions only"
+    )

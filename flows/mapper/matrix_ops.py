@@ -90,7 +90,10 @@ def attention_context(
 
 def _check_depth(spec: MachineSpec, entries: int, what: str) -> None:
     if entries > spec.depth_entries:
-        raise MappingError(f"{what} must be at most {spec.depth}, not {entries * spec.lanes}")
+        raise MappingError(
+            f"{what} must be at most {spec.depth}, not {entries * spec.lanes}",
+            depth=entries * spec.lanes,
+        )
 
 
 def _head(place: Place, head: int, heads: int) -> Place:
@@ -140,22 +143,18 @@ def multiply(out: Emitter, walk: dict[str, int], place: Place, offset: int) -> N
     out.add(Unit.MATRIX, fields, [reads(place.base, place.end)])
 
 
-def channel_params(spec: Requantize, order: Integers) -> list[dict[str, int]]:
-    """A channel's parameters in written order; columns without a channel get zeros."""
+def channel_params(spec: Requantize, order: Integers) -> dict[str, Integers]:
+    """Channels' parameters in written order; columns without a channel get zeros."""
 
-    def value(array: Integers, channel: int) -> int:
-        return int(array[channel if len(array) > 1 else 0])
+    def column(array: Integers) -> Integers:
+        found: Integers = np.where(order < 0, 0, array[order if len(array) > 1 else 0 * order])
+        return found
 
-    return [
-        {
-            "factor": value(spec.multiplier, c),
-            "bias": value(spec.bias, c),
-            "shift": value(spec.shift, c),
-        }
-        if c >= 0
-        else {}
-        for c in order.tolist()
-    ]
+    return {
+        "factor": column(spec.multiplier),
+        "bias": column(spec.bias),
+        "shift": column(spec.shift),
+    }
 
 
 @dataclass(frozen=True, kw_only=True)

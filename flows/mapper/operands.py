@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flows.mapper.place import MappingError
+from flows.mapper.place import MappingError, shown
 from models.graph import ConcatTokens, Constant, IntegerGraph, Reshape, SelectTokens
 from models.machine_spec import MachineSpec
 from models.ops.attention import AttentionContext, AttentionScores
@@ -13,6 +13,12 @@ from models.ops.pool import MaxPool
 from models.ops.requantize import Requantize
 
 __all__ = ["check_codes", "check_product", "code_range"]
+
+_SYMMETRIC = (
+    "quantise activations symmetrically and without -128, as rowmac quantise does "
+    "(onnxruntime's ActivationSymmetric=True leaves the -128), or take a machine without row "
+    "classes"
+)
 
 
 def code_range(graph: IntegerGraph, tensor: str) -> tuple[int, int]:
@@ -65,8 +71,10 @@ def check_codes(
     low, high = code_range(graph, tensor)
     least, most = int(held is not None) - (1 << bits - 1), (1 << bits - 1) - 1
     if low < least or high > most:
+        way = "quantise to fewer bits, or take more act_bits" if held is None else _SYMMETRIC
         raise MappingError(
-            f"codes of {tensor!r} must be {least} to {most} on this machine, not {low} to {high}"
+            f"codes of {shown(tensor)!r} must be {least} to {most} on this machine, "
+            f"not {low} to {high}; {way}"
         )
 
 
@@ -97,8 +105,8 @@ def check_product(
     for tensor, zero in zip(tensors, zeros, strict=True):
         if zero:
             raise MappingError(
-                f"zero point of {tensor!r} must be 0 in a product of two activations on a "
-                f"machine with row classes, not {zero}"
+                f"zero point of {shown(tensor)!r} must be 0 in a product of two activations on a "
+                f"machine with row classes, not {zero}; {_SYMMETRIC}"
             )
     check_codes(graph, spec, tensors[0])
     check_codes(graph, spec, tensors[1], held=spec.classes[0].book.bits)

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from models.machine_spec import MachineSpec
 
 
 class MappingError(ValueError):
-    """A network that does not fit the machine."""
+    """A network that does not fit the machine.
+
+    Parameters
+    ----------
+    message : str
+    needs : int by name
+        Parameters of the machine, and values with which this one refusal would go away.
+    """
+
+    def __init__(self, message: str, **needs: int) -> None:
+        super().__init__(message)
+        self.needs = needs
+
+
+def shown(name: str) -> str:
+    """A layer or tensor as the network file calls it: without the mark of its parts."""
+    return _PART.sub("", name)
+
+
+_PART = re.compile(r"#\d+$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +109,9 @@ class Allocator:
         if not candidates:
             free = sum(b - a for a, b in gaps)
             raise MappingError(
-                f"scratchpad must hold tensor {name!r} of {words} words, not only {free} free "
-                f"of {total}"
+                f"scratchpad must hold tensor {shown(name)!r} of {words} words, not only {free} "
+                f"free of {total}",
+                bank_words=2 * self.spec.bank_words,
             )
         base = candidates[0]
         self.used[name] = (base, base + words)
@@ -107,11 +128,13 @@ class RingSpace:
     """Addresses handed out in a circle, for constants that are loaded when needed.
 
     What is still in place is not loaded twice: asking with the same key gives the old address.
+    ``parameter`` is the machine's parameter that says how many there are, if any does.
     """
 
-    def __init__(self, size: int, what: str) -> None:
+    def __init__(self, size: int, what: str, parameter: str = "") -> None:
         self.size = size
         self.what = what
+        self.parameter = parameter
         self.at = 0
         self.kept: dict[bytes, tuple[int, int]] = {}
 
@@ -126,7 +149,10 @@ class RingSpace:
         if key in self.kept:
             return self.kept[key][0], True
         if count > self.size:
-            raise MappingError(f"{self.what} must be at most {self.size} entries, not {count}")
+            needs = {self.parameter: 1 << (count - 1).bit_length()} if self.parameter else {}
+            raise MappingError(
+                f"{self.what} must be at most {self.size} entries, not {count}", **needs
+            )
         if self.at + count > self.size:
             self.at = 0
         start, stop = self.at, self.at + count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,13 @@ def classed_plan(spec: MachineSpec, fits: NDArray[np.bool_], bits: int) -> RowPl
     MappingError
         If columns of a word can only be computed by rows the machine does not have.
     """
+    return _classed_plan(spec, fits.tobytes(), len(fits), bits)
+
+
+@lru_cache(maxsize=64)
+def _classed_plan(spec: MachineSpec, packed: bytes, columns: int, bits: int) -> RowPlan:
+    """The same by values: blocks of a network that are alike are planned once."""
+    fits = np.frombuffer(packed, dtype=np.bool_).reshape(columns, len(spec.classes))
     lanes, per_word = spec.vector_lanes, spec.word_bytes * 8 // bits
     kinds = np.repeat(np.arange(len(spec.classes)), [c.rows for c in spec.classes])
     kinds = kinds[list(spec.drain_order)]
@@ -83,6 +91,7 @@ def classed_plan(spec: MachineSpec, fits: NDArray[np.bool_], bits: int) -> RowPl
             left = [c for c in left if c not in set(beat.tolist())]
     beats += [np.full(lanes, _NONE)] * (-len(beats) % per_tile)
     table = np.array(beats, dtype=np.int64).reshape(-1, spec.rows)
+    table.flags.writeable = False
     return RowPlan(tiles=len(table), columns=table, order=_order(spec, table, bits))
 
 

@@ -19,14 +19,20 @@ _HALF = 1 << 31
 
 
 def fitting(
-    spec: MachineSpec, weights: Integers, channel_of: Integers, formats: Sequence[str]
+    spec: MachineSpec,
+    weights: Integers,
+    channel_of: Integers,
+    formats: Sequence[str],
+    *,
+    filled: bool,
 ) -> NDArray[np.bool_]:
     """Which class can hold each column's weights, exactly: ``[columns, classes]``.
 
     Parameters
     ----------
-    weights : int array [channels, K]
-        As the array walks K: zeros where a beat is filled up.
+    weights : int array [channels, ...]
+    filled : bool
+        Whether the array walks zeros as well, where a beat is filled up.
     channel_of : int array [columns]
         -1 where a column has no channel.
     formats : str for every channel
@@ -41,7 +47,13 @@ def fitting(
     for index, kind in enumerate(spec.classes):
         inside = kind.grid[(kind.grid >= -128) & (kind.grid <= 127)]
         tables[index, inside + 128] = True
-    good = np.stack([table[weights + 128].all(axis=1) for table in tables], axis=1)
+    # An axis along which an array is broadcast repeats itself.
+    places = tuple(slice(0, 1 if stride == 0 else None) for stride in weights.strides[1:])
+    some = weights[:, *places] + 128
+    inner = tuple(range(1, weights.ndim))
+    good = np.stack(
+        [table[some].all(axis=inner) & (table[128] or not filled) for table in tables], axis=1
+    )
     bad = np.flatnonzero(~good.any(axis=1))
     if bad.size:
         row = weights[bad[0]]
@@ -93,6 +105,17 @@ def weight_stream(spec: MachineSpec, codes: NDArray[np.uint8]) -> bytes:
     return np.concatenate(parts, axis=1).astype(np.uint8).tobytes()
 
 
+def stream_bytes(spec: MachineSpec, tiles: int, entries: int) -> int:
+    """Bytes of :func:`weight_stream` for so many tiles and beats of K."""
+    if not spec.classes:
+        return tiles * spec.rows * entries * spec.lanes
+    rows = 0
+    for kind in spec.classes:
+        together = kind.rows_per_word(spec.tokens)
+        rows += -(-kind.rows // together) * together * kind.slot
+    return tiles * rows * entries * spec.lanes // 8
+
+
 def folded(requantize: Requantize, weights: Integers, zero: int) -> Requantize:
     """The requantiser for accumulators of codes that still have their zero point.
 
@@ -103,7 +126,9 @@ def folded(requantize: Requantize, weights: Integers, zero: int) -> Requantize:
     MappingError
         If a bias leaves 32 bits.
     """
-    bias = np.broadcast_to(requantize.bias, len(weights)) - zero * weights.sum(axis=1)
+    bias = np.broadcast_to(requantize.bias, len(weights))
+    if zero:
+        bias = bias - zero * weights.sum(axis=tuple(range(1, weights.ndim)))
     if bias.min() < -_HALF or bias.max() >= _HALF:
         raise MappingError("bias with the zero point's share must fit 32 bits")
     return replace(requantize, bias=bias)

@@ -158,9 +158,8 @@ def layer_norm(out: Emitter, op: LayerNorm, source: Place, target: Place) -> Non
         raise MappingError(
             f"layer norm must be over at most {most} channels, not {source.channels}"
         )
-    params = [{"factor": int(g), "addend": int(o)} for g, o in zip(op.gain, op.offset, strict=True)]
-    entry = out.load_params(params, norm=True)
-    count = -(-len(params) // out.spec.vector_lanes)
+    entry = out.load_params({"factor": op.gain, "addend": op.offset}, norm=True)
+    count = -(-len(op.gain) // out.spec.vector_lanes)
     function, access = _row_fields(out, op.root)
     fields = {
         "op": VectorOp.LAYER_NORM,

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 MAGIC = 0x314D5752
 """``RWM1`` in memory order."""
 
@@ -256,6 +259,35 @@ def pack(fields: Mapping[str, Field], values: Mapping[str, int]) -> int:
         word |= (value & ((1 << field.bits) - 1)) << at
         at += field.bits
     return word
+
+
+def pack_columns(
+    fields: Mapping[str, Field], columns: Mapping[str, NDArray[np.int64]], size: int
+) -> bytes:
+    """Many rows of fields of whole bytes, each row filled up to ``size`` bytes; absent ones are 0.
+
+    Raises
+    ------
+    ValueError
+        If a value does not fit its field.
+    """
+    count = len(next(iter(columns.values())))
+    rows = np.zeros((count, size), dtype=np.uint8)
+    at = 0
+    for name, field in fields.items():
+        octets = field.bits // 8
+        if name in columns:
+            values = columns[name]
+            low = -(1 << field.bits - 1) if field.signed else 0
+            high = (1 << field.bits - field.signed) - 1
+            wrong = values[(values < low) | (values > high)]
+            if wrong.size:
+                raise ValueError(f"field {name} must be {low} to {high}, not {wrong[0]}")
+            rows[:, at : at + octets] = (
+                values.astype("<i8").view(np.uint8).reshape(count, 8)[:, :octets]
+            )
+        at += octets
+    return rows.tobytes()
 
 
 def unpack(fields: Mapping[str, Field], word: int) -> dict[str, int]:

@@ -104,7 +104,10 @@ def large_image(folder: Path) -> Path:
     [
         (
             deep_layer,
-            "layer 'deep': K must be at most 2048 (filled up to whole beats), not 2160",
+            (
+                "layer 'deep': K must be at most 2048 (filled up to whole beats), not 2160; a "
+                "machine with depth = 2160 would do"
+            ),
         ),
         (wide_scores, "layer 'scores': attention head width must be at most 2048, not 2056"),
         (large_tensor, "layer 'widen': scratchpad must hold tensor"),

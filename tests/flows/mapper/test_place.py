@@ -123,22 +123,31 @@ def linear(channels: int, depth: int, tokens: int) -> IntegerGraph:
     [
         (
             linear(2, 16, 1200),
-            "scratchpad must hold tensor 'x' of 2400 words, not only 2048 free of 2048",
+            (
+                "scratchpad must hold tensor 'x' of 2400 words, not only 2048 free of 2048; "
+                "a machine with bank_words = 2048 would do"
+            ),
         ),
         (
             linear(9, 8, 1000),
             (
                 "layer 'blocks.0/fc': scratchpad must hold tensor 'y' of 2000 words, not only "
-                "1048 free of 2048"
+                "1048 free of 2048; a machine with bank_words = 2048 would do"
             ),
         ),
         (
             linear(2, 513, 1),
-            "layer 'blocks.0/fc': K must be at most 512 (filled up to whole beats), not 516",
+            (
+                "layer 'blocks.0/fc': K must be at most 512 (filled up to whole beats), not 516; "
+                "a machine with depth = 516 would do"
+            ),
         ),
         (
             linear(4 * 257, 8, 1),
-            "layer 'blocks.0/fc': channel parameters must be at most 64 entries, not 257",
+            (
+                "layer 'blocks.0/fc': channel parameters must be at most 64 entries, not 257; "
+                "a machine with param_entries = 512 would do"
+            ),
         ),
     ],
 )
