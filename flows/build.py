@@ -24,8 +24,8 @@ from .execute import memory_layout
 from .inputs import read_inputs
 from .machines import default_machine
 from .mapper import MappedNetwork, MappingError, map_network
-from .onnx_import import NetworkError, load_network
-from .onnx_import.reader import read_network
+from .onnx_import import NetworkError, import_network
+from .onnx_import.reader import read_network, self_contained
 from .verilog import emit
 
 if TYPE_CHECKING:
@@ -92,10 +92,10 @@ def build(
     """
     from hdl.machine import Machine
 
-    content = _read(network)
+    graph, shape = _graph(network)
     with output_folder(output) as folder:
-        (folder / NETWORK).write_bytes(content)
-        graph, shape = _graph(folder / NETWORK, network)
+        # Read where the user has it, data in files beside it included; kept as one file.
+        (folder / NETWORK).write_bytes(_content(network))
         macro = None
         if engine is None:
             spec = default_machine(board, rows)
@@ -135,7 +135,7 @@ def load_built(folder: Path) -> Built:
         raise _changed(folder / MANIFEST) from None
     if (spec.macro is None) == (MACRO in manifest["files"]):
         raise _changed(folder / MANIFEST)
-    graph, shape = _graph(folder / NETWORK, folder / NETWORK)
+    graph, shape = _graph(folder / NETWORK)
     macro = None if spec.macro is None else _read_macro(folder / MACRO, graph, spec)
     mapped = _map(folder / NETWORK, graph, spec, macro)
     if mapped.image.tobytes() != (folder / IMAGE).read_bytes():
@@ -173,11 +173,19 @@ def _read(path: Path) -> bytes:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
 
 
-def _graph(path: Path, name: Path) -> tuple[IntegerGraph, tuple[int, ...]]:
+def _graph(path: Path) -> tuple[IntegerGraph, tuple[int, ...]]:
     try:
-        return load_network(path), read_network(path).input_shape
+        network = read_network(path)
+        return import_network(network), network.input_shape
     except NetworkError as error:
-        raise UserError(f"{name}: {error}") from None
+        raise UserError(f"{path}: {error}") from None
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return self_contained(path)
+    except NetworkError as error:
+        raise UserError(f"{path}: {error}") from None
 
 
 def _map(
@@ -236,9 +244,15 @@ def _manifest(
         "version": importlib.metadata.version("rowmac"),
         "network": {
             "name": name,
-            "input": {"shape": shape, "scale": source.scale, "zero_point": source.zero_point},
+            "input": {
+                "shape": shape,
+                "type": source.host,
+                "scale": source.scale,
+                "zero_point": source.zero_point,
+            },
             "output": {
                 "shape": result.shape,
+                "type": result.host,
                 "scale": result.scale,
                 "zero_point": result.zero_point,
             },

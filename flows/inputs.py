@@ -22,6 +22,7 @@ class Inputs:
     Attributes
     ----------
     images : float array [n, channels, height, width], or [n, tokens, channels]
+        As the network takes them: real numbers, or codes of its input's type.
     codes : int array [n, *input tensor shape], channels last
     labels : int array [n], or None where the file has none
     """
@@ -33,6 +34,9 @@ class Inputs:
 
 def read_inputs(path: Path, tensor: TensorType, count: int | None = None) -> Inputs:
     """The first ``count`` images (or all) of an .npz file: array ``x``, and labels ``y`` if any.
+
+    A network whose file begins with real numbers takes real numbers; one that begins with uint8 or
+    int8 codes (pixels) takes codes of that type, and no other.
 
     Parameters
     ----------
@@ -48,12 +52,12 @@ def read_inputs(path: Path, tensor: TensorType, count: int | None = None) -> Inp
     images, labels = _arrays(path)
     height_first = len(tensor.shape) == 3
     shape = (tensor.shape[2], *tensor.shape[:2]) if height_first else tensor.shape
-    _check(path, images, labels, count, shape)
+    _check(path, images, labels, count, shape, tensor.host)
     chosen = images[:count].astype(np.float64)
     stored = chosen.transpose(0, 2, 3, 1) if height_first else chosen
     return Inputs(
         images=chosen,
-        codes=tensor.quantize(stored),
+        codes=tensor.codes_of(stored),
         labels=None if labels is None else labels[:count].astype(np.int64),
     )
 
@@ -92,8 +96,14 @@ def _check(
     labels: NDArray[np.generic] | None,
     count: int | None,
     shape: tuple[int, ...],
+    host: str,
 ) -> None:
-    if images.dtype.kind != "f":
+    if host != "float32" and images.dtype.name != host:
+        raise UserError(
+            f"x of {path} must be {host} codes, which the network's input takes, not "
+            f"{images.dtype}"
+        )
+    if host == "float32" and images.dtype.kind != "f":
         raise UserError(f"x of {path} must be of a floating-point type, not {images.dtype}")
     if images.ndim != len(shape) + 1 or images.shape[1:] != shape:
         wanted = ", ".join(["n", *map(str, shape)])

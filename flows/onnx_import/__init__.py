@@ -8,10 +8,10 @@ from flows.onnx_import.build import build_graph
 from flows.onnx_import.errors import NetworkError
 from flows.onnx_import.importer import SUPPORTED, walk
 from flows.onnx_import.patterns import fuse
-from flows.onnx_import.reader import read_network
+from flows.onnx_import.reader import OnnxNetwork, read_network
 from models.graph import IntegerGraph
 
-__all__ = ["SUPPORTED", "NetworkError", "load_network"]
+__all__ = ["SUPPORTED", "NetworkError", "import_network", "load_network"]
 
 
 def load_network(path: str | PathLike[str]) -> IntegerGraph:
@@ -29,5 +29,17 @@ def load_network(path: str | PathLike[str]) -> IntegerGraph:
         If the file cannot be imported; one line that names the node, what it is and what is
         supported.
     """
-    network = fuse(read_network(path))
-    return build_graph(walk(network), network.name)
+    return import_network(read_network(path))
+
+
+def import_network(network: OnnxNetwork) -> IntegerGraph:
+    """The integer graph of a file that has been read.
+
+    Raises
+    ------
+    NetworkError
+        See :func:`load_network`.
+    """
+    fused = fuse(network)
+    output, holds = walk(fused)
+    return build_graph(output, fused.name, holds)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
-from flows.onnx_import.emit import REQUANTISED, elementwise_operator, operator_of, simple
+import numpy as np
+
+from flows.onnx_import.elementwise import clipped, scaled
+from flows.onnx_import.emit import REQUANTISED, clamped, elementwise_operator, operator_of
 from flows.onnx_import.errors import NetworkError
+from flows.onnx_import.ranges import close
 from flows.onnx_import.values import Codes, NetworkInput, Operation, Source, Value
 from models.graph import IntegerGraph, Node
 from models.quantized import TensorType
@@ -19,9 +24,15 @@ __all__ = ["build_graph"]
 _Fused: TypeAlias = tuple[Operation | Codes | NetworkInput, Value, Codes | None]
 
 
-def build_graph(output: Codes, name: str) -> IntegerGraph:
-    """The integer graph that computes ``output``."""
-    return _Builder(output).graph(name)
+def build_graph(output: Codes, name: str, holds: str = "float32") -> IntegerGraph:
+    """The integer graph that computes ``output``.
+
+    ``holds`` is what the file's own output holds: ``float32``, or codes of a type.
+    """
+    graph = _Builder(output).graph(name)
+    tensors = dict(graph.tensors)
+    tensors[graph.output] = replace(tensors[graph.output], host=holds)
+    return replace(graph, tensors=tensors)
 
 
 class _Builder:
@@ -59,23 +70,23 @@ class _Builder:
     def _fused(self, codes: Codes) -> _Fused:
         """What computes ``codes``: its source, the value on it, and codes it passes through.
 
-        Codes that only this function reads disappear into the operator before them: gain, offset
-        and clip as other parameters, a function as the operator's table (then they are the
-        third).
+        Codes that only this one reads disappear into the operator before them, where that is the
+        same to the last bit: a clip on their own grid as its bounds, everything else that has one
+        gain and function for all channels as its table (then they are the third).
         """
         value = codes.value
         source = value.source
         if isinstance(source, Codes) and self._uses[id(source)] == 1:
             before, inner, through = self._fused(source)
-            if isinstance(before, Operation) and through is None and inner.function is None:
-                changed = not value.scaled or value.a[0] != 1
-                if value.function is None and inner.linear and changed:
-                    merged = replace(
-                        value, source=before, a=value.a * inner.a, b=value.a * inner.b + value.b
-                    )
-                    if before.kind in ("Convolution", "LayerNorm") or simple(merged, before):
-                        return before, merged, None
-                if before.kind in REQUANTISED and value.uniform:
+            if isinstance(before, Operation) and through is None:
+                same = close(float(value.a[0]) * source.scale, codes.scale)
+                plain = replace(value, low=-math.inf, high=math.inf).scaled
+                if plain and same and source.zero_point == codes.zero_point and clamped(before):
+                    factor = float(value.a[0])
+                    narrow = clipped(inner, value.low / factor, value.high / factor)
+                    gain, none = np.array([factor]), np.zeros(1)
+                    return before, narrow if factor == 1 else scaled(narrow, gain, none), None
+                if before.kind in REQUANTISED and value.uniform and inner.function is None:
                     return before, value, replace(source, value=inner)
         assert isinstance(source, Operation | Codes | NetworkInput)
         return source, value, None
@@ -89,7 +100,7 @@ class _Builder:
             if self._input:
                 raise NetworkError(f"{source.label} must be quantised once, not on two grids")
             self._input = self._name(codes, _plain_name(source))
-            self._tensors[self._input] = kind
+            self._tensors[self._input] = replace(kind, host=source.holds)
             return
         if isinstance(source, Codes):
             operator = elementwise_operator(codes, value, source)

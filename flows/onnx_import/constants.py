@@ -11,15 +11,37 @@ from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
 from flows.onnx_import.errors import NetworkError
+from flows.onnx_import.limits import check_elements
 from flows.onnx_import.reader import OnnxNode
 from flows.onnx_import.row_formats import format_indices
-from flows.onnx_import.values import Const, Indices
+from flows.onnx_import.values import Codes, Const, Indices, Operation, Value, storage_index
 
-__all__ = ["along", "folded", "formats_along", "joined"]
+__all__ = ["along", "constant_codes", "folded", "formats_along", "joined"]
+
+_SHAPE_SIZE = 64
+"""Elements of a tensor that may be a shape, a list of axes or the like."""
+_RANDOM = {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform",
+           "RandomUniformLike"}  # fmt: skip
+_NO_LARGER = {"Compress", "NonMaxSuppression", "NonZero", "Unique"}
+"""Operators whose result's size depends on numbers, and is at most a few times their input's."""
 
 
 def folded(node: OnnxNode, arguments: list[Const | None], opset_version: int) -> list[Const]:
-    """A node that only depends on constants: its result, by ONNX's own reference."""
+    """A node that only depends on constants: its result, by ONNX's own reference.
+
+    Raises
+    ------
+    NetworkError
+        If it holds a graph of its own (a loop may never end), its result is random, has no shape
+        that can be told, is larger than any weight, or the reference fails on it.
+    """
+    if any(isinstance(a, onnx.GraphProto) for a in node.attributes.values()):
+        raise NetworkError(
+            f"constant {node.label} must be worked out before the file is imported: run "
+            "onnxruntime's quant_pre_process or a simplifier on it"
+        )
+    if node.kind in _RANDOM:
+        raise NetworkError(f"constant {node.label} must be a known number, not a random one")
     names = [f"i{position}" for position in range(len(arguments))]
     feeds = {n: a.real for n, a in zip(names, arguments, strict=True) if a is not None}
     proto = onnx.helper.make_node(
@@ -28,16 +50,14 @@ def folded(node: OnnxNode, arguments: list[Const | None], opset_version: int) ->
         [f"o{position}" for position in range(len(node.outputs))],
         **node.attributes,
     )
-    graph = onnx.helper.make_graph(
-        [proto],
-        "constant",
-        [_any_tensor(n, a) for n, a in feeds.items()],
-        [onnx.helper.make_empty_tensor_value_info(o) for o in proto.output],
-    )
-    opset = onnx.helper.make_opsetid("", opset_version)
     try:
-        model = onnx.helper.make_model(graph, opset_imports=[opset])
-        results = ReferenceEvaluator(model).run(None, feeds)
+        model = _one_node(proto, feeds, opset_version)
+        _check_size(node, model)
+        results = ReferenceEvaluator(model).run(
+            None, {n: feeds[n] for n in feeds if n in {i.name for i in model.graph.input}}
+        )
+    except NetworkError:
+        raise
     except Exception:
         raise NetworkError(
             f"constant {node.label} must be computable, not fail on its inputs"
@@ -45,9 +65,68 @@ def folded(node: OnnxNode, arguments: list[Const | None], opset_version: int) ->
     return [Const(real=np.asarray(result)) for result in results]
 
 
+def _one_node(
+    proto: onnx.NodeProto, feeds: dict[str, NDArray[Any]], opset_version: int
+) -> onnx.ModelProto:
+    """A model of one node; what may say the result's shape is an initializer, the rest an input."""
+    small = {n: a for n, a in feeds.items() if a.size <= _SHAPE_SIZE and a.dtype.kind in "iuf"}
+    graph = onnx.helper.make_graph(
+        [proto],
+        "constant",
+        [_any_tensor(n, a) for n, a in feeds.items() if n not in small],
+        [onnx.helper.make_empty_tensor_value_info(o) for o in proto.output],
+        [onnx.numpy_helper.from_array(np.asarray(a), n) for n, a in small.items()],
+    )
+    opset = onnx.helper.make_opsetid("", opset_version)
+    return onnx.helper.make_model(graph, opset_imports=[opset])
+
+
+def _check_size(node: OnnxNode, model: onnx.ModelProto) -> None:
+    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    for output in inferred.graph.output:
+        kind = output.type.tensor_type
+        sizes = [d.dim_value for d in kind.shape.dim if d.HasField("dim_value")]
+        if not kind.HasField("shape") or (
+            len(sizes) < len(kind.shape.dim) and node.kind not in _NO_LARGER
+        ):
+            raise NetworkError(
+                f"shape of constant {node.label} must follow from its inputs' shapes"
+            )
+        check_elements(f"constant {node.label}", sizes)
+
+
+def constant_codes(label: str, const: Const) -> Codes:
+    """A constant tensor in storage order as codes.
+
+    Numbers that the file keeps as codes on one grid keep it; others get 16 bits, so that their
+    rounding is far below that of any result of 8 bits.
+    """
+    shape = const.real.shape
+    numbers = const.real.astype(np.float64)
+    constant = Operation(label=label, shape=shape, kind="Constant", inputs=())
+    constant.details["real"] = numbers
+    peak = float(np.abs(numbers).max())
+    scale, zero_point, bits = peak / 32767 or 1.0, 0, 16
+    if const.codes is not None and const.scale is not None:
+        low, high = int(const.codes.min()), int(const.codes.max())
+        zero = 0 if low >= -128 and high <= 127 else -128 - low
+        one = float(const.scale.reshape(-1)[0])
+        if np.all(const.scale == one) and high + zero <= 127 and -128 <= zero <= 127:
+            scale, zero_point, bits = one, zero, 8
+    return Codes(
+        label=label,
+        shape=shape,
+        value=Value(source=constant, index=storage_index(shape)),
+        scale=scale,
+        zero_point=zero_point,
+        bits=bits,
+    )
+
+
 def joined(node: OnnxNode, parts: list[Const]) -> Const:
     """Constants side by side; codes stay where all have them."""
     axis = node.attributes["axis"]
+    check_elements(f"constant {node.label}", [sum(p.real.size for p in parts)])
 
     def join(arrays: list[NDArray[Any]]) -> NDArray[Any]:
         return np.concatenate([np.atleast_1d(a) for a in arrays], axis=axis)

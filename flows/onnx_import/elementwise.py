@@ -9,23 +9,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.onnx_import.constants import constant_codes
 from flows.onnx_import.errors import NetworkError
 from flows.onnx_import.functions import FUNCTIONS, function_of
 from flows.onnx_import.grids import Grids, Operand
 from flows.onnx_import.reader import OnnxNode
 from flows.onnx_import.values import (
     Array,
-    Codes,
     Const,
     Indices,
     Operation,
+    Steps,
     Value,
+    cost_of,
     storage_index,
 )
 
-__all__ = ["BINARY_KINDS", "UNARY_KINDS", "affine", "binary", "unary"]
+__all__ = [
+    "BINARY_KINDS",
+    "UNARY_KINDS",
+    "affine",
+    "binary",
+    "clip_bounds",
+    "clipped",
+    "scaled",
+    "unary",
+]
 
-BINARY_KINDS = frozenset({"Add", "Sub", "Mul", "Div", "Pow"})
+BINARY_KINDS = frozenset({"Add", "Sub", "Mul", "Div", "Pow", "Max", "Min"})
 UNARY_KINDS = frozenset(FUNCTIONS) | {"Clip", "Neg", "PRelu", "Relu"}
 
 
@@ -33,14 +44,9 @@ def unary(node: OnnxNode, value: Value, numbers: list[NDArray[Any] | None]) -> V
     """A node with one tensor; ``numbers`` are its constant inputs (bounds of Clip)."""
     match node.kind:
         case "Neg":
-            return _scaled(value, np.array([-1.0]), np.array([0.0]))
-        case "Relu":
-            return _clipped(value, 0.0, math.inf)
-        case "Clip":
-            given: list[Any] = [*numbers, None, None][:2]
-            low = node.attributes.get("min", -math.inf) if given[0] is None else float(given[0])
-            high = node.attributes.get("max", math.inf) if given[1] is None else float(given[1])
-            return _clipped(value, low, high)
+            return scaled(value, np.array([-1.0]), np.array([0.0]))
+        case "Relu" | "Clip":
+            return clipped(value, *clip_bounds(node, numbers))
         case "PRelu":
             slope = np.asarray(numbers[0], dtype=np.float64)
             if slope.size != 1:
@@ -51,24 +57,54 @@ def unary(node: OnnxNode, value: Value, numbers: list[NDArray[Any] | None]) -> V
     return value.then(function_of(node.kind, node.attributes))
 
 
+def clip_bounds(node: OnnxNode, numbers: list[NDArray[Any] | None]) -> tuple[float, float]:
+    """What Relu, Clip, or Max and Min with a constant clip to.
+
+    Raises
+    ------
+    NetworkError
+        If a bound is not one number.
+    """
+    if node.kind == "Relu":
+        return 0.0, math.inf
+    found = []
+    for name, number, idle in zip(
+        ("min", "max"), [*numbers, None, None][:2], (-math.inf, math.inf), strict=True
+    ):
+        if number is None:
+            number = np.asarray(node.attributes.get(name, idle))
+        if number.size != 1:
+            raise NetworkError(
+                f"bounds of {node.label} must be one number each, not of shape "
+                f"{list(number.shape)}"
+            )
+        found.append(float(number.reshape(-1)[0]))
+    low, high = found
+    if math.isnan(low) or math.isnan(high):
+        raise NetworkError(f"bounds of {node.label} must be numbers, not {low} and {high}")
+    # ONNX: where the bounds cross, the upper one wins.
+    return min(low, high), high
+
+
 def affine(grids: Grids, node: OnnxNode, value: Value, gain: Any, offset: Any) -> Value | None:
     """``value * gain + offset`` with numbers of broadcastable shape.
 
     None if the numbers differ among the positions of one channel.
     """
-    factor = _per_channel(value, np.asarray(gain, dtype=np.float64), 1.0)
-    extra = _per_channel(value, np.asarray(offset, dtype=np.float64), 0.0)
+    factor = _per_channel(node, value, np.asarray(gain, dtype=np.float64), 1.0)
+    extra = _per_channel(node, value, np.asarray(offset, dtype=np.float64), 0.0)
     if factor is None or extra is None:
         return None
     if (len(factor) > 1 or len(extra) > 1) and not value.linear:
         value = grids.coded(value, node.label)
-    return _scaled(value, factor, extra)
+    return scaled(value, factor, extra)
 
 
 def binary(grids: Grids, node: OnnxNode, left: Value | Const, right: Value | Const) -> Value:
     """Add, Sub, Mul, Div or Pow with at least one tensor computed from the image."""
     if isinstance(left, Value) and isinstance(right, Value):
-        if left.source is right.source and np.array_equal(left.index, right.index):
+        same = left.padding == right.padding and np.array_equal(left.index, right.index)
+        if left.source is right.source and same:
             merged = _same_source(node, left, right)
             if merged is not None:
                 return merged
@@ -97,16 +133,21 @@ def _with_constant(grids: Grids, node: OnnxNode, value: Value, const: Const) -> 
         case "Mul":
             done = affine(grids, node, value, numbers, 0.0)
         case "Div":
+            if not np.all(numbers):
+                raise NetworkError(f"constant of {node.label} must not be 0")
             done = affine(grids, node, value, 1.0 / numbers, 0.0)
+        case "Max" | "Min":
+            bounds = [const.real, None] if node.kind == "Max" else [None, const.real]
+            done = clipped(value, *clip_bounds(node, bounds))
         case "Add" | "Sub":
-            signed = numbers if node.kind == "Add" else -numbers
-            done = affine(grids, node, value, 1.0, signed)
+            sign = 1.0 if node.kind == "Add" else -1.0
+            done = affine(grids, node, value, 1.0, sign * numbers)
             if done is None:
-                return _constant_addition(grids, node, value, signed)
+                return _constant_addition(grids, node, value, const, sign)
         case "Pow":
             if numbers.size == 1:
                 power = float(numbers.reshape(-1)[0])
-                done = value.then(lambda x: np.nan_to_num(np.power(x, power)))
+                done = value.then(lambda x: np.power(x, power))
     if done is None:
         raise NetworkError(
             f"constant of {node.label} must be one number or one a channel, not of shape "
@@ -116,11 +157,11 @@ def _with_constant(grids: Grids, node: OnnxNode, value: Value, const: Const) -> 
 
 
 def _from_constant(grids: Grids, node: OnnxNode, const: Const, value: Value) -> Value:
-    if node.kind in ("Add", "Mul"):
+    if node.kind in ("Add", "Mul", "Max", "Min"):
         return _with_constant(grids, node, value, const)
     numbers = const.real.astype(np.float64)
     if node.kind == "Sub":
-        negative = _scaled(value, np.array([-1.0]), np.array([0.0]))
+        negative = scaled(value, np.array([-1.0]), np.array([0.0]))
         swapped = replace(node, kind="Add")
         return _with_constant(grids, swapped, negative, const)
     if numbers.size != 1:
@@ -129,21 +170,40 @@ def _from_constant(grids: Grids, node: OnnxNode, const: Const, value: Value) -> 
         )
     number = float(numbers.reshape(-1)[0])
     if node.kind == "Div":
-        with np.errstate(all="ignore"):
-            return value.then(lambda x: np.asarray(np.nan_to_num(number / x)))
-    return value.then(lambda x: np.nan_to_num(np.power(number, x)))
+        return value.then(lambda x: np.asarray(number / x))
+    return value.then(lambda x: np.power(number, x))
 
 
-def _scaled(value: Value, gain: Array, offset: Array) -> Value:
+def scaled(value: Value, gain: Array, offset: Array) -> Value:
+    """``value * gain + offset``; more than one number each only on a linear value."""
     if value.linear:
         return replace(value, a=value.a * gain, b=value.b * gain + offset, grid=None, exact=None)
     factor, extra = float(gain[0]), float(offset[0])
+    if value.function is None and factor > 0:
+        return replace(
+            value,
+            a=value.a * factor,
+            b=value.b * factor + extra,
+            low=value.low * factor + extra,
+            high=value.high * factor + extra,
+            grid=None,
+            exact=None,
+        )
     return value.then(lambda x: factor * x + extra)
 
 
-def _clipped(value: Value, low: float, high: float) -> Value:
+def clipped(value: Value, low: float, high: float) -> Value:
+    """The value between two bounds.
+
+    A value that a quantiser rounded stays on its grid if the bounds lie on it: then it is the same
+    to clip before and after rounding.
+    """
     if value.function is not None:
-        return value.then(lambda x: np.clip(x, low, high))
+        grid, exact = value.grid, value.exact
+        result = value.then(lambda x: np.clip(x, low, high))
+        if grid is None or exact is None or not all(_on_grid(b, grid[0]) for b in (low, high)):
+            return result
+        return replace(result, grid=grid, exact=clipped(exact, low, high))
     return replace(
         value,
         low=float(np.clip(value.low, low, high)),
@@ -153,13 +213,27 @@ def _clipped(value: Value, low: float, high: float) -> Value:
     )
 
 
-def _per_channel(value: Value, numbers: Array, idle: float) -> Array | None:
+def _on_grid(bound: float, scale: float) -> bool:
+    steps = bound / scale
+    return math.isinf(bound) or abs(steps - round(steps)) < 1e-3
+
+
+def _per_channel(node: OnnxNode, value: Value, numbers: Array, idle: float) -> Array | None:
     """Numbers for every channel of the source, one if all are equal, None if they vary inside."""
     if numbers.size and np.all(numbers == numbers.reshape(-1)[0]):
         return numbers.reshape(-1)[:1].copy()
     if value.source.scores:
         return None
-    wide = np.broadcast_to(numbers, value.shape)
+    shape = value.index.shape
+    if value.padded and any(size != 1 for size in numbers.shape[-2:]):
+        return None
+    try:
+        wide = np.broadcast_to(numbers, shape)
+    except ValueError:
+        raise NetworkError(
+            f"constant of {node.label} must fit the tensor's shape {list(value.shape)}, not "
+            f"{list(numbers.shape)}"
+        ) from None
     channel = value.index % value.source.channels
     found = np.full(value.source.channels, idle)
     found[channel.reshape(-1)] = wide.reshape(-1)
@@ -182,15 +256,17 @@ def _same_source(node: OnnxNode, left: Value, right: Value) -> Value | None:
         "Mul": np.multiply,
         "Div": np.divide,
         "Pow": np.power,
+        "Max": np.maximum,
+        "Min": np.minimum,
     }[node.kind]
 
     def both(real: Array) -> Array:
-        with np.errstate(all="ignore"):
-            result = combine(first(real), second(real))
-        return np.asarray(np.nan_to_num(result), dtype=np.float64)
+        return np.asarray(combine(first(real), second(real)), dtype=np.float64)
 
+    costs = [cost_of(v.function) for v in (left, right)]
+    step = Steps((both,), sum(c for c, _ in costs) + 1, max(d for _, d in costs) + 1)
     plain = replace(left, low=-math.inf, high=math.inf, function=None, grid=None, exact=None)
-    return plain.then(both)
+    return plain.then(step)
 
 
 def _relation(left: Value, right: Value) -> tuple[float, float]:
@@ -227,8 +303,10 @@ def _addition(grids: Grids, node: OnnxNode, left: Value, right: Value) -> Value:
     return _sum(node, operands, signs, order, left.shape)
 
 
-def _constant_addition(grids: Grids, node: OnnxNode, value: Value, numbers: Array) -> Value:
-    """A tensor plus a constant that differs from position to position."""
+def _constant_addition(
+    grids: Grids, node: OnnxNode, value: Value, const: Const, sign: float
+) -> Value:
+    """A tensor plus (or minus) a constant that differs from position to position."""
     if value.source.scores:
         raise NetworkError(
             f"{node.label} must not add a mask to attention scores: masks are not supported"
@@ -238,21 +316,15 @@ def _constant_addition(grids: Grids, node: OnnxNode, value: Value, numbers: Arra
     if whole is not None:
         shape, order = whole
     else:
-        shape = (value.index.size // value.shape[-1], value.shape[-1])
+        shape = (value.index.size // value.index.shape[-1], value.index.shape[-1])
         order = np.arange(value.index.size)
     operand = grids.operand(value, value.index.reshape(-1)[order].reshape(shape), node.label)
-    wide = np.broadcast_to(numbers, value.shape).reshape(-1)[order].reshape(shape)
-    constant = Operation(label=f"constant of {node.label}", shape=shape, kind="Constant", inputs=())
-    constant.details["real"] = wide
-    peak = float(np.abs(wide).max())
-    codes = Codes(
-        label=constant.label,
-        shape=shape,
-        value=Value(source=constant, index=storage_index(shape)),
-        scale=peak / 127,
-        zero_point=0,
+    constant = constant_codes(
+        f"constant of {node.label}",
+        const.mapped(lambda x: np.broadcast_to(x, value.shape).reshape(-1)[order].reshape(shape)),
     )
-    return _sum(node, [operand, Operand(codes, codes.scale)], (1.0, 1.0), order, value.shape)
+    addend = Operand(constant, constant.scale)
+    return _sum(node, [operand, addend], (1.0, sign), order, value.shape)
 
 
 def _whole(value: Value) -> tuple[tuple[int, ...], Indices] | None:

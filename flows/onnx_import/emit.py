@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from flows.onnx_import.errors import NetworkError
-from flows.onnx_import.rescaling import clamp_codes, code_table, requantiser, signed_rows
+from flows.onnx_import.function_table import code_table
+from flows.onnx_import.rescaling import Rescaled, clamp_codes, rescaled_rows
 from flows.onnx_import.values import Array, Codes, Indices, Operation, Value
 from models.graph import ConcatTokens, Constant, Operator, Reshape, SelectTokens
 from models.ops.add import add_spec
@@ -20,7 +21,7 @@ from models.ops.softmax import softmax_spec
 from models.quantized import TensorType
 from models.rescale import multiplier_for
 
-__all__ = ["REQUANTISED", "elementwise_operator", "operator_of", "simple"]
+__all__ = ["REQUANTISED", "clamped", "elementwise_operator", "operator_of"]
 
 REQUANTISED = frozenset({"Convolution", "AttentionScores", "AttentionContext"})
 """Operators whose requantiser takes a function table."""
@@ -32,7 +33,7 @@ def elementwise_operator(codes: Codes, value: Value, source: Codes) -> Operator:
     if not value.uniform:
         gain = value.a * source.scale / _DIAGONAL_WEIGHT
         weights = np.eye(source.channels, dtype=np.int64) * _DIAGONAL_WEIGHT
-        return _linear(codes, value, weights, gain, value.b, source)
+        return _linear(codes, value, weights, gain, value.b, source, source.channels)
     if value.function is None and value.a[0] > 0 and value.b[0] == 0:
         ratio = float(value.a[0]) * source.scale / codes.scale
         multiplier, shift = multiplier_for(ratio)
@@ -45,7 +46,7 @@ def elementwise_operator(codes: Codes, value: Value, source: Codes) -> Operator:
             low=low,
             high=high,
         )
-    return _table_only(code_table(value, source, codes.scale, codes.zero_point))
+    return _table_only(code_table(value, source, codes.scale, codes.zero_point, codes.label))
 
 
 def operator_of(codes: Codes, source: Operation, value: Value, through: Codes | None) -> Operator:
@@ -56,7 +57,7 @@ def operator_of(codes: Codes, source: Operation, value: Value, through: Codes | 
     details = source.details
     scale, zero = codes.scale, codes.zero_point
     match source.kind:
-        case "Reshape":
+        case "Reshape" | "Relabel":
             return Reshape(shape=codes.shape)
         case "Select":
             return SelectTokens(start=details["start"], stop=details["stop"])
@@ -64,7 +65,7 @@ def operator_of(codes: Codes, source: Operation, value: Value, through: Codes | 
             inner = source.inputs[0]
             rows = np.eye(inner.channels, dtype=np.int64)[list(details["columns"])]
             gain = np.full(len(rows), inner.scale * float(value.a[0]))
-            return _linear(codes, value, rows, gain, np.zeros(1), inner)
+            return _linear(codes, value, rows, gain, np.zeros(1), inner, 0)
         case "Concat":
             return ConcatTokens()
         case "Constant":
@@ -80,7 +81,7 @@ def operator_of(codes: Codes, source: Operation, value: Value, through: Codes | 
             return _convolution(codes, source, value, through)
         case "AttentionScores" | "AttentionContext":
             return _attention(codes, source, value, through)
-    if not simple(value, source) and source.kind != "LayerNorm" or value.function is not None:
+    if not _simple(value, source) and source.kind != "LayerNorm" or value.function is not None:
         raise NetworkError(
             f"output of {source.label} must be quantised (a QuantizeLinear after it) before a "
             "function is applied, not float"
@@ -135,10 +136,15 @@ def operator_of(codes: Codes, source: Operation, value: Value, through: Codes | 
     raise AssertionError(source.kind)
 
 
-def simple(value: Value, source: Operation) -> bool:
+def _simple(value: Value, source: Operation) -> bool:
     """Whether an operator without channel parameters can apply gain and clip of ``value``."""
     plain = value.uniform and value.a[0] > 0 and value.b[0] == 0 and value.function is None
     return plain and source.kind in ("Add", "AveragePool", "Softmax", *REQUANTISED)
+
+
+def clamped(source: Operation) -> bool:
+    """Whether an operator clips its result by itself, on the grid of its result."""
+    return source.kind in ("Add", "AveragePool", "LayerNorm", "Softmax", *REQUANTISED)
 
 
 def _convolution(
@@ -149,15 +155,19 @@ def _convolution(
     gain = inner.a * details["scale"] * details["weight_scales"]
     offset = inner.a * details["bias"] + inner.b
     formats = tuple(str(name) for name in details["formats"])
-    weights, gain = signed_rows(details["weights"], gain, offset, formats)
+    found = _requantised(
+        codes, value, through, details["weights"], gain, offset, source.inputs[0], source.label,
+        formats,
+    )  # fmt: skip
     return Convolution(
-        weights=weights,
-        requantize=_requantise(codes, value, through, gain, offset),
+        weights=found.weights,
+        requantize=found.requantize,
         stride=details["stride"],
         dilation=details["dilation"],
         padding=details["padding"],
         input_zero=source.inputs[0].zero_point,
         formats=formats,
+        products=details["products"],
     )
 
 
@@ -167,35 +177,73 @@ def _attention(
     inner = value if through is None else through.value
     if not inner.uniform or inner.a[0] <= 0:
         raise NetworkError(f"result of {source.label} must be scaled by one positive number")
-    gain = inner.a * source.details["scale"]
-    spec = _requantise(codes, value, through, gain, inner.b)
+    left, right = source.inputs
     heads = source.details["heads"]
+    scores = source.kind == "AttentionScores"
+    depth = left.channels // heads if scores else right.shape[0]
+    largest = [max(c.high - c.zero_point, c.zero_point - c.low) for c in (left, right)]
+    most = np.array([float(depth * largest[0] * largest[1])])
+    outer, passed = (value, codes) if through is None else (through.value, through)
+    found = rescaled_rows(
+        np.zeros((1, 1), dtype=np.int64), inner.a * source.details["scale"], inner.b, outer, passed,
+        reach=(-most, most), label=source.label, formats=None,
+    )  # fmt: skip
+    spec = _with_table(found.requantize, codes, value, through)
     zeros = [c.zero_point for c in source.inputs]
-    if source.kind == "AttentionScores":
+    if scores:
         return AttentionScores(heads=heads, requantize=spec, query_zero=zeros[0], key_zero=zeros[1])
     return AttentionContext(
         heads=heads, requantize=spec, probability_zero=zeros[0], value_zero=zeros[1]
     )
 
 
-def _requantise(
-    codes: Codes, value: Value, through: Codes | None, gain: Array, offset: Array
+def _requantised(
+    codes: Codes,
+    value: Value,
+    through: Codes | None,
+    weights: Indices,
+    gain: Array,
+    offset: Array,
+    read: Codes,
+    label: str,
+    formats: tuple[str, ...] = (),
+) -> Rescaled:
+    """Weights on codes ``read``, to the codes they pass through first, then by table to others."""
+    inner, passed = (value, codes) if through is None else (through.value, through)
+    table = weights.reshape(len(weights), -1)
+    positive, negative = np.maximum(table, 0).sum(axis=1), np.minimum(table, 0).sum(axis=1)
+    # Zeros around an image are codes like others: the zero point lies within them.
+    low, high = read.low - read.zero_point, read.high - read.zero_point
+    reach = (positive * low + negative * high, positive * high + negative * low)
+    found = rescaled_rows(
+        weights, np.broadcast_to(gain, len(weights)), np.broadcast_to(offset, len(weights)), inner,
+        passed, reach=(reach[0].astype(np.float64), reach[1].astype(np.float64)), label=label,
+        formats=formats,
+    )  # fmt: skip
+    return Rescaled(found.weights, _with_table(found.requantize, codes, value, through))
+
+
+def _with_table(
+    spec: Requantize, codes: Codes, value: Value, through: Codes | None
 ) -> Requantize:
     if through is None:
-        return requantiser(gain, offset, value, codes.scale, codes.zero_point)
-    spec = requantiser(gain, offset, through.value, through.scale, through.zero_point)
-    return replace(spec, table=code_table(value, through, codes.scale, codes.zero_point))
+        return spec
+    table = code_table(value, through, codes.scale, codes.zero_point, codes.label)
+    return replace(spec, table=table)
 
 
 def _linear(
-    codes: Codes, value: Value, weights: Indices, gain: Array, offset: Array, inner: Codes
+    codes: Codes,
+    value: Value,
+    weights: Indices,
+    gain: Array,
+    offset: Array,
+    inner: Codes,
+    products: int,
 ) -> Convolution:
     """A linear layer that scales or picks channels, on the codes of ``inner``."""
-    gain = np.broadcast_to(gain, len(weights))
-    offset = np.broadcast_to(offset, len(weights))
-    weights, gain = signed_rows(weights, gain, offset)
-    spec = requantiser(gain, offset, value, codes.scale, codes.zero_point)
-    return linear_spec(weights, spec, inner.zero_point)
+    found = _requantised(codes, value, None, weights, gain, offset, inner, codes.label)
+    return linear_spec(found.weights, found.requantize, inner.zero_point, products=products)
 
 
 def _table_only(table: Lookup) -> Requantize:

@@ -61,13 +61,8 @@ def _swish(attributes: dict[str, Any]) -> Function:
 
 
 def _plain(function: Callable[[Array], Any]) -> Callable[[dict[str, Any]], Function]:
-    """A function without attributes; what has no real result (root of -1) becomes 0."""
-
-    def evaluate(x: Array) -> Array:
-        with np.errstate(all="ignore"):
-            return np.nan_to_num(np.asarray(function(x), dtype=np.float64))
-
-    return lambda attributes: evaluate
+    """A function without attributes; what has no real result (root of -1) is NaN."""
+    return lambda attributes: lambda x: np.asarray(function(x), dtype=np.float64)
 
 
 FUNCTIONS: dict[str, Callable[[dict[str, Any]], Function]] = {

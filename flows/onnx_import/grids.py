@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from flows.onnx_import.errors import NetworkError
-from flows.onnx_import.ranges import close, derived_grid, grid_of, reach
+from flows.onnx_import.ranges import close, derived_grid, exact_grid, grid_of, reach
 from flows.onnx_import.values import (
     Array,
     Codes,
+    CodeTensor,
     Indices,
     NetworkInput,
     Operation,
@@ -19,12 +21,6 @@ from flows.onnx_import.values import (
 )
 
 __all__ = ["Grids", "Operand"]
-
-_COARSER = 2.0
-"""How much coarser than the codes a second quantiser may be and still be left out."""
-_LOST_STEPS = 1.5
-"""Codes that a second quantiser may cut off an end and still be left out."""
-
 
 @dataclass(frozen=True, eq=False)
 class Operand:
@@ -50,34 +46,104 @@ class Grids:
 
     _made: dict[tuple[object, ...], Codes] = field(default_factory=dict)
     _kept: list[object] = field(default_factory=list)
+    _input: tuple[float, int] | None = None
+    """Scale and zero point of a network input that comes as codes, once a node has said them."""
 
     def quantise(self, value: Value, scale: float, zero_point: int, label: str) -> Value:
-        """The value behind a QuantizeLinear (and the DequantizeLinear that follows)."""
+        """The value behind a QuantizeLinear (and the DequantizeLinear that follows).
+
+        Every number is rounded and saturated here, whatever was quantised before: only a quantiser
+        on the very grid of its input changes nothing.
+        """
         source = value.source
         if isinstance(source, NetworkInput):
-            if not value.scaled or value.padding != (0, 0, 0, 0):
-                raise NetworkError(
-                    f"network input must be quantised before anything else, not only at {label}"
-                )
-            gain = float(value.a[0])
-            codes = self._codes(replace(value, a=np.ones(1)), scale / gain, zero_point)
-            return Value(source=codes, index=value.index, a=np.array([gain]))
+            return self._image(value, scale, zero_point, label)
         if isinstance(source, Operation) and source.kind == "Join":
-            return self._join(value, source, scale, zero_point)
+            return self._join(value, source, scale, zero_point, label)
         if isinstance(source, Operation):
             codes = self._codes(value, scale, zero_point)
             return Value(source=codes, index=value.index, padding=value.padding)
         assert isinstance(source, Codes)
-        if value.scaled and self._needless(value, source, scale, zero_point):
+        if value.scaled and self._same_grid(value, source, scale, zero_point):
             return value
         if not value.uniform:
-            return Value(source=self._codes(value, scale, zero_point), index=value.index)
+            codes = self._codes(value, scale, zero_point)
+            return Value(source=codes, index=value.index, padding=value.padding)
 
         def rounded(real: Array) -> Array:
             code = np.clip(np.rint(real / scale) + zero_point, -128, 127)
             return np.asarray(scale * (code - zero_point))
 
         return replace(value.then(rounded), grid=(scale, zero_point), exact=value)
+
+    def with_grid(
+        self, codes: CodeTensor, label: str, grid: tuple[float, int] = (1.0, 0)
+    ) -> CodeTensor:
+        """The same codes, on ``grid`` if they are the network's input, which has none yet."""
+        if codes.scale is not None:
+            return codes
+        scale, zero_point = self._input = self._input or grid
+        value = self.quantise(codes.value, scale, zero_point - codes.offset, label)
+        return replace(codes, value=value, scale=scale, zero_point=zero_point)
+
+    def relabelled(
+        self, codes: CodeTensor, scale: float, zero_point: int, label: str
+    ) -> CodeTensor:
+        """The same integers, standing for the real numbers of another grid."""
+        codes = self.with_grid(codes, label, (scale, zero_point))
+        assert codes.scale is not None
+        value = codes.value
+        if close(codes.scale, scale) and codes.zero_point == zero_point:
+            return codes
+        if value.padded and codes.zero_point != zero_point:
+            raise NetworkError(
+                f"zero point of {label} must be the {codes.zero_point} that the codes were padded "
+                f"with, not {zero_point}"
+            )
+        own = self._on_grid(value, codes.scale, codes.zero_point - codes.offset)
+        key = (id(own), "Relabel", scale, zero_point)
+        if key not in self._made:
+            self._kept.append(own)
+            view = Operation(
+                label=own.label, shape=own.shape, scores=own.scores, kind="Relabel", inputs=(own,)
+            )
+            self._made[key] = Codes(
+                label=own.label,
+                shape=own.shape,
+                scores=own.scores,
+                value=Value(source=view, index=storage_index(own.shape)),
+                scale=scale,
+                zero_point=zero_point - codes.offset,
+            )
+        plain = Value(source=self._made[key], index=value.index, padding=value.padding)
+        return replace(codes, value=plain, scale=scale, zero_point=zero_point)
+
+    def _on_grid(self, value: Value, scale: float, zero_point: int) -> Codes:
+        """Codes of the whole source of a value that lies on a grid."""
+        source = value.source
+        if isinstance(source, Codes) and value.scaled:
+            if self._same_grid(value, source, scale, zero_point):
+                return source
+        return self._codes(value.exact or value, scale, zero_point)
+
+    def _image(self, value: Value, scale: float, zero_point: int, label: str) -> Value:
+        """The network's input: the host quantises it. A clip before is one behind as well."""
+        plain = replace(value, low=-math.inf, high=math.inf)
+        if not plain.scaled:
+            raise NetworkError(
+                f"network input must be quantised before anything else, not only at {label}: put a "
+                "QuantizeLinear and a DequantizeLinear first"
+            )
+        gain = float(value.a[0])
+        codes = self._codes(replace(plain, a=np.ones(1)), scale / gain, zero_point)
+        least, most = scale * (-128 - zero_point), scale * (127 - zero_point)
+
+        def bound(real: float) -> float:
+            return float(scale * np.rint(np.clip(real, least, most) / scale))
+
+        low = -math.inf if value.low <= least else bound(value.low)
+        high = math.inf if value.high >= most else bound(value.high)
+        return replace(value, source=codes, low=low, high=high)
 
     def operand(self, value: Value, arrangement: Indices, label: str) -> Operand:
         """Codes of ``value`` whose storage is ``arrangement`` (an array of its index entries).
@@ -88,7 +154,7 @@ class Grids:
             If the value is not quantised and no grid can be derived, or the arrangement is not
             made of whole tokens and channels.
         """
-        if value.padding != (0, 0, 0, 0):
+        if value.padded:
             raise NetworkError(f"a Pad must be followed by a Conv, not by {label}")
         value = self.coded(value, label)
         codes = value.source
@@ -97,7 +163,10 @@ class Grids:
         return Operand(arranged, float(value.a[0]) * arranged.scale)
 
     def coded(self, value: Value, label: str) -> Value:
-        """The same value as codes times one number, deriving a grid where there is none."""
+        """The same value as codes times one number, deriving a grid where there is none.
+
+        The grid is one on which every number lies, where 8 bits have such a one.
+        """
         source = value.source
         if isinstance(source, NetworkInput):
             raise NetworkError(
@@ -107,23 +176,36 @@ class Grids:
             return value
         if value.grid is not None and value.exact is not None:
             codes = self._codes(value.exact, *value.grid)
-            return Value(source=codes, index=value.index)
-        if isinstance(source, Operation) and source.kind == "Join":
-            lows, highs = zip(*(reach(part) for part in source.details["values"]), strict=True)
-            return self.quantise(value, *grid_of(min(lows), max(highs)), label)
+            return Value(source=codes, index=value.index, padding=value.padding)
         if isinstance(source, Codes):
-            if value.uniform:
-                real = value.after(value.a[0] * source.reals() + value.b[0])
-            else:
-                ends = np.array([[source.low], [source.high]]) - source.zero_point
-                real = value.after(value.a * ends * source.scale + value.b)
-            grid = grid_of(float(real.min()), float(real.max()))
-            return Value(source=self._codes(value, *grid), index=value.index)
+            codes = self._codes(value, *self._derived(value, source, label))
+            return Value(source=codes, index=value.index, padding=value.padding)
         assert isinstance(source, Operation)
-        grid = derived_grid(source, label)
         plain = Value(source=source, index=storage_index(source.shape))
-        codes = self._codes(plain, *grid)
-        return self.coded(replace(value, source=codes), label)
+        if source.kind == "Join":
+            lows, highs = zip(*(reach(part) for part in source.details["values"]), strict=True)
+            made = self.quantise(plain, *grid_of(min(lows), max(highs)), label).source
+        else:
+            made = self._codes(plain, *derived_grid(source, label))
+        return self.coded(replace(value, source=made), label)
+
+    def _derived(self, value: Value, source: Codes, label: str) -> tuple[float, int]:
+        if value.uniform:
+            real = value.after(value.a[0] * source.reals() + value.b[0])
+        else:
+            ends = np.array([[source.low], [source.high]]) - source.zero_point
+            real = value.after(value.a * ends * source.scale + value.b)
+        if np.isnan(real).any():
+            raise NetworkError(
+                f"function of {source.label} before {label} must have a result for every code of "
+                "its input, not NaN for some (a root or logarithm of negative numbers): clip first"
+            )
+        if value.uniform:
+            step = abs(float(value.a[0])) * source.scale
+            exact = exact_grid(real, step, source.zero_point)
+            if exact is not None:
+                return exact
+        return grid_of(float(real.min()), float(real.max()))
 
     def same(self, codes: Codes, kind: str, shape: tuple[int, ...], **details: object) -> Codes:
         """Codes on the grid of ``codes``, moved by an operator that does not compute."""
@@ -193,6 +275,7 @@ class Grids:
             chosen = self._gathered(source, columns)
         elif isinstance(source, Operation) and source.kind == "Convolution":
             details = dict(source.details)
+            details["products"] = details["products"] // len(details["weights"]) * len(columns)
             for name in ("weights", "weight_scales", "bias", "formats"):
                 if len(details[name]):
                     details[name] = details[name][columns]
@@ -242,33 +325,43 @@ class Grids:
             )
         return self._made[key]
 
-    def _join(self, value: Value, source: Operation, scale: float, zero_point: int) -> Value:
+    def _join(
+        self, value: Value, source: Operation, scale: float, zero_point: int, label: str
+    ) -> Value:
         """Concatenated tokens: every part goes onto the grid of the result."""
+        if not value.uniform:
+            return self.quantise(self.coded(value, label), scale, zero_point, label)
         parts = []
         for part, arrangement in zip(
             source.details["values"], source.details["arrangements"], strict=True
         ):
+            shown = applied(value, part)
             given = part.source
-            same = isinstance(given, Codes) and part.scaled
-            if same:
-                same = close(float(part.a[0]) * given.scale, scale)
-                same = same and given.zero_point == zero_point
-            codes = given if same else self._codes(part, scale, zero_point)
+            same = isinstance(given, Codes) and shown.scaled
+            codes = given
+            if not (same and self._same_grid(shown, given, scale, zero_point)):
+                codes = self._codes(shown, scale, zero_point)
             parts.append(self.arranged(codes, arrangement, source.label))
         joined = replace(source, kind="Concat", inputs=tuple(parts), details={})
         plain = Value(source=joined, index=storage_index(source.shape))
         codes = self._codes(plain, scale, zero_point)
-        return replace(value, source=codes)
+        return Value(source=codes, index=value.index, padding=value.padding)
 
-    def _needless(self, value: Value, source: Codes, scale: float, zero_point: int) -> bool:
-        """Whether a second quantiser neither clips nor matters: a finer grid is kept instead."""
-        step = float(value.a[0]) * source.scale
-        if close(step, scale) and zero_point == source.zero_point:
-            return True
-        if scale > _COARSER * step:
-            return False
-        low, high = reach(value)
-        lost = _LOST_STEPS * scale
-        return (
-            scale * (-128 - zero_point) - lost <= low and high <= scale * (127 - zero_point) + lost
-        )
+    @staticmethod
+    def _same_grid(value: Value, source: Codes, scale: float, zero_point: int) -> bool:
+        """Whether a quantiser changes nothing."""
+        same = close(float(value.a[0]) * source.scale, scale)
+        return same and zero_point == source.zero_point and source.bits == 8
+
+
+def applied(value: Value, part: Value) -> Value:
+    """The gain, offset, clip and function of ``value`` (one for all channels) on top of ``part``."""
+    gain, offset = float(value.a[0]), float(value.b[0])
+    if part.linear:
+        shown = replace(part, a=part.a * gain, b=part.b * gain + offset, grid=None, exact=None)
+    else:
+        shown = part.then(lambda x: gain * x + offset)
+    low, high = value.low, value.high
+    if low != -math.inf or high != math.inf:
+        shown = shown.then(lambda x: np.clip(x, low, high))
+    return shown if value.function is None else shown.then(value.function)

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.onnx_import.errors import NetworkError
+from flows.onnx_import.limits import check_elements
 from flows.onnx_import.reader import OnnxNode
 
-__all__ = ["LAYOUT_KINDS", "Move", "moves"]
+__all__ = ["LAYOUT_KINDS", "Move", "moves", "shown"]
 
 Move: TypeAlias = Callable[[NDArray[Any]], NDArray[Any]]
 Numbers: TypeAlias = Sequence[NDArray[Any] | None]
@@ -60,11 +61,22 @@ def moves(node: OnnxNode, shape: tuple[int, ...], numbers: Numbers) -> list[Move
             )
     try:
         return _moves(node, shape, numbers)
+    except NetworkError:
+        raise
     except (ValueError, IndexError, TypeError):
         raise NetworkError(
             f"parameters of {node.label} must fit its input of shape {list(shape)}, not "
-            f"{[None if n is None else n.tolist() for n in numbers]}"
+            f"{shown(numbers)}"
         ) from None
+
+
+def shown(numbers: Numbers) -> str:
+    """Parameters as messages show them: the first few of many."""
+    texts = [
+        "none" if n is None else np.array2string(np.asarray(n), threshold=8, separator=", ")
+        for n in numbers
+    ]
+    return ", ".join(texts) or "nothing"
 
 
 def _moves(node: OnnxNode, shape: tuple[int, ...], numbers: Numbers) -> list[Move]:
@@ -93,10 +105,13 @@ def _moves(node: OnnxNode, shape: tuple[int, ...], numbers: Numbers) -> list[Mov
             return [lambda x: np.expand_dims(x, axes)]
         case "Expand":
             wide = np.broadcast_shapes(shape, tuple(_integers(first)))
+            check_elements(f"result of {node.label}", wide)
             return [lambda x: np.broadcast_to(x, wide)]
         case "Gather":
             axis = attributes.get("axis", 0)
             indices = np.asarray(first)
+            rest = [n for a, n in enumerate(shape) if a != axis % max(len(shape), 1)]
+            check_elements(f"result of {node.label}", [indices.size, *rest])
             return [lambda x: np.take(x, indices, axis=axis)]
         case "Slice":
             cut = _slices(shape, numbers)

@@ -13,6 +13,7 @@ from flows.onnx_import.elementwise import affine
 from flows.onnx_import.errors import NetworkError
 from flows.onnx_import.grids import Grids
 from flows.onnx_import.products import auto_padding
+from flows.onnx_import.ranges import reach
 from flows.onnx_import.reader import OnnxNode
 from flows.onnx_import.values import (
     Const,
@@ -23,6 +24,7 @@ from flows.onnx_import.values import (
 )
 
 __all__ = [
+    "FLOAT_TYPES",
     "batch_norm",
     "concat",
     "global_pool",
@@ -32,6 +34,9 @@ __all__ = [
     "reduce_mean",
     "softmax",
 ]
+
+FLOAT_TYPES = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
+"""Types a cast between which changes nothing that 8 bits show."""
 
 
 def layer_norm(
@@ -67,6 +72,8 @@ def layer_norm(
 
 def batch_norm(grids: Grids, node: OnnxNode, value: Value, numbers: list[Const]) -> Value:
     """BatchNormalization with known statistics: a gain and an offset a channel."""
+    if node.attributes.get("training_mode", 0):
+        raise NetworkError(f"training_mode of {node.label} must be 0, not 1")
     gain, offset, mean, variance = (c.real.astype(np.float64) for c in numbers)
     factor = gain / np.sqrt(variance + node.attributes.get("epsilon", 1e-5))
     shape = (-1, *(1 for _ in value.shape[2:]))
@@ -116,7 +123,33 @@ def pool(grids: Grids, node: OnnxNode, value: Value) -> Value:
     if attributes.get("ceil_mode", 0) and any(n % s for n, s in zip(spans, stride, strict=True)):
         raise NetworkError(f"ceil_mode of {node.label} must be 0, not 1")
     counted = bool(attributes.get("count_include_pad", 0))
+    if value.padded:
+        value, pads, counted = _taken_over(grids, node, value, pads, counted)
     return _pooled(grids, node, value, kernel, stride, pads, counted)
+
+
+def _taken_over(
+    grids: Grids, node: OnnxNode, value: Value, pads: tuple[int, ...], counted: bool
+) -> tuple[Value, tuple[int, ...], bool]:
+    """Zeros that a Pad put around the image as padding of the pool itself, where that is the same.
+
+    Padding of a pool never counts. Zeros do: in an average they are part of every window, and a
+    maximum of numbers that are not negative is the same with zeros or without.
+    """
+    value = grids.coded(value, node.label)
+    if "Max" in node.kind:
+        if reach(value)[0] < 0:
+            raise NetworkError(
+                f"a Pad before {node.label} must be around numbers that are not negative (behind a "
+                "Relu), whose maximum with zeros is the maximum without"
+            )
+    elif any(pads) and not counted:
+        raise NetworkError(
+            f"a Pad must be followed by an average pool without padding of its own, not by "
+            f"{node.label}"
+        )
+    both = tuple(p + q for p, q in zip(pads, value.padding, strict=True))
+    return replace(value, padding=(0, 0, 0, 0)), both, True
 
 
 def global_pool(grids: Grids, node: OnnxNode, value: Value) -> Value:
@@ -271,9 +304,8 @@ def pad(node: OnnxNode, value: Value, numbers: list[NDArray[Any] | None]) -> Val
 
 def cast(node: OnnxNode, value: Value) -> Value:
     """A cast between float types changes nothing."""
-    floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
     target = node.attributes["to"]
-    if target not in floats:
+    if target not in FLOAT_TYPES:
         name = onnx.TensorProto.DataType.Name(target)
         raise NetworkError(f"target of {node.label} must be a float type, not {name}")
     return value

@@ -36,6 +36,7 @@ class _Matcher:
     def __init__(self, network: OnnxNetwork) -> None:
         self._makers = {name: node for node in network.nodes for name in node.outputs}
         self._constants = network.constants
+        self._ranks = network.ranks
 
     def layer_norm(self, node: OnnxNode) -> OnnxNode | None:
         """The LayerNormalization that ends at this Div or Mul, if it is one."""
@@ -94,7 +95,10 @@ class _Matcher:
         if axes is None and len(mean.inputs) > 1:
             given = self._array(mean.inputs[1])
             axes = None if given is None else given.tolist()
-        return axes is not None and list(axes) in ([-1], [2])
+        last = [[-1]]
+        if mean.inputs[0] in self._ranks:
+            last.append([self._ranks[mean.inputs[0]] - 1])
+        return axes is not None and list(axes) in last and mean.attributes.get("keepdims", 1) == 1
 
     def _origin(self, name: str) -> str:
         """The tensor whose meaning this one has."""

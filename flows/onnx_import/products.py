@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +25,8 @@ from flows.onnx_import.values import (
 __all__ = ["auto_padding", "convolution", "gemm", "matmul"]
 
 _WEIGHT_MAX = 127
+_CODES_MAX = 255
+"""Largest distance of two codes of 8 bits."""
 
 
 def convolution(
@@ -66,6 +69,7 @@ def convolution(
         inputs=(operand.codes,),
         details={
             "weights": codes,
+            "products": math.prod(weights.shape),
             "weight_scales": scales,
             "formats": np.array(names_of(node.label, weights)),
             "bias": _bias(bias, out),
@@ -139,6 +143,7 @@ def _linear(
         inputs=(operand.codes,),
         details={
             "weights": codes[:, None, None, :],
+            "products": depth * out,
             "weight_scales": scales,
             "formats": np.array(names_of(node.label, weights)),
             "bias": _bias(bias, out),
@@ -203,6 +208,11 @@ def _integers(node: OnnxNode, weights: Const, axis: int) -> tuple[Indices, Array
     scales = np.broadcast_to(weights.scale, codes.shape).reshape(len(codes), -1)
     row_scales = scales[:, 0].astype(np.float64).copy()
     default = format_indices([DEFAULT_FORMAT])[0]
+    if np.abs(table).max(initial=0) > _CODES_MAX:
+        raise NetworkError(
+            f"weights of {node.label} must be codes of at most 8 bits (and their zero point), not "
+            f"{int(np.abs(table).max())}: quantise weights to int8"
+        )
     wide = (np.abs(table).max(axis=1) > _WEIGHT_MAX) | np.any(scales != scales[:, :1], axis=1)
     for row in np.flatnonzero(wide):
         if table[row].min() == -128 and table[row].max() <= 127 and np.ptp(scales[row]) == 0:

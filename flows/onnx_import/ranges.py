@@ -7,12 +7,17 @@ import math
 import numpy as np
 
 from flows.onnx_import.errors import NetworkError
-from flows.onnx_import.values import Codes, Operation, Value
+from flows.onnx_import.values import Array, Codes, Operation, Value
 
-__all__ = ["close", "derived_grid", "grid_of", "reach"]
+__all__ = ["close", "code_bounds", "derived_grid", "exact_grid", "grid_of", "reach"]
 
 _SAME_SCALE = 1e-5
 """Relative difference up to which two scales are one: float32 files hold no more digits."""
+_SAME_STEP = 1e-3
+"""Part of a step by which numbers that a file means to lie on a grid may be off it."""
+_MOVES = ("MaxPool", "Relabel", "Reshape", "Select")
+"""Operators whose codes are some of their input's."""
+_FLOAT_MAX = float(np.finfo(np.float32).max)
 
 
 def derived_grid(source: Operation, label: str) -> tuple[float, int]:
@@ -47,14 +52,61 @@ def reach(value: Value) -> tuple[float, float]:
         return float(real.min()), float(real.max())
     assert isinstance(source, Codes)
     step = float(value.a[0]) * source.scale
-    return step * (source.low - source.zero_point), step * (source.high - source.zero_point)
+    low, high = code_bounds(source)
+    return step * (low - source.zero_point), step * (high - source.zero_point)
+
+
+def code_bounds(codes: Codes) -> tuple[int, int]:
+    """Least and largest code that occur: narrower than the type's behind a clip (ReLU)."""
+    while isinstance(codes.value.source, Operation) and codes.value.source.kind in _MOVES:
+        codes = codes.value.source.inputs[0]
+    value, source = codes.value, codes.value.source
+    if isinstance(source, Operation) and source.kind == "Concat":
+        bounds = [code_bounds(part) for part in source.inputs]
+        return min(low for low, _ in bounds), max(high for _, high in bounds)
+    ends = np.array([value.low, value.high])
+    if value.function is not None:
+        if not isinstance(source, Codes) or not value.uniform:
+            return codes.low, codes.high
+        ends = value.after(value.a[0] * source.reals() + value.b[0])
+    steps = np.rint(np.clip(ends / codes.scale, -1e6, 1e6)) + codes.zero_point
+    steps = np.clip(np.nan_to_num(steps), codes.low, codes.high)
+    return int(steps.min()), int(steps.max())
 
 
 def grid_of(low: float, high: float) -> tuple[float, int]:
     """Scale and zero point of 8 bits that cover ``low`` to ``high`` and hold 0 exactly."""
     low, high = min(low, 0.0), max(high, 0.0)
+    # Beyond what a number of 32 bits holds (the reciprocal of 0) a file has infinity.
+    low, high = max(low, -_FLOAT_MAX), min(high, _FLOAT_MAX)
     scale = (high - low) / 255 or 1.0
     return scale, int(np.clip(np.rint(-128 - low / scale), -128, 127))
+
+
+def exact_grid(real: Array, step: float, zero_point: int) -> tuple[float, int] | None:
+    """Scale and zero point of 8 bits on which every one of these numbers lies, if there is one.
+
+    Parameters
+    ----------
+    real : numbers, any shape
+    step : a scale to try first; else the smallest difference between them
+    zero_point : kept where the codes then fit
+    """
+    numbers = np.unique(np.append(real, 0.0))
+    if not np.all(np.isfinite(numbers)):
+        return None
+    gaps = np.diff(numbers)
+    for scale in (step, float(gaps.min(initial=np.inf))):
+        if not 0 < scale < math.inf:
+            continue
+        steps = numbers / scale
+        if steps[-1] - steps[0] > 255.5 or np.abs(steps - np.rint(steps)).max() > _SAME_STEP:
+            continue
+        low, high = int(np.rint(steps[0])), int(np.rint(steps[-1]))
+        for zero in (zero_point, 0, -128 - low):
+            if low + zero >= -128 and high + zero <= 127:
+                return scale, zero
+    return None
 
 
 def close(left: float, right: float) -> bool:

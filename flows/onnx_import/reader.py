@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -9,22 +10,31 @@ from typing import Any
 
 import numpy as np
 import onnx
+from google.protobuf.message import EncodeError
 from numpy.typing import NDArray
 from onnx import numpy_helper, version_converter
+from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
-from flows.onnx_import.errors import NetworkError
+from flows.onnx_import.errors import NetworkError, shape_text
+from flows.onnx_import.foreign import check_kind, not_onnx
+from flows.onnx_import.limits import NODES_MAX, check_elements
 from flows.onnx_import.row_formats import read_row_formats
 
-__all__ = ["OPSET_MAX", "OPSET_MIN", "OnnxNetwork", "OnnxNode", "read_network"]
+__all__ = ["OPSET_MAX", "OPSET_MIN", "OnnxNetwork", "OnnxNode", "read_network", "self_contained"]
 
 OPSET_MIN = 13
 """Older files are converted up to this operator set."""
 OPSET_MAX = 25
 """Newest operator set whose definitions of the supported operators were checked."""
 
-_CODE_OFFSETS = {onnx.TensorProto.INT8: 0, onnx.TensorProto.UINT8: 128}
+_INPUT_KINDS = {
+    onnx.TensorProto.FLOAT: "float32",
+    onnx.TensorProto.INT8: "int8",
+    onnx.TensorProto.UINT8: "uint8",
+}
 _STANDARD_DOMAINS = {"", "ai.onnx"}
-_QDQ = {"QuantizeLinear", "DequantizeLinear"}
+_LARGEST = 1 << 31
+"""Bytes of a protocol buffer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +65,10 @@ class OnnxNetwork:
     nodes: tuple[OnnxNode, ...]
     constants: dict[str, NDArray[Any]]
     opset: int
-    input_offset: int | None
-    """128 if the input holds uint8 codes, 0 if int8 codes, None if real numbers."""
+    input_kind: str
+    """``float32``, or ``int8`` or ``uint8`` where the image comes as codes."""
+    ranks: dict[str, int] = field(default_factory=dict)
+    """How many axes tensors have, where the file lets that be told."""
     row_formats: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Formats of the rows of weights, by initializer."""
 
@@ -67,20 +79,19 @@ def read_network(path: str | PathLike[str]) -> OnnxNetwork:
     Raises
     ------
     NetworkError
-        If the file is no ONNX model, is damaged, has another number of inputs or outputs than
-        one, a dynamic shape (the batch axis aside), or holds no quantised tensors.
+        If the file is no ONNX model, is damaged, is quantised in another form or not at all, has
+        another number of inputs or outputs than one, or a dynamic shape (the batch axis aside).
     """
     file = Path(path)
     model = _load(file)
     row_formats = read_row_formats(model, file.name)
     model = _converted(model, file)
     opset = next(e.version for e in model.opset_import if e.domain in _STANDARD_DOMAINS)
-    constants = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
+    constants = {i.name: _array(i, f"initializer {i.name!r}") for i in model.graph.initializer}
     nodes = reachable(_nodes(model.graph, constants), [o.name for o in model.graph.output])
-    if not any(node.kind in _QDQ for node in nodes):
+    if len(nodes) > NODES_MAX:
         raise NetworkError(
-            f"network {file.name} must be quantised (QuantizeLinear and DequantizeLinear around "
-            "its operators), not float: run onnxruntime's quantize_static with QuantFormat.QDQ"
+            f"network {file.name} must have at most {NODES_MAX:,} nodes, not {len(nodes):,}"
         )
     inputs = [i for i in model.graph.input if i.name not in constants]
     used = {name for node in nodes for name in node.inputs}
@@ -99,40 +110,108 @@ def read_network(path: str | PathLike[str]) -> OnnxNetwork:
         nodes=nodes,
         constants=constants,
         opset=opset,
-        input_offset=_CODE_OFFSETS.get(inputs[0].type.tensor_type.elem_type),
+        input_kind=_INPUT_KINDS[inputs[0].type.tensor_type.elem_type],
+        ranks=_ranks(model),
         row_formats=row_formats,
     )
 
 
-def _load(file: Path) -> onnx.ModelProto:
+def self_contained(path: str | PathLike[str]) -> bytes:
+    """The file's bytes, with what it keeps in other files beside it taken in.
+
+    Raises
+    ------
+    NetworkError
+        If it cannot be read, or is too large for one file.
+    """
+    file = Path(path)
+    model = _load(file)
     try:
-        model = onnx.load(file)
-    except FileNotFoundError:
-        raise NetworkError(f"network {file} must be a file, not a missing path") from None
-    except IsADirectoryError:
-        raise NetworkError(f"network {file} must be a file, not a folder") from None
+        outside = onnx.load(file, load_external_data=False)
+        if not any(uses_external_data(i) for i in _tensors(outside)):
+            return file.read_bytes()
+        return model.SerializeToString(deterministic=True)
+    except (ValueError, EncodeError):
+        raise NetworkError(
+            f"network {file.name} with its external data must be at most 2 GB"
+        ) from None
+
+
+def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    yield from model.graph.initializer
+    for node in model.graph.node:
+        yield from (a.t for a in node.attribute if a.HasField("t"))
+
+
+def _load(file: Path) -> onnx.ModelProto:
+    if file.is_dir():
+        raise NetworkError(f"network {file} must be a file, not a folder")
+    if not file.is_file():
+        what = "a device or pipe" if file.exists() else "a missing path"
+        raise NetworkError(f"network {file} must be a file, not {what}")
+    try:
+        if file.stat().st_size >= _LARGEST:
+            raise NetworkError(f"network {file.name} must be at most 2 GB, as protocol buffers are")
+        model = onnx.load(file, load_external_data=False)
     except OSError as error:
         raise NetworkError(f"network {file} must be readable: {error.strerror}") from None
+    except NetworkError:
+        raise
     except Exception:
-        raise NetworkError(
-            f"network {file.name} must be an ONNX file, not something else or a damaged one"
-        ) from None
+        # The parser's errors are of no common class.
+        raise not_onnx(file) from None
+    if not model.graph.node and not model.opset_import:
+        raise not_onnx(file)
     if not model.graph.node or not model.opset_import:
         raise NetworkError(f"network {file.name} must be an ONNX file with nodes, not an empty one")
-    if any(e.domain not in _STANDARD_DOMAINS for e in model.opset_import):
-        foreign = [n for n in model.graph.node if n.domain not in _STANDARD_DOMAINS]
-        if foreign:
-            node = foreign[0]
-            raise NetworkError(
-                f"operator of {node.op_type} {node.name!r} must be a standard ONNX operator, not "
-                f"one of the domain {node.domain!r}"
-            )
+    check_kind(model, file)
+    foreign = [n for n in model.graph.node if n.domain not in _STANDARD_DOMAINS]
+    if foreign:
+        node = foreign[0]
+        raise NetworkError(
+            f"operator of {node.op_type} {node.name!r} must be a standard ONNX operator, not "
+            f"one of the domain {node.domain!r}"
+        )
     try:
-        onnx.checker.check_model(model)
-    except (onnx.checker.ValidationError, UnicodeDecodeError) as error:
-        first = str(error).strip().splitlines()[0]
+        load_external_data_for_model(model, str(file.parent))
+    except Exception as error:
+        # Missing files, wrong lengths, places outside of the folder: each an error of its own.
+        raise NetworkError(
+            f"external data of network {file.name} must be where the file says: {error}"
+        ) from None
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except Exception as error:
+        # ValidationError, TypeError, InferenceError, UnicodeDecodeError, and protobuf's own.
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise NetworkError(f"network {file.name} must be valid ONNX: {first}") from None
     return model
+
+
+def _array(tensor: onnx.TensorProto, label: str) -> NDArray[Any]:
+    """The numbers of a tensor, whose bytes may not fit its type and shape."""
+    check_elements(label, list(tensor.dims))
+    try:
+        return numpy_helper.to_array(tensor)
+    except Exception as error:
+        raise NetworkError(
+            f"{label} must have as many numbers as its shape {shape_text(list(tensor.dims))} "
+            f"says: {error}"
+        ) from None
+
+
+def _ranks(model: onnx.ModelProto) -> dict[str, int]:
+    """How many axes each tensor has, as far as that can be told."""
+    try:
+        graph = onnx.shape_inference.infer_shapes(model).graph
+    except Exception:
+        # Nothing depends on it but whether a decomposed layer normalisation is looked for.
+        return {}
+    return {
+        info.name: len(info.type.tensor_type.shape.dim)
+        for info in (*graph.input, *graph.value_info, *graph.output)
+        if info.type.tensor_type.HasField("shape")
+    }
 
 
 def _converted(model: onnx.ModelProto, file: Path) -> onnx.ModelProto:
@@ -157,7 +236,8 @@ def _nodes(graph: onnx.GraphProto, constants: dict[str, NDArray[Any]]) -> list[O
     for position, proto in enumerate(graph.node):
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in proto.attribute}
         if proto.op_type == "Constant":
-            constants[proto.output[0]] = _constant(attributes)
+            label = f"Constant {proto.output[0]!r}"
+            constants[proto.output[0]] = _constant(attributes, label)
             continue
         nodes.append(
             OnnxNode(
@@ -171,10 +251,12 @@ def _nodes(graph: onnx.GraphProto, constants: dict[str, NDArray[Any]]) -> list[O
     return nodes
 
 
-def _constant(attributes: dict[str, Any]) -> NDArray[Any]:
-    (name, value), *_ = attributes.items()
+def _constant(attributes: dict[str, Any], label: str) -> NDArray[Any]:
+    (name, value), *_ = [*attributes.items(), ("nothing", None)]
     if name == "value":
-        return numpy_helper.to_array(value)
+        return _array(value, label)
+    if name not in ("value_float", "value_floats", "value_int", "value_ints"):
+        raise NetworkError(f"{label} must hold a tensor or numbers, not {name}")
     return np.asarray(value, dtype=np.float32 if "float" in name else np.int64)
 
 
@@ -192,7 +274,7 @@ def reachable(nodes: list[OnnxNode], outputs: list[str]) -> tuple[OnnxNode, ...]
 def _input_shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
     """Shape with a batch of one; the batch axis may be dynamic, others not."""
     kind = value.type.tensor_type
-    if kind.elem_type not in {*_CODE_OFFSETS, onnx.TensorProto.FLOAT}:
+    if kind.elem_type not in _INPUT_KINDS:
         name = onnx.TensorProto.DataType.Name(kind.elem_type)
         raise NetworkError(f"type of input {value.name!r} must be FLOAT, INT8 or UINT8, not {name}")
     shape = [d.dim_value if d.HasField("dim_value") else d.dim_param or "?" for d in kind.shape.dim]
@@ -207,6 +289,7 @@ def _input_shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
         raise NetworkError(
             f"shape of input {value.name!r} must be fixed but for the batch axis, not {text}"
         )
+    check_elements(f"input {value.name!r}", [int(size) for size in sizes])
     if sizes[0] != 1:
         raise NetworkError(f"batch of input {value.name!r} must be 1 or dynamic, not {sizes[0]}")
     return tuple(int(size) for size in sizes)

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from flows.onnx_import.errors import NetworkError
+from flows.onnx_import.function_table import Span, code_table, table_span
 from flows.onnx_import.row_formats import DEFAULT_FORMAT
 from flows.onnx_import.values import Array, Codes, Indices, Value
 from models.formats import find_format
+from models.formats.code_book import CodeBook
 from models.ops.requantize import TABLE_ENTRIES_MAX, Lookup, Requantize
 from models.rescale import multiplier_for
 
-__all__ = ["clamp_codes", "code_table", "requantiser", "signed_rows"]
+__all__ = ["Rescaled", "clamp_codes", "rescaled_rows"]
 
 _BIAS_MAX = 2.0**30
-_SEARCH: Array = np.concatenate(
-    [-np.geomspace(1e6, 1e-6, 4000), [0.0], np.geomspace(1e-6, 1e6, 4000)]
-)
+"""Largest bias in steps of a row's accumulator: with the products it stays within 32 bits."""
+_FAR = 2.0**12
+"""Codes (or entries of a table) beyond which a result is at its end whatever is added to it."""
+_FINEST = 2.0**-14
+"""Least part of a code that one step of an accumulator needs to be: the bias' rounding."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rescaled:
+    """Weights as they are stored, and the requantiser that goes with them."""
+
+    weights: Indices
+    requantize: Requantize
 
 
 def clamp_codes(value: Value, scale: float, zero_point: int) -> tuple[int, int]:
@@ -27,96 +41,103 @@ def clamp_codes(value: Value, scale: float, zero_point: int) -> tuple[int, int]:
     return int(codes[0]), int(codes[1])
 
 
-def code_table(value: Value, source: Codes, scale: float, zero_point: int) -> Lookup:
-    """The table of a function of codes: one entry for every code of the source."""
-    real = value.after(float(value.a[0]) * source.reals() + float(value.b[0]))
-    return Lookup(table=_codes(real, scale, zero_point), offset=-source.low)
+def rescaled_rows(
+    weights: Indices,
+    gain: Array,
+    offset: Array,
+    value: Value,
+    codes: Codes,
+    *,
+    reach: tuple[Array, Array],
+    label: str,
+    formats: Sequence[str] | None = (),
+) -> Rescaled:
+    """Rows of weights whose accumulators become codes.
 
-
-def requantiser(
-    gain: Array, offset: Array, value: Value, scale: float, zero_point: int
-) -> Requantize:
-    """``clip(gain * acc + offset)``, then the function of ``value``, as codes.
+    ``gain * acc + offset``, then clip and function of ``value``, on the grid of ``codes``.
 
     Parameters
     ----------
-    gain, offset
-        Real worth of one accumulator step, positive, and real offset; the gain and offset of
-        ``value`` are already in them.
+    weights : int array [rows, ...]
+        A negative gain turns its row's signs; a row whose offset is out of all proportion to its
+        gain (a dead channel) is scaled so that the offset fits. Either way a row stays on the grid
+        of its format.
+    gain, offset : float arrays [rows], or of one number
+        The gain and offset of ``value`` are already in them.
+    reach : least and largest accumulator, float arrays like ``gain``
+    formats : names of the rows' formats; empty for ``fixed8``, None if there are no weights to
+        change (products of two tensors)
+
+    Raises
+    ------
+    NetworkError
+        If a function's table cannot follow it, or an offset has no room.
     """
-    if value.function is None:
-        low, high = clamp_codes(value, scale, zero_point)
-        return _integers(gain, offset, scale, zero_point, low, high, None)
-    start, stop = _changing(value, scale, zero_point)
-    last = TABLE_ENTRIES_MAX - 1
-    step = (stop - start) / last
-    points = np.asarray(start + step * np.arange(TABLE_ENTRIES_MAX), dtype=np.float64)
-    table = _codes(value.after(points), scale, zero_point)
-    index = _integers(gain, offset - start, step, 0, 0, last, Lookup(table=table))
-    return index
-
-
-def signed_rows(
-    weights: Indices, gain: Array, offset: Array, formats: Sequence[str] = ()
-) -> tuple[Indices, Array]:
-    """Weights and gains such that every gain is positive and every bias fits 32 bits.
-
-    A negative gain turns its row's signs. A row whose offset is out of all proportion to its
-    gain (a dead channel) is scaled so that the offset fits. Either way a row stays on the grid of
-    its format (``fixed8`` where ``formats`` is empty).
-    """
-    rows, gains = weights.copy(), gain.copy()
-    books = [find_format(name) for name in formats or [DEFAULT_FORMAT] * len(rows)]
-    for row in np.flatnonzero(gains < 0):
-        below, above = -int(books[row].grid[0]), int(books[row].grid[-1])
-        if rows[row].min() < -above:
-            # Two's complement has no such positive number: rounded anew to one step less.
-            rows[row] = books[row].nearest(rows[row] * (above / below))
-            gains[row] *= below / above
-        rows[row] *= -1
-    gains = np.abs(gains)
-    empty = ~np.any(rows.reshape(len(rows), -1), axis=1)
-    least = np.abs(offset) / _BIAS_MAX
-    low = (gains < least) | (gains == 0) | empty
-    for row in np.flatnonzero(low):
-        better = max(float(least[row]), 2.0**-20)
-        steps = rows[row] * (0.0 if empty[row] else gains[row] / better)
-        rows[row] = books[row].nearest(steps)
-        gains[row] = better
-    return rows, gains
-
-
-def _integers(
-    gain: Array,
-    offset: Array,
-    scale: float,
-    zero_point: int,
-    low: int,
-    high: int,
-    table: Lookup | None,
-) -> Requantize:
-    pairs = [multiplier_for(float(g) / scale) for g in gain]
-    bias = np.clip(np.rint(offset / gain), -_BIAS_MAX, _BIAS_MAX)
-    return Requantize(
-        bias=bias.astype(np.int64),
-        multiplier=np.array([m for m, _ in pairs]),
-        shift=np.array([s for _, s in pairs]),
-        zero_point=zero_point,
-        low=low,
-        high=high,
-        table=table,
+    scale, zero_point = codes.scale, codes.zero_point
+    span: Span | None = None
+    step, start = scale, 0.0
+    if value.function is not None:
+        ends = np.concatenate([gain * end + offset for end in reach])
+        span = table_span(value, scale, zero_point, float(ends.min()), float(ends.max()), label)
+        step, start = span.step, span.start
+    shifted = np.broadcast_to(offset - start, gain.shape).astype(np.float64)
+    if formats is None:
+        if np.any(gain <= 0) or np.any(np.abs(shifted) > _BIAS_MAX * gain):
+            raise NetworkError(
+                f"result of {label} must be scaled by a positive number that its offset is in "
+                "proportion to"
+            )
+    else:
+        weights, gain, shifted = _signed(weights, gain, shifted, step, reach, formats)
+    pairs = [multiplier_for(float(g) / step) for g in gain]
+    low, high = clamp_codes(value, scale, zero_point)
+    if span is not None:
+        zero_point, low, high = 0, 0, TABLE_ENTRIES_MAX - 1
+    return Rescaled(
+        weights,
+        Requantize(
+            bias=np.rint(shifted / gain).astype(np.int64),
+            multiplier=np.array([m for m, _ in pairs]),
+            shift=np.array([s for _, s in pairs]),
+            zero_point=zero_point,
+            low=low,
+            high=high,
+            table=None if span is None else Lookup(table=span.table),
+        ),
     )
 
 
-def _codes(real: Array, scale: float, zero_point: int) -> Indices:
-    codes = np.clip(np.rint(np.nan_to_num(real) / scale) + zero_point, -128, 127)
-    return np.asarray(codes, dtype=np.int64)
-
-
-def _changing(value: Value, scale: float, zero_point: int) -> tuple[float, float]:
-    """The arguments between which a function's codes change; constant outside."""
-    codes = _codes(value.after(_SEARCH), scale, zero_point)
-    steps = np.flatnonzero(np.diff(codes))
-    if not len(steps):
-        return -1.0, 1.0
-    return float(_SEARCH[steps[0]]), float(_SEARCH[steps[-1] + 1])
+def _signed(
+    weights: Indices,
+    gain: Array,
+    offset: Array,
+    step: float,
+    reach: tuple[Array, Array],
+    formats: Sequence[str],
+) -> tuple[Indices, Array, Array]:
+    """Weights, gains and offsets such that every gain is positive and every bias fits."""
+    rows, gains, offsets = weights.copy(), gain.copy(), offset.copy()
+    names = formats or [DEFAULT_FORMAT] * len(rows)
+    books: dict[str, CodeBook] = {name: find_format(name) for name in set(names)}
+    for row in np.flatnonzero(gains < 0):
+        book = books[names[row]]
+        below, above = -int(book.grid[0]), int(book.grid[-1])
+        if rows[row].min() < -above:
+            # Two's complement has no such positive number: rounded anew to one step less.
+            rows[row] = book.nearest(rows[row] * (above / below))
+            gains[row] *= below / above
+        rows[row] *= -1
+    gains = np.abs(gains)
+    # What the products add to a row's result at most, in codes.
+    most = np.abs(gain) * np.maximum(np.abs(reach[0]), np.abs(reach[1])) / step
+    far = np.abs(offsets) / step > _FAR + most
+    offsets = np.where(far, np.sign(offsets) * _FAR * step, offsets)
+    empty = ~np.any(rows.reshape(len(rows), -1), axis=1)
+    constant = far | empty | (gains == 0)
+    least = np.abs(offsets) / _BIAS_MAX
+    for row in np.flatnonzero(constant | (gains < least)):
+        better = max(float(least[row]), _FINEST * step)
+        steps = rows[row] * (0.0 if constant[row] else gains[row] / better)
+        rows[row] = books[names[row]].nearest(steps)
+        gains[row] = better
+    return rows, gains, offsets

@@ -37,6 +37,8 @@ ROW_FORMATS_KEY = "rowmac.row_formats"
 POLICY_KEY = "rowmac.policy"
 DEFAULT_FORMAT = "fixed8"
 _VERSION = 1
+_ROWS_MAX = 1 << 20
+"""Rows of all weights together: a hundred times what large networks have."""
 _NAMES = tuple(FORMATS)
 
 
@@ -73,7 +75,11 @@ def read_row_formats(model: onnx.ModelProto, file: str) -> dict[str, tuple[str, 
         version, runs = content["version"], content["rows"]
         if version != _VERSION:
             raise NetworkError(f"version of {label} must be {_VERSION}, not {version!r}")
-        rows = {name: _spread(parts) for name, parts in runs.items()}
+        rows: dict[str, tuple[str, ...]] = {}
+        left = _ROWS_MAX
+        for name, parts in runs.items():
+            rows[name] = _spread(parts, left)
+            left -= len(rows[name])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, NetworkError):
             raise
@@ -112,10 +118,14 @@ def names_of(label: str, weights: Const) -> tuple[str, ...]:
     return tuple(_NAMES[index] for index in table[:, 0])
 
 
-def _spread(parts: Any) -> tuple[str, ...]:
+def _spread(parts: Any, left: int) -> tuple[str, ...]:
     names: list[str] = []
     for kind, count in parts:
-        if not isinstance(kind, str) or type(count) is not int or not 0 < count < 1 << 24:
+        if not isinstance(kind, str) or type(count) is not int or not 0 < count <= _ROWS_MAX:
             raise ValueError("not a format and a count")
+        if len(names) + count > left:
+            raise NetworkError(
+                f"metadata {ROW_FORMATS_KEY!r} must name at most {_ROWS_MAX:,} rows of weights"
+            )
         names += [kind] * count
     return tuple(names)

@@ -1,9 +1,11 @@
 """What a tensor of the network file is while it is being read.
 
-The importer walks the file once, in order, and gives every tensor one of two meanings:
+The importer walks the file once, in order, and gives every tensor one of three meanings:
 
 * :class:`Const`: known numbers, with their codes and scale where they came out of a
-  ``DequantizeLinear``.
+  ``DequantizeLinear``. Constant codes are integers, as in the file.
+* :class:`CodeTensor`: what lies between a ``QuantizeLinear`` and a ``DequantizeLinear``: integers of
+  a type, known by the real numbers that they stand for on their own grid.
 * :class:`Value`: elements of one *source*, seen through an index array of the ONNX shape. Reshape,
   Transpose, Split, Slice, Gather and their like only move that index array, so a layout needs no
   pattern: what a consumer sees is a fact that it can look up. On top of it lies an elementwise
@@ -24,8 +26,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.onnx_import.errors import NetworkError
+from flows.onnx_import.limits import check_elements
+
 __all__ = [
+    "CODE_RANGES",
     "Array",
+    "CodeTensor",
     "Codes",
     "Const",
     "Function",
@@ -33,14 +40,57 @@ __all__ = [
     "NetworkInput",
     "Operation",
     "Source",
+    "Steps",
     "Value",
     "channel_last",
+    "cost_of",
     "storage_index",
 ]
 
 Array: TypeAlias = NDArray[np.float64]
 Indices: TypeAlias = NDArray[np.int64]
 Function: TypeAlias = Callable[[Array], Array]
+
+CODE_RANGES = {
+    "int8": (-128, 127),
+    "uint8": (0, 255),
+    "int4": (-8, 7),
+    "uint4": (0, 15),
+    "int2": (-2, 1),
+    "uint2": (0, 3),
+}
+"""Types that codes of activations may have, and their smallest and largest code."""
+
+_COST_MAX, _DEPTH_MAX = 4096, 48
+"""Functions in a row and within one another: more only slow the import, or end Python's stack."""
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """Elementwise functions one after the other.
+
+    Parameters
+    ----------
+    parts : the functions, first one first
+    cost : evaluations that one call takes
+    depth : calls within calls
+    """
+
+    parts: tuple[Function, ...]
+    cost: int
+    depth: int
+
+    def __call__(self, real: Array) -> Array:
+        for part in self.parts:
+            real = part(real)
+        return real
+
+
+def cost_of(function: Function | None) -> tuple[int, int]:
+    """Evaluations and nesting of a function."""
+    if function is None:
+        return 0, 0
+    return (function.cost, function.depth) if isinstance(function, Steps) else (1, 1)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -74,7 +124,15 @@ class Source:
 
 @dataclass(kw_only=True, eq=False)
 class NetworkInput(Source):
-    """The image, real numbers."""
+    """The image.
+
+    Parameters
+    ----------
+    holds
+        What the file takes: ``float32``, or codes of the type ``int8`` or ``uint8``.
+    """
+
+    holds: str = "float32"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -126,7 +184,8 @@ class Value:
     function
         Applied last; None is the identity.
     padding
-        Rows and columns of zeros (top, left, bottom, right) that a Pad put around an image.
+        Rows and columns of zeros (top, left, bottom, right) that a Pad put around an image. They
+        are zero whatever gain, offset and function are; the index does not have them.
     grid, exact
         Where a quantiser rounded a function of codes: its scale and zero point, and the value
         before it. The function then includes the rounding.
@@ -145,8 +204,17 @@ class Value:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """ONNX shape."""
-        return self.index.shape
+        """ONNX shape, padding included."""
+        shape = self.index.shape
+        if not self.padded:
+            return shape
+        top, left, bottom, right = self.padding
+        return (*shape[:-2], shape[-2] + top + bottom, shape[-1] + left + right)
+
+    @property
+    def padded(self) -> bool:
+        """Whether zeros lie around it that no operator has taken over yet."""
+        return any(self.padding)
 
     @property
     def uniform(self) -> bool:
@@ -170,17 +238,69 @@ class Value:
     def after(self, real: Array) -> Array:
         """Clip and function of numbers that already have gain and offset."""
         clipped = np.clip(real, self.low, self.high)
-        return clipped if self.function is None else self.function(clipped)
+        if self.function is None:
+            return clipped
+        with np.errstate(all="ignore"):
+            return self.function(clipped)
 
     def then(self, function: Function) -> Value:
-        """This value with one more elementwise function on top."""
-        before, low, high = self.function, self.low, self.high
+        """This value with one more elementwise function on top.
 
-        def both(real: Array) -> Array:
-            clipped = np.clip(real, low, high)
-            return function(clipped if before is None else before(clipped))
+        Raises
+        ------
+        NetworkError
+            If there are more of them in a row than a network has.
+        """
+        parts: list[Function] = []
+        if self.low != -math.inf or self.high != math.inf:
+            low, high = self.low, self.high
+            parts.append(lambda real: np.clip(real, low, high))
+        if self.function is not None:
+            before = self.function
+            parts += before.parts if isinstance(before, Steps) else (before,)
+        costs = [cost_of(self.function), cost_of(function)]
+        cost, depth = sum(c for c, _ in costs) + 1, max(d for _, d in costs)
+        if cost > _COST_MAX or depth > _DEPTH_MAX:
+            raise NetworkError(
+                f"functions of {self.source.label} must be at most {_COST_MAX:,} in a row and "
+                f"{_DEPTH_MAX} within one another, not more: put a QuantizeLinear and a "
+                "DequantizeLinear between them"
+            )
+        steps = Steps((*parts, function), cost, depth)
+        return replace(self, low=-math.inf, high=math.inf, function=steps, grid=None, exact=None)
 
-        return replace(self, low=-math.inf, high=math.inf, function=both, grid=None, exact=None)
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CodeTensor:
+    """Integer codes of the file, computed from the image.
+
+    Parameters
+    ----------
+    value
+        The real numbers that the codes stand for by ``scale`` and ``zero_point``: every one lies on
+        that grid.
+    scale
+        None for the network's input, whose grid the first DequantizeLinear says.
+    zero_point
+        In the file's type: 128 and the like for uint8.
+    kind
+        One of :data:`CODE_RANGES`.
+    """
+
+    value: Value
+    scale: float | None
+    zero_point: int
+    kind: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """ONNX shape."""
+        return self.value.shape
+
+    @property
+    def offset(self) -> int:
+        """What is taken off a code to make it one of 8 signed bits."""
+        return 128 if self.kind == "uint8" else 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -212,7 +332,14 @@ class Const:
 
 
 def storage_index(shape: tuple[int, ...]) -> Indices:
-    """Positions of a source in its own arrangement."""
+    """Positions of a source in its own arrangement.
+
+    Raises
+    ------
+    NetworkError
+        If it has more elements than any machine holds.
+    """
+    check_elements("tensor", shape)
     return np.arange(math.prod(shape), dtype=np.int64).reshape(shape)
 
 

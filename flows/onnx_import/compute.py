@@ -1,0 +1,98 @@
+"""Operators on real numbers: each node's arguments to the function that knows the operator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from flows.onnx_import import elementwise, operators, products
+from flows.onnx_import.errors import NetworkError
+from flows.onnx_import.grids import Grids
+from flows.onnx_import.reader import OnnxNode
+from flows.onnx_import.values import CodeTensor, Const, Value
+
+__all__ = ["compute", "numbers_of"]
+
+
+def compute(grids: Grids, node: OnnxNode, arguments: Sequence[Value | Const | None]) -> Value:
+    """The result of a node at least one argument of which is computed from the image.
+
+    Raises
+    ------
+    NetworkError
+        If the node is of a form that is not supported.
+    """
+    if node.kind in elementwise.BINARY_KINDS:
+        if len(arguments) != 2 or arguments[0] is None or arguments[1] is None:
+            raise NetworkError(f"{node.label} must have two inputs, not {len(arguments)}")
+        return elementwise.binary(grids, node, arguments[0], arguments[1])
+    value = arguments[0]
+    if node.kind == "Concat":
+        return operators.concat(grids, node, [a for a in arguments if a is not None])
+    if not isinstance(value, Value):
+        raise NetworkError(
+            f"left operand of {node.label} must be computed from the image, not a constant"
+        )
+    if node.kind in elementwise.UNARY_KINDS:
+        return elementwise.unary(node, value, numbers_of(node, arguments[1:]))
+    match node.kind:
+        case "Conv" | "Gemm":
+            weights, bias = _constants(node, arguments, 2)
+            make = products.convolution if node.kind == "Conv" else products.gemm
+            if weights is None:
+                raise NetworkError(f"weights of {node.label} must be a constant")
+            return make(grids, node, value, weights, bias)
+        case "MatMul":
+            right = arguments[1]
+            assert right is not None
+            return products.matmul(grids, node, value, right)
+        case "LayerNormalization":
+            gain, offset = _constants(node, arguments, 2)
+            return operators.layer_norm(grids, node, value, gain, offset)
+        case "BatchNormalization":
+            given = [c for c in _constants(node, arguments, 4) if c is not None]
+            return operators.batch_norm(grids, node, value, given)
+        case "Softmax":
+            return operators.softmax(grids, node, value)
+        case "AveragePool" | "MaxPool":
+            return operators.pool(grids, node, value)
+        case "GlobalAveragePool" | "GlobalMaxPool":
+            return operators.global_pool(grids, node, value)
+        case "ReduceMean":
+            (axes,) = (*numbers_of(node, arguments[1:]), None)[:1]
+            return operators.reduce_mean(grids, node, value, axes)
+        case "Pad":
+            return operators.pad(node, value, numbers_of(node, arguments[1:]))
+        case "Cast":
+            return operators.cast(node, value)
+    raise AssertionError(node.kind)
+
+
+def numbers_of(
+    node: OnnxNode, arguments: Sequence[Value | CodeTensor | Const | None]
+) -> list[NDArray[Any] | None]:
+    """The node's last inputs, which must be known numbers.
+
+    Raises
+    ------
+    NetworkError
+        If one is computed from the image.
+    """
+    names = node.inputs[len(node.inputs) - len(arguments) :]
+    for name, argument in zip(names, arguments, strict=True):
+        if isinstance(argument, Value | CodeTensor):
+            raise NetworkError(
+                f"input {name!r} of {node.label} must be a constant, not computed from the image"
+            )
+    return [a.real if isinstance(a, Const) else None for a in arguments]
+
+
+def _constants(
+    node: OnnxNode, arguments: Sequence[Value | Const | None], count: int
+) -> list[Const | None]:
+    """The inputs after the first, which must be known numbers."""
+    found = [*arguments[1 : count + 1], *[None] * count][:count]
+    numbers_of(node, arguments[1:])
+    return [a for a in found if not isinstance(a, Value)]

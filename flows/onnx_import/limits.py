@@ -1,0 +1,30 @@
+"""What a network file may ask for: bounds that keep an import within seconds and a gigabyte."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from flows.onnx_import.errors import NetworkError, shape_text
+
+__all__ = ["ELEMENTS_MAX", "NODES_MAX", "check_elements"]
+
+ELEMENTS_MAX = 1 << 24
+"""Elements of a tensor: 128 times what the largest scratchpad of a machine has words."""
+NODES_MAX = 20_000
+"""Nodes that the result depends on."""
+
+
+def check_elements(what: str, shape: Sequence[int]) -> None:
+    """Refuse a tensor that no machine holds, before memory is taken for it.
+
+    Raises
+    ------
+    NetworkError
+        If it has more elements than :data:`ELEMENTS_MAX`.
+    """
+    if math.prod(shape) > ELEMENTS_MAX:
+        raise NetworkError(
+            f"{what} must have at most {ELEMENTS_MAX:,} elements, not {math.prod(shape):,} "
+            f"(shape {shape_text(list(shape))})"
+        )
