@@ -125,7 +125,9 @@ def copy_rows(out: Emitter, source: Place, target: Place) -> None:
 
 
 def add(out: Emitter, op: Add, a: Place, b: Place, target: Place) -> None:
-    """Residual addition."""
+    """Residual addition; ``b`` has as many rows as ``a``, or one that all rows share."""
+    if b.rows not in (1, a.rows):
+        raise MappingError(f"second side of an addition must have {a.rows} rows or 1, not {b.rows}")
     if a.groups != 1 or b.groups != 1 or target.groups != 1:
         _flat(a, b, target)
     if a.bits != b.bits:
@@ -142,7 +144,8 @@ def add(out: Emitter, op: Add, a: Place, b: Place, target: Place) -> None:
         "low": op.low,
         "high": op.high,
         "src2": b.base,
-        "src2_stride": b.row_words,
+        # One row is added to every row.
+        "src2_stride": b.row_words if b.rows > 1 else 0,
         **source_fields(a),
         **output_fields(target),
     }

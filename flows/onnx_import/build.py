@@ -12,11 +12,17 @@ from typing import TypeAlias
 import numpy as np
 
 from flows.onnx_import.elementwise import clipped, scaled
-from flows.onnx_import.emit import REQUANTISED, clamped, elementwise_operator, operator_of
+from flows.onnx_import.emit import (
+    REQUANTISED,
+    addition_of,
+    clamped,
+    elementwise_operator,
+    operator_of,
+)
 from flows.onnx_import.errors import NetworkError
 from flows.onnx_import.ranges import close
 from flows.onnx_import.values import Codes, NetworkInput, Operation, Source, Value
-from models.graph import IntegerGraph, Node
+from models.graph import Constant, IntegerGraph, Node, Operator
 from models.quantized import TensorType
 
 __all__ = ["build_graph"]
@@ -102,6 +108,10 @@ class _Builder:
             self._input = self._name(codes, _plain_name(source))
             self._tensors[self._input] = replace(kind, host=source.holds)
             return
+        added = addition_of(codes, value, source) if isinstance(source, Codes) else None
+        if added is not None:
+            self._emit_addition(codes, source, kind, *added)
+            return
         if isinstance(source, Codes):
             operator = elementwise_operator(codes, value, source)
         else:
@@ -111,12 +121,31 @@ class _Builder:
         names = tuple(self._names[id(c)] for c in _inputs(source))
         self._nodes.append(Node(name=title, operator=operator, inputs=names, output=title))
 
+    def _emit_addition(
+        self,
+        codes: Codes,
+        source: Source,
+        kind: TensorType,
+        constant: Constant,
+        constant_kind: TensorType,
+        operator: Operator,
+    ) -> None:
+        title = _plain_name(source)
+        addend = self._free(f"{title} offset")
+        name = self._name(codes, title)
+        self._tensors |= {addend: constant_kind, name: kind}
+        self._nodes.append(Node(name=addend, operator=constant, inputs=(), output=addend))
+        inputs = (self._names[id(source)], addend)
+        self._nodes.append(Node(name=name, operator=operator, inputs=inputs, output=name))
+
     def _name(self, codes: Codes, wanted: str) -> str:
+        self._names[id(codes)] = self._free(wanted)
+        return self._names[id(codes)]
+
+    def _free(self, wanted: str) -> str:
         self._taken[wanted] += 1
         count = self._taken[wanted]
-        name = wanted if count == 1 else f"{wanted}#{count}"
-        self._names[id(codes)] = name
-        return name
+        return wanted if count == 1 else f"{wanted}#{count}"
 
 
 def _plain_name(source: Source) -> str:

@@ -98,29 +98,36 @@ def _check_size(node: OnnxNode, model: onnx.ModelProto) -> None:
 def constant_codes(label: str, const: Const) -> Codes:
     """A constant tensor in storage order as codes.
 
-    Numbers that the file keeps as codes on one grid keep it; others get 16 bits, so that their
-    rounding is far below that of any result of 8 bits.
+    Numbers that the file keeps as codes on one grid keep it. Others are rounded to 127 steps, and
+    marked so: whether that matters shows where they are used.
     """
     shape = const.real.shape
     numbers = const.real.astype(np.float64)
     constant = Operation(label=label, shape=shape, kind="Constant", inputs=())
     constant.details["real"] = numbers
     peak = float(np.abs(numbers).max())
-    scale, zero_point, bits = peak / 32767 or 1.0, 0, 16
+    scale, zero_point = peak / 127 or 1.0, 0
     if const.codes is not None and const.scale is not None:
         low, high = int(const.codes.min()), int(const.codes.max())
         zero = 0 if low >= -128 and high <= 127 else -128 - low
         one = float(const.scale.reshape(-1)[0])
         if np.all(const.scale == one) and high + zero <= 127 and -128 <= zero <= 127:
-            scale, zero_point, bits = one, zero, 8
+            scale, zero_point = one, zero
+    if not _on_grid(numbers, scale):
+        constant.details["rounded"] = True
     return Codes(
         label=label,
         shape=shape,
         value=Value(source=constant, index=storage_index(shape)),
         scale=scale,
         zero_point=zero_point,
-        bits=bits,
     )
+
+
+def _on_grid(numbers: NDArray[np.float64], scale: float) -> bool:
+    """Whether numbers are whole multiples of a scale."""
+    steps = numbers / scale
+    return bool(np.abs(steps - np.rint(steps)).max() < 1e-3)
 
 
 def joined(node: OnnxNode, parts: list[Const]) -> Const:

@@ -8,6 +8,7 @@ import numpy as np
 
 from flows.onnx_import.errors import NetworkError
 from flows.onnx_import.function_table import code_table
+from flows.onnx_import.ranges import exact_grid
 from flows.onnx_import.rescaling import Rescaled, clamp_codes, rescaled_rows
 from flows.onnx_import.values import Array, Codes, Indices, Operation, Value
 from models.graph import ConcatTokens, Constant, Operator, Reshape, SelectTokens
@@ -21,7 +22,7 @@ from models.ops.softmax import softmax_spec
 from models.quantized import TensorType
 from models.rescale import multiplier_for
 
-__all__ = ["REQUANTISED", "clamped", "elementwise_operator", "operator_of"]
+__all__ = ["REQUANTISED", "addition_of", "clamped", "elementwise_operator", "operator_of"]
 
 REQUANTISED = frozenset({"Convolution", "AttentionScores", "AttentionContext"})
 """Operators whose requantiser takes a function table."""
@@ -47,6 +48,35 @@ def elementwise_operator(codes: Codes, value: Value, source: Codes) -> Operator:
             high=high,
         )
     return _table_only(code_table(value, source, codes.scale, codes.zero_point, codes.label))
+
+
+def addition_of(
+    codes: Codes, value: Value, source: Codes
+) -> tuple[Constant, TensorType, Operator] | None:
+    """An offset a channel behind a quantiser, as the addition of one row to every row.
+
+    Where the offsets lie on a grid of 8 bits, as those that the file keeps as codes do: the constant,
+    its type and the operator. None where they do not, or there is more than offsets.
+    """
+    if len(value.a) > 1 or len(value.b) == 1 or value.function is not None or value.a[0] <= 0:
+        return None
+    grid = exact_grid(value.b, 0.0, 0)
+    if grid is None:
+        return None
+    shape = (*[1] * (len(codes.shape) - 1), codes.shape[-1])
+    kind = TensorType(shape=shape, scale=grid[0], zero_point=grid[1])
+    low, high = clamp_codes(value, codes.scale, codes.zero_point)
+    operator = add_spec(
+        a_scale=float(value.a[0]) * source.scale,
+        b_scale=grid[0],
+        output_scale=codes.scale,
+        a_zero=source.zero_point,
+        b_zero=grid[1],
+        output_zero=codes.zero_point,
+        low=low,
+        high=high,
+    )
+    return Constant(codes=kind.quantize(value.b.reshape(shape))), kind, operator
 
 
 def operator_of(codes: Codes, source: Operation, value: Value, through: Codes | None) -> Operator:
@@ -111,6 +141,13 @@ def operator_of(codes: Codes, source: Operation, value: Value, through: Codes | 
         case "Add":
             first, second = source.inputs
             scales = [s * factor for s in details["scales"]]
+            made = second.value.source
+            if isinstance(made, Operation) and "rounded" in made.details:
+                if abs(scales[1]) > 2 * scale:
+                    raise NetworkError(
+                        f"{second.label} must be codes in the file (a DequantizeLinear), not "
+                        "float: on 8 bits it would be off by more than a code"
+                    )
             return add_spec(
                 a_scale=scales[0],
                 b_scale=scales[1],

@@ -17,6 +17,8 @@ _SAME_STEP = 1e-3
 """Part of a step by which numbers that a file means to lie on a grid may be off it."""
 _MOVES = ("MaxPool", "Relabel", "Reshape", "Select")
 """Operators whose codes are some of their input's."""
+_PARTS = 8
+"""Steps of a grid that neighbours among a tensor's numbers may be apart."""
 _FLOAT_MAX = float(np.finfo(np.float32).max)
 
 
@@ -89,14 +91,15 @@ def exact_grid(real: Array, step: float, zero_point: int) -> tuple[float, int] |
     Parameters
     ----------
     real : numbers, any shape
-    step : a scale to try first; else the smallest difference between them
+    step : a scale to try first; then the smallest difference between them and parts of it
     zero_point : kept where the codes then fit
     """
     numbers = np.unique(np.append(real, 0.0))
     if not np.all(np.isfinite(numbers)):
         return None
     gaps = np.diff(numbers)
-    for scale in (step, float(gaps.min(initial=np.inf))):
+    least = float(gaps.min(initial=np.inf))
+    for scale in (step, *(least / part for part in range(1, _PARTS + 1))):
         if not 0 < scale < math.inf:
             continue
         steps = numbers / scale

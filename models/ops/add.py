@@ -43,7 +43,7 @@ class Add:
 
 
 def add(a: ArrayLike, b: ArrayLike, spec: Add) -> Integers:
-    """Golden of :class:`Add`; equal shapes (or ``b`` broadcast over images)."""
+    """Golden of :class:`Add`; equal shapes, or ``b`` one row that is added to every row."""
     left = np.asarray(a, dtype=np.int64) - spec.a_zero
     right = np.asarray(b, dtype=np.int64) - spec.b_zero
     y = rescale(left, spec.a_multiplier, spec.shift, spec.rounding, right * spec.b_multiplier)
