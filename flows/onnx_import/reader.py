@@ -185,6 +185,11 @@ def _load(file: Path) -> onnx.ModelProto:
         # ValidationError, TypeError, InferenceError, UnicodeDecodeError, and protobuf's own.
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise NetworkError(f"network {file.name} must be valid ONNX: {first}") from None
+    for info in model.graph.value_info:
+        if info.type.WhichOneof("value") == "tensor_type" and not info.type.tensor_type.elem_type:
+            raise NetworkError(
+                f"network {file.name} must be valid ONNX: type of {info.name!r} is undefined"
+            )
     return model
 
 

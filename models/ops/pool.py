@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from models.rescale import Integers, Rounding, rescale
+from models.rescale import MULTIPLIER_MAX, Integers, Rounding, rescale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +86,13 @@ class AveragePool:
     count_padding: bool = False
     low: int = -128
     high: int = 127
+
+    def __post_init__(self) -> None:
+        largest = max((factor for _, factor in self.multipliers), default=0)
+        if not 0 <= largest <= MULTIPLIER_MAX:
+            raise ValueError(
+                f"average pool multipliers must be at most {MULTIPLIER_MAX}, not {largest}"
+            )
 
     def multiplier(self, inside: int) -> int:
         """Multiplier of a window with ``inside`` positions in the image."""

@@ -1,0 +1,1 @@
+"""Differential fuzzing of the importer: random and mutated files against onnxruntime."""
