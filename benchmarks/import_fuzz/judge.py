@@ -158,4 +158,7 @@ def _through(
 
 def _moved(codes: Integers, share: float, rng: np.random.Generator) -> Integers:
     signs: Integers = rng.integers(0, 2, codes.shape) * 2 - 1
+    if rng.random() < 0.2:
+        # Equal numbers meet the same tie: all of them go the same way.
+        return np.asarray(codes + signs.flat[0])
     return np.asarray(codes + signs * (rng.random(codes.shape) < share))

@@ -21,7 +21,7 @@ UNARY = {
 
 def random_sketch(rng: np.random.Generator) -> Sketch:
     """A network of a few operators on an image or on tokens."""
-    opset = int(rng.choice([13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24]))
+    opset = int(rng.integers(13, 26))
     if rng.random() < 0.6:
         shape: tuple[int, ...] = (1, int(rng.integers(1, 7)), *map(int, rng.integers(4, 11, 2)))
         return _image(rng, Sketch(shape, opset))
@@ -90,8 +90,14 @@ def _tokens(
 
 
 def _finish(net: Sketch, output: str) -> Sketch:
-    net.steps[-1].ready = True
+    """Numbers stay float only where what reads them is folded into what made them."""
+    folded = {*UNARY, "Add", "Sub", "Mul", "Div", "BatchNormalization", "Clip", "Max", "Min"}
+    for step in net.steps:
+        readers = [other for other in net.steps if step.output in other.inputs]
+        if any(r.kind not in folded or r.weights for r in readers) or len(readers) != 1:
+            step.ready = True
     assert net.steps[-1].output == output
+    net.steps[-1].ready = True
     return net
 
 

@@ -236,6 +236,8 @@ class _Writer:
             scale = (high - low) / 255
             zero = int(np.clip(np.rint(-low / scale), 0, 255)) - (128 if kind == "int8" else 0)
         dtype = np.int8 if kind == "int8" else np.uint8
+        # Ranges of constants would put every one of them just between two codes.
+        scale *= float(rng.uniform(0.98, 1.02))
         return self.const(max(scale, 1e-30), np.float32), self.const(zero, dtype)
 
     def _weights(self, array: NDArray[Any], axis: int) -> str:

@@ -109,9 +109,9 @@ def constant_codes(label: str, const: Const) -> Codes:
     scale, zero_point = peak / 127 or 1.0, 0
     if const.codes is not None and const.scale is not None:
         low, high = int(const.codes.min()), int(const.codes.max())
-        zero = 0 if low >= -128 and high <= 127 else -128 - low
+        zero = 0 if low >= -128 and high <= 127 else min(max(-128 - low, -128), 127)
         one = float(const.scale.reshape(-1)[0])
-        if np.all(const.scale == one) and high + zero <= 127 and -128 <= zero <= 127:
+        if np.all(const.scale == one) and low + zero >= -128 and high + zero <= 127:
             scale, zero_point = one, zero
     if not _on_grid(numbers, scale):
         constant.details["rounded"] = True

@@ -22,6 +22,9 @@ _BIAS_MAX = 2.0**30
 """Largest bias in steps of a row's accumulator: with the products it stays within 32 bits."""
 _FAR = 2.0**12
 """Codes (or entries of a table) beyond which a result is at its end whatever is added to it."""
+_BIAS_ERROR, _BIAS_ERROR_MAX = 2.0**-7, 0.5
+"""Codes by which a bias may be rounded where finer weights would help, and at all."""
+_WEIGHT_MAX = 127
 _FINEST = 2.0**-14
 """Least part of a code that one step of an accumulator needs to be: the bias' rounding."""
 
@@ -89,6 +92,13 @@ def rescaled_rows(
             )
     else:
         weights, gain, shifted = _signed(weights, gain, shifted, step, reach, formats)
+        weights, gain = _finer(weights, gain, shifted, step, formats)
+    lost = np.abs(np.rint(shifted / gain) * gain - shifted) / step
+    if lost.max() > _BIAS_ERROR_MAX:
+        raise NetworkError(
+            f"bias of {label} must be a multiple of its products' scale, or that scale finer beside "
+            f"its result's: it would be off by {lost.max():.1f} codes"
+        )
     pairs = [multiplier_for(float(g) / step) for g in gain]
     low, high = clamp_codes(value, scale, zero_point)
     if span is not None:
@@ -105,6 +115,26 @@ def rescaled_rows(
             table=None if span is None else Lookup(table=span.table),
         ),
     )
+
+
+def _finer(
+    weights: Indices, gain: Array, offset: Array, step: float, formats: Sequence[str]
+) -> tuple[Indices, Array]:
+    """Rows of few bits stretched to eight where their bias would be rounded coarsely.
+
+    A bias is a whole number of accumulator steps, and with weights of a few levels one step may be
+    many codes of the result.
+    """
+    rows, gains = weights.copy(), gain.copy()
+    most = np.abs(rows.reshape(len(rows), -1)).max(axis=1)
+    names = formats or [DEFAULT_FORMAT] * len(rows)
+    coarse = np.abs(np.rint(offset / gain) * gain - offset) / step > _BIAS_ERROR
+    for row in np.flatnonzero(coarse & (most > 0) & (most <= _WEIGHT_MAX // 2)):
+        if names[row] == DEFAULT_FORMAT:
+            factor = _WEIGHT_MAX // int(most[row])
+            rows[row] *= factor
+            gains[row] /= factor
+    return rows, gains
 
 
 def _signed(

@@ -54,12 +54,14 @@ class OnnxFile:
         zeros = self.const(np.zeros(shape[axis]), np.int8)
         return self.add("DequantizeLinear", codes, self.const(scales), zeros, axis=axis)
 
-    def save(self, folder: Path, *outputs, name="network.onnx", check=True) -> Path:
+    def save(
+        self, folder: Path, *outputs, name="network.onnx", check=True, output_kind=FLOAT
+    ) -> Path:
         graph = helper.make_graph(
             self.nodes,
             "network",
             [helper.make_tensor_value_info("image", self.kind, self.shape)],
-            [helper.make_tensor_value_info(o, FLOAT, None) for o in outputs],
+            [helper.make_tensor_value_info(o, output_kind, None) for o in outputs],
             self.constants,
         )
         opset = helper.make_opsetid("", self.opset)
