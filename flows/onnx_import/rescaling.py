@@ -22,7 +22,7 @@ _BIAS_MAX = 2.0**30
 """Largest bias in steps of a row's accumulator: with the products it stays within 32 bits."""
 _FAR = 2.0**12
 """Codes (or entries of a table) beyond which a result is at its end whatever is added to it."""
-_BIAS_ERROR, _BIAS_ERROR_MAX = 2.0**-7, 0.5
+_BIAS_ERROR, _BIAS_ERROR_MAX = 2.0**-16, 0.5
 """Codes by which a bias may be rounded where finer weights would help, and at all."""
 _WEIGHT_MAX = 127
 _FINEST = 2.0**-14
@@ -123,7 +123,8 @@ def _finer(
     """Rows of few bits stretched to eight where their bias would be rounded coarsely.
 
     A bias is a whole number of accumulator steps, and with weights of a few levels one step may be
-    many codes of the result.
+    many codes of the result. Of all factors that keep the weights within eight bits the one is taken
+    that leaves the bias nearest to what it is.
     """
     rows, gains = weights.copy(), gain.copy()
     most = np.abs(rows.reshape(len(rows), -1)).max(axis=1)
@@ -131,7 +132,10 @@ def _finer(
     coarse = np.abs(np.rint(offset / gain) * gain - offset) / step > _BIAS_ERROR
     for row in np.flatnonzero(coarse & (most > 0) & (most <= _WEIGHT_MAX // 2)):
         if names[row] == DEFAULT_FORMAT:
-            factor = _WEIGHT_MAX // int(most[row])
+            factors = np.arange(1, _WEIGHT_MAX // int(most[row]) + 1)
+            finer = gains[row] / factors
+            left = np.abs(np.rint(offset[row] / finer) * finer - offset[row])
+            factor = int(factors[np.argmin(left)])
             rows[row] *= factor
             gains[row] /= factor
     return rows, gains
