@@ -15,7 +15,7 @@ from flows.sweep.evaluate import ESTIMATE
 from flows.sweep.front import pareto
 from flows.sweep.machine import DEFAULT_BOARD
 from flows.sweep.store import Store
-from flows.sweep.work import SIMULATION, SYNTHESIS, Task, cache_folder
+from flows.sweep.work import SIMULATION, SYNTHESIS, Task, parts_cache
 from flows.sweep.workers import SweepWorkers
 
 __all__ = ["BATCH", "fronts", "model_mark", "sweep"]
@@ -73,7 +73,7 @@ def _stage(
     left = iter([point for key, point in points.items() if key not in done])
     tasks = []
     while part := list(islice(left, size)):
-        tasks.append(Task(stage, part, cache_folder()))
+        tasks.append(Task(stage, part, parts_cache()))
     finished = len(points) - sum(len(task.points) for task in tasks)
     progress(stage, finished, len(points))
     for outcomes in workers.run(tasks):
