@@ -42,7 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="times the preset's noise, such as 0,0.5,1,2 (default 1)",
     )
     two.add_argument(
-        "--store", type=path, metavar="FILE", help="results so far: a run continues from it"
+        "--store",
+        type=path,
+        metavar="FILE",
+        help="results so far: a run continues from it (default: in the cache folder)",
     )
     two.add_argument(
         "--jobs", type=int, default=0, metavar="N", help="processes (default: all cores)"

@@ -9,6 +9,7 @@ from models.cim.spec import CimSpec
 from models.graph import IntegerGraph
 from models.rescale import Integers
 
+from ..cache import cache_folder
 from ..cim import RULES, prepare
 from ..cim.accuracy import Sweep, digest_of, exact_accuracy, measure
 from ..cim.pieces import right_images
@@ -63,7 +64,7 @@ def _accuracy(options: argparse.Namespace) -> tuple[Any, int]:
         require()
     if options.jobs < 0:
         raise UserError(f"--jobs must be at least 0, not {options.jobs}")
-    store = Store(options.store or Path(f"{options.network.stem}_cim.jsonl"))
+    store = Store(options.store or _kept(options.network))
     workers = LocalWorkers(right_images, options.jobs)
     with StageProgress(remaining=True) as progress, workers:
         progress.stage("integer graph", 0, len(sweep.images))
@@ -84,6 +85,11 @@ def _accuracy(options: argparse.Namespace) -> tuple[Any, int]:
         print(f"{len(sweep.images)} images; exact products: {exact:.2f} %")
     facts = {"network": str(options.network), "preset": options.preset, "exact": exact}
     return {**facts, "images": len(sweep.images), "results": found}, 0
+
+
+def _kept(network: Path) -> Path:
+    """Where results so far are without ``--store``."""
+    return cache_folder("results") / "cim" / f"{network.stem}.jsonl"
 
 
 def _layers(options: argparse.Namespace) -> tuple[Any, int]:

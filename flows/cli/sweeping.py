@@ -3,13 +3,15 @@
 import argparse
 import json
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from typing import Any
 
-from ..errors import UserError
-from ..sweep.definition import point_key, read_definition
+from ..errors import OutputError, UserError
+from ..sweep.definition import Definition, point_key, read_definition
 from ..sweep.evaluate import ESTIMATE
+from ..sweep.model import model_mark, network_mark
 from ..sweep.policy_rows import ends_taken
-from ..sweep.run import fronts, model_mark, sweep
+from ..sweep.run import fronts, sweep
 from ..sweep.store import Store
 from ..sweep.tools import require_tools
 from ..sweep.work import SIMULATION, SYNTHESIS
@@ -34,29 +36,47 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
     if options.scheduler is None:
         # Told before anything runs; a cluster's workers have programs of their own.
         require_tools(synthesise=bool(options.synthesise), simulate=bool(options.simulate))
-    store = Store(options.output, model_mark())
     workers: SweepWorkers = local_workers(options.jobs)
     if options.scheduler is not None:
         workers = DaskWorkers(options.scheduler)
-    try:
-        with StageProgress(remaining=True) as progress, workers:
-            sweep(
-                definition,
-                store,
-                workers,
-                synthesise=options.synthesise,
-                simulate=options.simulate,
-                progress=progress.stage,
-            )
-        result = _result(store, {point_key(point) for point in definition})
-    finally:
-        store.close()
+    with workers:
+        store = Store(options.output, model_mark())
+        try:
+            result = _swept(definition, store, workers, options)
+        except BaseException:
+            # What went wrong first is told.
+            with suppress(UserError):
+                store.close()
+            raise
     ends = ends_taken(definition)
     result["assumptions"] = [*_ASSUMED, *([] if ends is None else [ends])]
     result["store"] = str(options.output)
     if not options.json:
         _print(result)
+    try:
+        store.close()
+    except UserError as error:
+        raise OutputError(str(error), result) from None
     return result
+
+
+def _swept(
+    definition: Definition, store: Store, workers: SweepWorkers, options: argparse.Namespace
+) -> dict[str, Any]:
+    for network in sorted({str(point["network"]) for point in definition if "network" in point}):
+        digest = network_mark(network)
+        if digest is not None:
+            store.claim(network, digest)
+    with StageProgress(remaining=True) as progress:
+        sweep(
+            definition,
+            store,
+            workers,
+            synthesise=options.synthesise,
+            simulate=options.simulate,
+            progress=progress.stage,
+        )
+    return _result(store, {point_key(point) for point in definition})
 
 
 def _result(store: Store, keys: set[str]) -> dict[str, Any]:

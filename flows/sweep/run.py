@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from flows.sweep.definition import Definition, Point, point_key
@@ -18,23 +15,13 @@ from flows.sweep.store import Store
 from flows.sweep.work import SIMULATION, SYNTHESIS, Task, parts_cache
 from flows.sweep.workers import SweepWorkers
 
-__all__ = ["BATCH", "fronts", "model_mark", "sweep"]
+__all__ = ["BATCH", "fronts", "sweep"]
 
 BATCH = 2000
 """Points of an analytic task: as many as its columns are quick for."""
 
 Progress = Callable[[str, int, int], None]
 """Told the stage, how many of its points are done, and of how many."""
-
-
-def model_mark() -> str:
-    """What results depend on: version, the model as it is written, and its coefficients."""
-    flows = Path(__file__).parents[1]
-    data = flows / "estimate" / "data" / "resource_coefficients.json"
-    digest = hashlib.sha256()
-    for file in [*sorted((flows / "estimate").glob("*.py")), flows / "engines.py", data]:
-        digest.update(file.read_bytes())
-    return f"{importlib.metadata.version('rowmac')}-{digest.hexdigest()[:12]}"
 
 
 def sweep(

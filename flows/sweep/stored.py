@@ -18,7 +18,7 @@ from flows.sweep.machine import DEFAULT_BOARD, classes_text
 from flows.sweep.macro import around_macro, macro_preset
 from flows.sweep.parameters import DIGITAL, NUMBERS
 from flows.sweep.policy_rows import default_ratio
-from flows.sweep.store import FORMAT
+from flows.sweep.store import FORMAT, read_only
 from models.cim.presets import find_preset
 
 __all__ = ["Entry", "Stored", "read_store"]
@@ -63,7 +63,7 @@ def read_store(path: Path) -> Stored:
     if not path.is_file():
         raise UserError(f"{bad} ({'a folder' if path.is_dir() else 'no such file'})")
     try:
-        with closing(sqlite3.connect(_address(path), uri=True, timeout=30)) as file:
+        with closing(sqlite3.connect(read_only(path), uri=True, timeout=30)) as file:
             marks = dict(file.execute("SELECT name, value FROM sweep"))
             if marks.get("format") != FORMAT:
                 raise UserError(f"{bad} (format {marks.get('format')}, not {FORMAT})")
@@ -74,12 +74,6 @@ def read_store(path: Path) -> Stored:
     if not entries:
         raise UserError(f"store must have at least one point, not none: {path}")
     return Stored(path=path, model=str(marks.get("model")), entries=entries)
-
-
-def _address(path: Path) -> str:
-    """Of a file nobody writes to SQLite needs no files of its own beside it."""
-    mode = "mode=ro" if Path(f"{path}-wal").exists() else "mode=ro&immutable=1"
-    return f"{path.absolute().as_uri()}?{mode}"
 
 
 def _entries(rows: Iterator[tuple[str, str, str | None, str | None]]) -> Iterator[Entry]:

@@ -17,13 +17,13 @@ from flows.errors import UserError
 from flows.sweep.anchors import ANCHORS, anchors_of
 from flows.sweep.evaluate import ESTIMATE
 from flows.sweep.front import COSTS
+from flows.sweep.model import model_mark
 from flows.sweep.parameters import PARAMETERS
 from flows.sweep.report import content
 from flows.sweep.report.chosen import command
 from flows.sweep.report.content import groups, refusals, select
 from flows.sweep.report.csv_file import write_csv
 from flows.sweep.report.page import render
-from flows.sweep.run import model_mark
 from flows.sweep.store import Outcome, Store
 from flows.sweep.stored import Stored, read_store
 from flows.sweep.work import STAGES, SYNTHESIS
