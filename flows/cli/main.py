@@ -17,6 +17,8 @@ from .output import Output, as_json, discard, printable, tell
 
 __all__ = ["main"]
 
+MOST_CHARACTERS = 2000
+"""Of a line that tells of an error."""
 VERBS = (quantise, build, simulate, estimate, search, sweep, report, cim, boards, operators)
 
 
@@ -68,9 +70,15 @@ def _status(given: Sequence[str], as_data: bool) -> int:
         return _fail(str(error), 1, as_data)
     except KeyboardInterrupt:
         return _fail("interrupted", 130, as_data)
+    except MemoryError:
+        return _fail("what is asked for must fit into the memory of this computer", 2, as_data)
 
 
 def _options(given: Sequence[str]) -> argparse.Namespace:
+    for text in given:
+        # argparse takes these two dashes for the end of the options, and their value for a list.
+        if text.startswith("-") and text.endswith("=--"):
+            raise UserError(f"{text[:-3]} must have a value, not --")
     try:
         return _parser().parse_args(given)
     except SystemExit:
@@ -101,7 +109,7 @@ def _interrupt(number: int, frame: object) -> NoReturn:
 
 
 def _fail(message: str, status: int, as_data: bool, result: dict[str, Any] | None = None) -> int:
-    line = printable(" ".join(message.split()))
+    line = printable(_shortened(" ".join(message.split())))
     # That standard output cannot be written is no news beside this error.
     with suppress(UserError, BrokenPipeError):
         sys.stdout.flush()
@@ -111,3 +119,10 @@ def _fail(message: str, status: int, as_data: bool, result: dict[str, Any] | Non
             print(as_json({**(result or {}), "error": line, "status": status}))
         sys.stdout.flush()
     return status
+
+
+def _shortened(line: str) -> str:
+    """Without the middle of what somebody has given in thousands of characters."""
+    if len(line) <= MOST_CHARACTERS:
+        return line
+    return f"{line[: MOST_CHARACTERS // 2]} ... {line[-MOST_CHARACTERS // 2 :]}"

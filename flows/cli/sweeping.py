@@ -16,6 +16,7 @@ from ..sweep.store import Store
 from ..sweep.tools import require_tools
 from ..sweep.work import SIMULATION, SYNTHESIS
 from ..sweep.workers import DaskWorkers, SweepWorkers, local_workers
+from ..workers import check_jobs
 from .progress import StageProgress
 from .table import table
 
@@ -30,8 +31,7 @@ _ASSUMED = (
 
 def show(options: argparse.Namespace) -> dict[str, Any]:
     """Sweep, print the front, return it with the counts."""
-    if options.jobs < 0:
-        raise UserError(f"--jobs must be at least 0, not {options.jobs}")
+    check_jobs(options.jobs)
     definition = read_definition(options.definition, options.set)
     if options.scheduler is None:
         # Told before anything runs; a cluster's workers have programs of their own.
