@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import OutputError, UserError
 from ..sweep.definition import Definition, point_key, read_definition
 from ..sweep.evaluate import ESTIMATE
+from ..sweep.figures import sound
 from ..sweep.model import model_mark, network_mark
 from ..sweep.policy_rows import ends_taken
 from ..sweep.run import fronts, sweep
@@ -85,6 +86,8 @@ def _result(store: Store, keys: set[str]) -> dict[str, Any]:
     for outcome in store.outcomes():
         if outcome.point not in keys:
             continue
+        if outcome.stage == ESTIMATE:
+            outcome = sound(outcome)
         if outcome.value is None:
             errors[str(outcome.error)] = errors.get(str(outcome.error), 0) + 1
         else:

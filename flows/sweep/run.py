@@ -9,6 +9,7 @@ from typing import Any
 
 from flows.sweep.definition import Definition, Point, point_key
 from flows.sweep.evaluate import ESTIMATE
+from flows.sweep.figures import sound
 from flows.sweep.front import pareto
 from flows.sweep.machine import DEFAULT_BOARD
 from flows.sweep.store import Store
@@ -71,7 +72,9 @@ def _stage(
 
 def _chosen(store: Store, keys: Sequence[str], which: str) -> list[str]:
     """Points that have an estimate; of these the front's, where only that is wanted."""
-    known = {o.point: o.value for o in store.outcomes(ESTIMATE) if o.value is not None}
+    mine = set(keys)
+    found = (sound(o) for o in store.outcomes(ESTIMATE) if o.point in mine)
+    known = {o.point: o.value for o in found if o.value is not None}
     good = [key for key in keys if key in known]
     if which == "all":
         return good
