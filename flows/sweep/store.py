@@ -120,7 +120,7 @@ class Store:
         UserError
             If the store has results of another content under this name.
         """
-        name = f"network {network}"
+        name = _stored(f"network {network}")
         known = self._marks().get(name, digest)
         if known != digest:
             raise UserError(
@@ -151,7 +151,12 @@ class Store:
     def put(self, outcomes: Iterable[Outcome]) -> None:
         """Keep outcomes, all of them or none."""
         rows = [
-            (o.point, o.stage, None if o.value is None else json.dumps(o.value), o.error)
+            (
+                o.point,
+                o.stage,
+                None if o.value is None else json.dumps(o.value),
+                o.error and _stored(o.error),
+            )
             for o in outcomes
         ]
         try:
@@ -200,6 +205,15 @@ def read_only(path: Path) -> str:
     """Address of a file to be read without changing it, or making files of SQLite beside it."""
     mode = "mode=ro" if Path(f"{path}-wal").exists() else "mode=ro&immutable=1"
     return f"{path.absolute().as_uri()}?{mode}"
+
+
+def _json(value: dict[str, Any] | None) -> str | None:
+    return None if value is None else json.dumps(value)
+
+
+def _stored(text: str) -> str:
+    """A text that a database takes: a file's name may be bytes that are no characters."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _tables(file: sqlite3.Connection) -> list[str]:
