@@ -2,7 +2,8 @@
 
 import argparse
 import json
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -23,7 +24,8 @@ from .table import table
 
 __all__ = ["show"]
 
-_SHOWN = 12
+_SHOWN, _REASONS = 12, 5
+_NUMBER = re.compile(r"\d[\d,.]*")
 _ASSUMED = (
     "clocks, the boards' own unless given: no place-and-route was run",
     "rows of weights in the ratio of a machine's row classes, as rowmac quantise makes them",
@@ -124,13 +126,13 @@ def _print(result: dict[str, Any]) -> None:
         f"them fit their device with a network{_around(result['macros'])}; "
         f"{result['synthesised']:,} synthesised, {result['simulated']:,} simulated"
     )
-    for text, count in sorted(result["errors"].items(), key=lambda e: -e[1])[:5]:
-        print(f"  {count:,} refused: {text}")
+    for line in _refusals(result["errors"]):
+        print(f"  {line}")
     for group in result["fronts"]:
         front = group["points"]
         print(
-            f"\n{group['network']} on {group['board']}: Pareto front of {len(front)} points, most "
-            "images a second first"
+            f"\n{group['network']} on {group['board']}: Pareto front of {len(front):,} points, "
+            f"most images a second first{_cut(front)}"
         )
         rows = [
             (
@@ -147,6 +149,20 @@ def _print(result: dict[str, Any]) -> None:
     print(f"store: {result['store']} (figures are estimates unless synthesised or simulated)")
 
 
+def _refusals(errors: Mapping[str, int]) -> Iterator[str]:
+    """The most frequent reasons, those together that differ in their numbers only."""
+    kinds: dict[str, dict[str, int]] = {}
+    for text, count in errors.items():
+        kinds.setdefault(_NUMBER.sub("#", text), {})[text] = count
+    ranked = sorted(kinds.values(), key=lambda some: -sum(some.values()))
+    for some in ranked[:_REASONS]:
+        others = f" (and {len(some) - 1:,} others with other numbers)" if len(some) > 1 else ""
+        yield f"{sum(some.values()):,} refused: {max(some, key=lambda t: some[t])}{others}"
+    if rest := ranked[_REASONS:]:
+        count = sum(sum(some.values()) for some in rest)
+        yield f"{count:,} refused for {len(rest):,} other reasons"
+
+
 def _around(macros: list[dict[str, Any]]) -> str:
     return f", {len(macros):,} are around macros" if macros else ""
 
@@ -154,13 +170,17 @@ def _around(macros: list[dict[str, Any]]) -> str:
 def _print_macros(macros: list[dict[str, Any]]) -> None:
     print(
         f"\n{len(macros):,} points around macros, most images a second first (rates of the "
-        "emulation; cost is not modelled)"
+        f"emulation; cost is not modelled){_cut(macros)}"
     )
     rows = [
         (f"{one['fps']:,.1f}", one["cycles"], one["conversions"], one["columns"], point)
         for one, point in _pointed(macros, keep={"engine"})
     ]
     print(table(("FPS", "cycles", "conversions", "columns", "point"), rows))
+
+
+def _cut(some: list[dict[str, Any]]) -> str:
+    return f"; the first {_SHOWN}" if len(some) > _SHOWN else ""
 
 
 def _pointed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sqlite3
 import time
@@ -220,3 +221,12 @@ def test_an_address_that_is_none_or_not_of_dask(
     assert said.count("\n") == 1
     assert time.monotonic() - begin < 20
     assert list(tmp_path.iterdir()) == []
+
+
+def test_reasons_that_differ_in_numbers_are_one(tmp_path: Path, capsys: Capture) -> None:
+    arguments = ["sweep", "--set", "lanes=7,9,11,8", "--set", "queue_depth=2..31", "--jobs", "1"]
+    more = ["--set", f"network={CNN}", "-o", str(tmp_path / "s.sqlite")]
+    assert main([*arguments, *more]) == 0
+    out = capsys.readouterr().out
+    (line,) = re.findall(r"^  (\d+) refused: .* \(and 2 others with other numbers\)$", out, re.M)
+    assert line == "90"
