@@ -15,7 +15,8 @@ from typing import Any
 from benchmarks.report import arguments, show
 from flows.sweep.definition import Definition
 from flows.sweep.evaluate import ESTIMATE
-from flows.sweep.run import model_mark, sweep
+from flows.sweep.model import model_mark
+from flows.sweep.run import sweep
 from flows.sweep.store import Store
 from flows.sweep.workers import local_workers
 

@@ -11,11 +11,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from sim.scratch import scratch_folder
+
 from .errors import UserError
 
 __all__ = [
     "FACTS_OF_A_FOLDER",
     "MANIFEST",
+    "check_place",
     "output_file",
     "output_folder",
     "read_manifest",
@@ -81,19 +84,16 @@ def output_folder(final: Path) -> Iterator[Path]:
     final = final.absolute()
     _refuse_foreign(final)
     parents = _absent_parents(final)
-    scratch: Path | None = None
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
-        scratch.chmod(0o777 & ~_umask())
-        yield scratch
-        read_manifest(scratch)
-        _replace(scratch, final)
+        with scratch_folder(final.parent, _scratch_prefix(final)) as scratch:
+            scratch.chmod(0o777 & ~_umask())
+            yield scratch
+            read_manifest(scratch)
+            _replace(scratch, final)
     except OSError as error:
         raise UserError(_explain(error, final)) from error
     finally:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
         # Those with something in them stay: the new folder, if all went well.
         for parent in parents:
             with suppress(OSError):
@@ -113,23 +113,52 @@ def output_file(final: Path) -> Iterator[Path]:
         if ``final`` is a folder, its place cannot be written to, or the disk is full.
     """
     final = final.absolute()
-    if final.is_dir():
-        raise UserError(f"output must be a file, not the existing folder {final}")
+    _refuse_other_than_file(final)
     parents = _absent_parents(final)
-    scratch: Path | None = None
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
-        yield scratch / final.name
-        os.replace(scratch / final.name, final)
+        with scratch_folder(final.parent, _scratch_prefix(final)) as scratch:
+            yield scratch / final.name
+            os.replace(scratch / final.name, final)
     except OSError as error:
         raise UserError(_explain(error, final).replace("output folder", "output file")) from error
     finally:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
         for parent in parents:
             with suppress(OSError):
                 parent.rmdir()
+
+
+def check_place(final: Path) -> None:
+    """See that a file can be written to a place, whose folder is there, before hours of work.
+
+    Raises
+    ------
+    UserError
+        if it cannot: the place is a folder, or in none, or in one that cannot be written to.
+    """
+    final = final.absolute()
+    _refuse_other_than_file(final)
+    try:
+        with scratch_folder(final.parent, _scratch_prefix(final)):
+            pass
+    except OSError as error:
+        raise UserError(f"cannot write {final}: {error.strerror or error}") from None
+
+
+def _refuse_other_than_file(final: Path) -> None:
+    """A folder cannot be replaced by a file; what is no file at all, such as a device, must not."""
+    try:
+        if final.is_dir():
+            raise UserError(f"output must be a file, not the existing folder {final}")
+        if final.exists() and not final.is_file():
+            raise UserError(f"output must be a file, not the device or pipe {final}")
+    except OSError as error:
+        raise UserError(f"cannot write {final}: {error.strerror or error}") from None
+
+
+def _scratch_prefix(final: Path) -> str:
+    """Of the names of folders beside an output that nobody else than rowmac makes."""
+    return f".{final.name}.rowmac-"
 
 
 def _absent_parents(final: Path) -> list[Path]:
@@ -169,7 +198,14 @@ def _replace(scratch: Path, final: Path) -> None:
             begun.append((source, target))
             os.rename(source, target)
     except BaseException as error:
-        _undo(begun, error, final, before)
+        _undo(begun)
+        if os.path.lexists(before):
+            # It cannot be moved back, or another run has put its folder there in between.
+            reason = error.strerror if isinstance(error, OSError) else "interrupted"
+            raise UserError(
+                f"cannot put the new folder into its place {final} ({reason}); "
+                f"what was there before is in {before}"
+            ) from error
         old.rmdir()
         raise
     shutil.rmtree(old, ignore_errors=True)
@@ -182,26 +218,12 @@ def _kept(final: Path) -> list[str]:
     return [name for name in names if name not in ours]
 
 
-def _undo(
-    begun: Sequence[tuple[Path, Path]], cause: BaseException, final: Path, before: Path
-) -> None:
-    """Take moves back, of which the last may not have happened; what cannot be stays where it is.
-
-    Raises
-    ------
-    UserError
-        if that fails too; says where the former content is.
-    """
-    try:
+def _undo(begun: Sequence[tuple[Path, Path]]) -> None:
+    """Take moves back, the last of which may not have happened; what cannot be stays in place."""
+    with suppress(OSError):
         for source, target in reversed(begun):
             if os.path.lexists(target) and not os.path.lexists(source):
                 os.rename(target, source)
-    except OSError:
-        reason = cause.strerror if isinstance(cause, OSError) else "interrupted"
-        raise UserError(
-            f"cannot put the new folder into its place {final} ({reason}); "
-            f"what was there before is in {before}"
-        ) from cause
 
 
 def _umask() -> int:

@@ -12,7 +12,7 @@ from models.rescale import Integers
 
 from .errors import UserError
 
-__all__ = ["Inputs", "read_inputs"]
+__all__ = ["Inputs", "checked_labels", "read_inputs"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +52,36 @@ def read_inputs(path: Path, tensor: TensorType, count: int | None = None) -> Inp
     images, labels = _arrays(path)
     height_first = len(tensor.shape) == 3
     shape = (tensor.shape[2], *tensor.shape[:2]) if height_first else tensor.shape
-    _check(path, images, labels, count, shape, tensor.host)
+    _check(path, images, count, shape, tensor.host)
     chosen = images[:count].astype(np.float64)
     stored = chosen.transpose(0, 2, 3, 1) if height_first else chosen
     return Inputs(
         images=chosen,
         codes=tensor.codes_of(stored),
-        labels=None if labels is None else labels[:count].astype(np.int64),
+        labels=None if labels is None else checked_labels(path, labels, len(images))[:count],
     )
+
+
+def checked_labels(path: Path, labels: NDArray[np.generic], images: int) -> NDArray[np.int64]:
+    """Labels as whole numbers of 64 bits with a sign.
+
+    Raises
+    ------
+    UserError
+        If they are not one such number an image.
+    """
+    if labels.dtype.kind not in "iu" or labels.shape != (images,):
+        raise UserError(
+            f"y of {path} must be {images} integers, not {labels.dtype} {list(labels.shape)}"
+        )
+    if labels.dtype.kind == "u":
+        large = np.flatnonzero(labels.astype(np.uint64) >> np.uint64(63))
+        if len(large):
+            raise UserError(
+                f"y of {path} must be integers below 2**63, "
+                f"not {labels[large[0]]} of image {large[0]}"
+            )
+    return labels.astype(np.int64)
 
 
 def _arrays(path: Path) -> tuple[NDArray[np.generic], NDArray[np.generic] | None]:
@@ -93,7 +115,6 @@ def _read(path: Path) -> tuple[list[str], dict[str, NDArray[np.generic]]]:
 def _check(
     path: Path,
     images: NDArray[np.generic],
-    labels: NDArray[np.generic] | None,
     count: int | None,
     shape: tuple[int, ...],
     host: str,
@@ -120,8 +141,4 @@ def _check(
         raise UserError(
             f"x of {path} must be numbers of 32 bits, up to {limit:.2g}, "
             f"but image {large[0]} has a larger one"
-        )
-    if labels is not None and (labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]):
-        raise UserError(
-            f"y of {path} must be {len(images)} integers, not {labels.dtype} {list(labels.shape)}"
         )

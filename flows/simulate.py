@@ -1,7 +1,5 @@
 """Runs images through a built folder's Verilog, and compares every output three ways."""
 
-import os
-import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +10,12 @@ from numpy.typing import NDArray
 
 from models.rescale import Integers
 from sim.runner import BuildFailed, SimulationFailed
+from sim.scratch import scratch_folder
 from sim.system import Finished, System, build_system
 from sim.verilator import Missing
 
 from .build import Built, load_built
+from .cache import cache_folder
 from .errors import RunError, UserError
 from .execute import (
     ImageResult,
@@ -26,6 +26,7 @@ from .execute import (
     memory_layout,
 )
 from .inputs import Inputs, read_inputs
+from .kept_log import with_kept_log
 
 __all__ = ["Comparison", "Simulation", "simulate", "simulator_cache"]
 
@@ -99,21 +100,14 @@ class Simulation:
 
 
 def simulator_cache() -> Path:
-    """Where simulators are kept between runs: the user's cache folder.
+    """Where simulators are kept between runs: in the user's cache folder.
 
     Raises
     ------
     UserError
         if there is none.
     """
-    base = os.environ.get("XDG_CACHE_HOME")
-    try:
-        folder = Path(base) if base else Path.home() / ".cache"
-    except RuntimeError:
-        raise UserError(
-            "simulators need a folder to be kept in: set XDG_CACHE_HOME or HOME"
-        ) from None
-    return folder / "rowmac" / "simulators"
+    return cache_folder("simulators") / "simulators"
 
 
 def simulate(
@@ -162,7 +156,7 @@ def simulate(
         done.append(_compare(built, images, index, expected[index], run))
         on_image(index, done[-1])
 
-    _run(system, built, images, lambda i, cycles: on_progress("simulating", i, cycles), finished)
+    _run(system, built, images, lambda i, n: on_progress("simulating", i, n), finished, folder)
     return Simulation(built=built, inputs=images, images=tuple(done))
 
 
@@ -172,26 +166,29 @@ def _run(
     images: Inputs,
     on_progress: Callable[[int, int], None],
     on_finished: Callable[[int, Finished], None],
+    logs: Path,
 ) -> None:
-    """Run all images in one simulator process, in a folder that is gone afterwards."""
+    """Run all images in one simulator process, in a folder that is gone afterwards.
+
+    The log of a simulation that fails is kept in the folder ``logs``.
+    """
     runs = [
         image_run(built.mapped, image, number=number) for number, image in enumerate(images.codes)
     ]
-    work: Path | None = None
+    place = ""
     try:
-        work = Path(tempfile.mkdtemp(prefix="rowmac-"))
-        system.simulate(runs, work, on_progress=on_progress, on_finished=on_finished)
-    except (SimulationFailed, MachineError) as error:
-        raise RunError(str(error)) from None
+        temporary = Path(tempfile.gettempdir())
+        with scratch_folder(temporary, "rowmac-simulation-") as work:
+            place = f" {temporary}"
+            try:
+                system.simulate(runs, work, on_progress=on_progress, on_finished=on_finished)
+            except (SimulationFailed, MachineError) as error:
+                raise RunError(with_kept_log(str(error), work, [logs])) from None
     except BrokenPipeError:
         raise  # nobody reads what is told of the progress
     except OSError as error:
-        place = f" {work.parent}" if work else ""
         reason = error.strerror or error
         raise UserError(f"cannot write to the temporary folder{place}: {reason}") from None
-    finally:
-        if work:
-            shutil.rmtree(work, ignore_errors=True)
 
 
 def _compare(

@@ -11,16 +11,33 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from typing import Generic, Self, TypeVar
 
-from flows.errors import RunError
+from flows.errors import RunError, UserError
 from flows.orphans import end_group, end_with_parent
 
-__all__ = ["PATIENCE", "LocalWorkers", "Workers"]
+__all__ = ["PATIENCE", "LocalWorkers", "Workers", "check_jobs"]
 
 PATIENCE = 20
 """Deaths of workers in a row, nothing done in between, after which work is given up."""
 
 Task = TypeVar("Task", contravariant=True)
 Result = TypeVar("Result", covariant=True)
+
+
+MOST_JOBS = 4096
+
+
+def check_jobs(jobs: int) -> None:
+    """See that so many processes can be asked for; 0 is as many as there are cores.
+
+    Raises
+    ------
+    UserError
+        If they cannot.
+    """
+    if jobs < 0:
+        raise UserError(f"--jobs must be at least 0, not {jobs}")
+    if jobs > MOST_JOBS:
+        raise UserError(f"--jobs must be at most {MOST_JOBS:,}, not {jobs:,}")
 
 
 class Workers(ABC, Generic[Task, Result]):

@@ -13,6 +13,9 @@ from models.rescale import Integers
 
 EXAMPLE = "fixed8:12,pot4:20"
 
+MOST_DIGITS = 9
+"""Of a number of rows: those of more are no machine's, and of thousands no number of Python's."""
+
 
 class RowClass(NamedTuple):
     """``rows`` rows whose weights are codes of ``format``."""
@@ -108,5 +111,7 @@ def parse_row_classes(text: str) -> tuple[RowClass, ...]:
         name, colon, count = part.strip().partition(":")
         if not colon or not count.strip().isdecimal():
             raise ValueError(f"rows must be FORMAT:COUNT pairs such as {EXAMPLE}, not {text!r}")
+        if len(count.strip()) > MOST_DIGITS:
+            raise ValueError(f"rows of a class must be of up to {MOST_DIGITS} digits, not {text!r}")
         pairs.append((name.strip(), int(count)))
     return row_classes(pairs)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from . import verilator
+from .guard import Guard
 
 try:
     from cocotb_tools import runner
@@ -93,26 +94,29 @@ class Command(runner.Verilator):
             self._run(list(command), Path(cwd))
 
     def _run(self, command: list[str], folder: Path) -> None:
-        # In a session of its own: Ctrl-C reaches the parent only, which then ends the whole group.
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            while process.poll() is None:
+        with Guard() as guard:
+            # In a session of its own: Ctrl-C reaches the parent only, which then ends the whole
+            # group; the guard does where the parent is killed.
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=self._output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                guard.watch(process.pid)
+                while process.poll() is None:
+                    if self._on_tick:
+                        self._on_tick()
+                    time.sleep(TICK_SECONDS)
                 if self._on_tick:
                     self._on_tick()
-                time.sleep(TICK_SECONDS)
-            if self._on_tick:
-                self._on_tick()
-        except BaseException:
-            _end(process)
-            raise
+            except BaseException:
+                _end(process)
+                raise
         if process.returncode:
             raise CommandFailed(Path(command[0]).name, process.returncode)
 

@@ -9,7 +9,6 @@ import hashlib
 import json
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +16,15 @@ from xml.etree import ElementTree
 
 from . import verilator
 from .process import Command, CommandFailed
+from .scratch import scratch_folder
 from .store import alone, keep
 
 __all__ = ["BuildFailed", "Design", "Outcome", "SimulationFailed", "Simulator", "build"]
 
 VERILOG = Path(__file__).parent / "verilog"
 WAIVERS = VERILOG / "waivers.vlt"
+LOG = "simulation.log"
+"""What a simulator has said, in the folder where it was run."""
 RUNTIME_OBJECTS = ("verilated.o", "verilated_vpi.o", "verilated_threads.o")
 
 
@@ -128,7 +130,7 @@ class Simulator:
             with the failing assertion's text, the seed and the place of the log.
         """
         work.mkdir(parents=True, exist_ok=True)
-        results, log = work.absolute() / "results.xml", work.absolute() / "simulation.log"
+        results, log = work.absolute() / "results.xml", work.absolute() / LOG
         with log.open("wb") as stream:
             command = Command(stream, on_tick)
             try:
@@ -179,13 +181,10 @@ def build(design: Design, cache: Path) -> Simulator:
 
 def _make(design: Design, final: Path) -> None:
     runtime = final.parent / f"runtime-{_digest(_runtime_facts(design))}"
-    scratch = Path(tempfile.mkdtemp(prefix="building-", dir=final.parent))
-    try:
+    with scratch_folder(final.parent, "compiling-") as scratch:
         _compile(design, scratch, runtime)
         keep(scratch, RUNTIME_OBJECTS, runtime)
         keep(scratch, (design.top, "build.log"), final)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _digest(data: bytes) -> str:
@@ -238,7 +237,7 @@ def _outcomes(results: Path, seed: int, log: Path) -> list[Outcome]:
         cases = list(ElementTree.parse(results).getroot().iter("testcase"))
     except ElementTree.ParseError:
         raise SimulationFailed(
-            f"the simulator left a broken {results} (seed {seed}), perhaps on a full disk"
+            f"the simulator left a broken {results.name} (seed {seed}), perhaps on a full disk"
         ) from None
     for case in cases:
         name = case.get("name", "?")

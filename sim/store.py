@@ -3,10 +3,11 @@
 import fcntl
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from .scratch import scratch_folder
 
 __all__ = ["alone", "keep"]
 
@@ -24,14 +25,12 @@ def keep(source: Path, names: Sequence[str], final: Path) -> None:
     """Copy files of a folder into a new one that appears at once; one that is there stays."""
     if final.exists():
         return
-    staging = Path(tempfile.mkdtemp(prefix="keeping-", dir=final.parent))
     try:
-        for name in names:
-            shutil.copy2(source / name, staging / name)
-        staging.chmod(0o755)
-        os.rename(staging, final)
+        with scratch_folder(final.parent, "copying-") as staging:
+            for name in names:
+                shutil.copy2(source / name, staging / name)
+            staging.chmod(0o755)
+            os.rename(staging, final)
     except OSError:
         if not final.exists():
             raise
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)

@@ -271,7 +271,8 @@ def _finish(run: Run, index: int, report: dict[str, Any], work: Path) -> Finishe
         memory.append(path.read_bytes()[skip : skip + size])
         if len(memory[-1]) != size:
             raise SimulationFailed(
-                f"dump must be of {size} bytes, not {len(memory[-1])}: {path} may be on a full disk"
+                f"dump must be of {size} bytes, not {len(memory[-1])}: "
+                f"{work.absolute().parent} may be on a full disk"
             )
         path.unlink()
     path = work / f"events-{_file_number(index, 0)}.bin"

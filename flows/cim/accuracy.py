@@ -158,7 +158,7 @@ def _entry(
     sweep: Sweep, store: Store, case: Case, keys: Mapping[int, list[dict[str, Any]]]
 ) -> dict[str, Any]:
     total = len(sweep.images)
-    right = {die: sum(store.get(key) for key in mine) for die, mine in keys.items()}
+    right = {die: sum(store.get(key) or 0 for key in mine) for die, mine in keys.items()}
     dies = {die: 100 * count / total for die, count in right.items()}
     values = list(dies.values())
     return {

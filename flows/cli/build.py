@@ -5,6 +5,8 @@ from typing import Any
 
 from ..boards import UnknownBoard, find
 from ..errors import UserError
+from ..files import refuse_device
+from .numbers import whole
 from .paths import path
 
 __all__ = ["HELP", "add_arguments", "run"]
@@ -31,8 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     macro.add_argument(
         "--calibration", type=path, metavar="X.npz", help="images x that ADC steps are chosen on"
     )
-    macro.add_argument("--die", type=int, default=0, metavar="N", help="seed (default 0)")
-    macro.add_argument("--adc-bits", type=int, default=0, metavar="BITS", help="default: preset's")
+    macro.add_argument("--die", type=whole, default=0, metavar="N", help="seed (default 0)")
+    macro.add_argument(
+        "--adc-bits", type=whole, default=0, metavar="BITS", help="default: preset's"
+    )
     macro.add_argument(
         "--rule", default="calibrated", help="full, unit, calibrated (default) or snr"
     )
@@ -67,6 +71,7 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
             f"network must be a file with weights, not the named workload {options.network} "
             "(which rowmac estimate takes)"
         )
+    refuse_device(options.network)
     engine = _engine(options)
     manifest = build(options.network, board, options.output, options.rows, engine)
     if not options.json:

@@ -4,6 +4,7 @@ import argparse
 import os
 from typing import Any
 
+from .numbers import count, whole
 from .paths import path
 
 __all__ = ["HELP", "add_arguments", "run"]
@@ -18,10 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "characterise", help="transfer curve, non-linearity, noise, residual after calibration"
     )
     one.add_argument("preset", metavar="PRESET", help="such as cap-ram (see docs/systems)")
-    one.add_argument("--die", type=int, default=0, metavar="N", help="seed of the die (default 0)")
-    one.add_argument("--adc-bits", type=int, metavar="BITS", help="default: the preset's")
+    one.add_argument("--die", type=whole, default=0, metavar="N", help="seed (default 0)")
+    one.add_argument("--adc-bits", type=whole, metavar="BITS", help="default: the preset's")
     one.add_argument(
-        "--samples", type=int, default=1 << 19, metavar="N", help="of the residual (default 524288)"
+        "--samples",
+        type=whole,
+        default=1 << 19,
+        metavar="N",
+        help="of the residual (default 524288)",
     )
     one.add_argument(
         "-o", "--output", type=path, required=True, metavar="DIR", help="folder to write into"
@@ -29,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     two = verbs.add_parser("accuracy", help="accuracy of a network by ADC bits, step rule and die")
     _add_network(two)
     two.add_argument("--adc-bits", default="3..8", metavar="A..B", help="default 3..8")
-    two.add_argument("--dies", type=int, default=1, metavar="N", help="dies 0 to N-1 (default 1)")
+    two.add_argument("--dies", type=whole, default=1, metavar="N", help="dies 0 to N-1 (default 1)")
     two.add_argument(
         "--rule",
         default="full,calibrated",
@@ -42,25 +47,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="times the preset's noise, such as 0,0.5,1,2 (default 1)",
     )
     two.add_argument(
-        "--store", type=path, metavar="FILE", help="results so far: a run continues from it"
+        "--store",
+        type=path,
+        metavar="FILE",
+        help="results so far: a run continues from it (default: in the cache folder)",
     )
     two.add_argument(
-        "--jobs", type=int, default=0, metavar="N", help="processes (default: all cores)"
+        "--jobs", type=whole, default=0, metavar="N", help="processes (default: all cores)"
     )
     two.add_argument("--plot", type=path, metavar="FILE.png", help="picture to write")
     three = verbs.add_parser("layers", help="windows, conversions, cycles and error of each layer")
     _add_network(three)
-    three.add_argument("--adc-bits", type=int, metavar="BITS", help="default: the preset's")
-    three.add_argument("--die", type=int, default=0, metavar="N", help="seed (default 0)")
+    three.add_argument("--adc-bits", type=whole, metavar="BITS", help="default: the preset's")
+    three.add_argument("--die", type=whole, default=0, metavar="N", help="seed (default 0)")
     three.add_argument(
         "--rule", default="calibrated", help="full, unit, calibrated (default) or snr"
     )
     for verb in (one, two, three):
         verb.add_argument(
-            "--group", type=int, metavar="N", help="elements a conversion adds (default: preset's)"
+            "--group",
+            type=whole,
+            metavar="N",
+            help="elements a conversion adds (default: preset's)",
         )
         verb.add_argument(
-            "--dac-bits", type=int, metavar="BITS", help="of activations at a time (likewise)"
+            "--dac-bits", type=whole, metavar="BITS", help="of activations at a time (likewise)"
         )
         verb.add_argument(
             "--json",
@@ -76,7 +87,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--inputs", type=path, required=True, metavar="X.npz", help="images x and labels y"
     )
-    parser.add_argument("--count", type=int, metavar="N", help="of the images (default all)")
+    parser.add_argument("--count", type=count, metavar="N", help="of the images (default all)")
     parser.add_argument(
         "--calibration",
         type=path,

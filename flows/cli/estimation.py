@@ -13,6 +13,7 @@ from ..errors import UserError
 from ..machines import default_machine
 from .estimate import SPEC_FIELDS
 from .estimation_resources import resources
+from .numbers import count
 from .table import table
 
 __all__ = ["show"]
@@ -52,7 +53,10 @@ def _machine(board: Board, options: argparse.Namespace) -> MachineSpec:
     given = {n: getattr(options, n) for n in SPEC_FIELDS if getattr(options, n) is not None}
     plain = options.rows is not None and options.rows.isdecimal()
     if plain:
-        given["rows"] = int(options.rows)
+        try:
+            given["rows"] = count(options.rows)
+        except argparse.ArgumentTypeError as error:
+            raise UserError(f"--rows {error}") from None
     spec = default_machine(board)
     if options.rows is not None and not plain:
         # Checked all at once: new rows may need other lanes and the reverse.

@@ -1,7 +1,6 @@
 """Resources of a machine for ``rowmac estimate``: estimated, beside the device, and synthesised."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from models.machine_spec import MachineSpec
 
 from ..boards import Board
 from ..boards.board import DEVICE
+from ..cache import cache_folder
 from ..errors import UserError
 from .progress import StageProgress
 
@@ -47,11 +47,7 @@ def _synthesise(spec: MachineSpec, family: str, result: dict[str, Any]) -> None:
     """Add what Yosys finds, part by part; parts that were done before are kept."""
     from ..estimate.machine_synthesis import synthesise_machine
 
-    try:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    except RuntimeError:
-        raise UserError("synthesised parts need a folder: set XDG_CACHE_HOME or HOME") from None
-    cache = Path(base) / "rowmac" / "synthesis"
+    cache = cache_folder("synthesised parts") / "synthesis"
     try:
         cache.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,6 +1,7 @@
 """What ``rowmac cim`` does and shows."""
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +10,24 @@ from models.cim.spec import CimSpec
 from models.graph import IntegerGraph
 from models.rescale import Integers
 
+from ..cache import cache_folder
 from ..cim import RULES, prepare
 from ..cim.accuracy import Sweep, digest_of, exact_accuracy, measure
 from ..cim.pieces import right_images
 from ..cim.store import Store
 from ..errors import UserError
+from ..files import refuse_device
 from ..inputs import Inputs, read_inputs
 from ..onnx_import import NetworkError, load_network
-from ..workers import LocalWorkers
+from ..workers import LocalWorkers, check_jobs
+from .numbers import whole
 from .progress import StageProgress
 from .table import table
 
 __all__ = ["show"]
 
 _SEEN = 32
+_MOST_SAMPLES, _MOST_DIES, _MOST_BITS = 1 << 24, 10_000, 64
 
 
 def show(options: argparse.Namespace) -> tuple[Any, int]:
@@ -42,8 +47,7 @@ def _characterise(options: argparse.Namespace) -> tuple[Any, int]:
 
     spec = _spec(options, options.adc_bits)
     _check_die(options.die)
-    if options.samples < 1:
-        raise UserError(f"--samples must be at least 1, not {options.samples}")
+    _check_count("--samples", options.samples, _MOST_SAMPLES)
     with StageProgress() as progress:
         found = characterise(spec, options.die, options.samples, progress.stage)
         files = write(found, options.output, f"{options.preset}, die {options.die}")
@@ -61,9 +65,8 @@ def _accuracy(options: argparse.Namespace) -> tuple[Any, int]:
         from ..cim.plot import require
 
         require()
-    if options.jobs < 0:
-        raise UserError(f"--jobs must be at least 0, not {options.jobs}")
-    store = Store(options.store or Path(f"{options.network.stem}_cim.jsonl"))
+    check_jobs(options.jobs)
+    store = Store(options.store or _kept(options.network))
     workers = LocalWorkers(right_images, options.jobs)
     with StageProgress(remaining=True) as progress, workers:
         progress.stage("integer graph", 0, len(sweep.images))
@@ -84,6 +87,11 @@ def _accuracy(options: argparse.Namespace) -> tuple[Any, int]:
         print(f"{len(sweep.images)} images; exact products: {exact:.2f} %")
     facts = {"network": str(options.network), "preset": options.preset, "exact": exact}
     return {**facts, "images": len(sweep.images), "results": found}, 0
+
+
+def _kept(network: Path) -> Path:
+    """Where results so far are without ``--store``."""
+    return cache_folder("results") / "cim" / f"{network.stem}.jsonl"
 
 
 def _layers(options: argparse.Namespace) -> tuple[Any, int]:
@@ -122,6 +130,7 @@ def _layers(options: argparse.Namespace) -> tuple[Any, int]:
 
 def _read(options: argparse.Namespace) -> tuple[IntegerGraph, bytes, Inputs, Integers]:
     """Graph, file, images, and calibration images' codes."""
+    refuse_device(options.network)
     try:
         graph = load_network(options.network)
         content = options.network.read_bytes()
@@ -137,6 +146,13 @@ def _read(options: argparse.Namespace) -> tuple[IntegerGraph, bytes, Inputs, Int
     return graph, content, inputs, seen
 
 
+def _check_count(name: str, value: int, most: int) -> None:
+    if value < 1:
+        raise UserError(f"{name} must be at least 1, not {value}")
+    if value > most:
+        raise UserError(f"{name} must be at most {most:,}, not {value:,}")
+
+
 def _check_die(die: int) -> None:
     if not 0 <= die < 1 << 31:
         raise UserError(f"--die must be 0 to 2**31 - 1, not {die}")
@@ -147,8 +163,7 @@ def _sweep(options: argparse.Namespace) -> Sweep:
     for rule in rules:
         if rule not in RULES:
             raise UserError(f"--rule must be of {', '.join(RULES)}, not {rule!r}")
-    if options.dies < 1:
-        raise UserError(f"--dies must be at least 1, not {options.dies}")
+    _check_count("--dies", options.dies, _MOST_DIES)
     bits = _range(options.adc_bits)
     spec = [_spec(options, number) for number in bits][0]
     graph, content, inputs, seen = _read(options)
@@ -190,21 +205,23 @@ def _noise(options: argparse.Namespace) -> list[float]:
         raise UserError("--noise must not come with --no-noise: it is --noise 0")
     text = "1" if options.noise is None else options.noise
     try:
-        return [float(part) for part in text.split(",")]
+        found = [float(part) for part in text.split(",")]
     except ValueError:
-        raise UserError(f"--noise must be numbers such as 0,0.5,1, not {text!r}") from None
+        found = [math.nan]
+    if not all(map(math.isfinite, found)):
+        raise UserError(f"--noise must be numbers such as 0,0.5,1, not {text!r}")
+    return found
 
 
 def _range(text: str) -> list[int]:
     """``3..8``, ``7`` or ``4,6,8``."""
+    first, dots, last = text.partition("..")
     try:
-        first, dots, last = text.partition("..")
-        if dots:
-            values = list(range(int(first), int(last) + 1))
-        else:
-            values = [int(part) for part in text.split(",")]
-    except ValueError:
-        values = []
+        ends = [whole(part.strip()) for part in ([first, last] if dots else text.split(","))]
+    except argparse.ArgumentTypeError:
+        ends = []
+    values = range(ends[0], ends[1] + 1) if dots and ends else ends
     if not values:
         raise UserError(f"--adc-bits must be a number or a range such as 3..8, not {text!r}")
-    return values
+    # One too many is seen in the first that the preset cannot have.
+    return list(values[:_MOST_BITS])

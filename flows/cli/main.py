@@ -5,18 +5,31 @@
 """
 
 import argparse
-import json
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout, suppress
 from typing import Any, NoReturn
 
-from ..errors import RunError, UserError
+from ..errors import OutputError, RunError, UserError
 from . import boards, build, cim, estimate, operators, quantise, report, search, simulate, sweep
+from .output import Output, as_json, discard, printable, tell
 
 __all__ = ["main"]
 
+MOST_CHARACTERS = 2000
+"""Of a line that tells of an error."""
 VERBS = (quantise, build, simulate, estimate, search, sweep, report, cim, boards, operators)
+
+
+class Version(argparse.Action):
+    """Prints the version; the distribution is looked up only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        import importlib.metadata
+
+        print(f"rowmac {importlib.metadata.version('rowmac')}")
+        parser.exit()
 
 
 class Parser(argparse.ArgumentParser):
@@ -29,25 +42,49 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    as_json = "--json" in given
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        options = _parser().parse_args(given)
-        result, status = options.run(options)
-        if as_json:
-            _print_json(result)
-        return int(status)
-    except UserError as error:
-        return _fail(str(error), 2, as_json)
-    except RunError as error:
-        return _fail(str(error), 1, as_json)
-    except KeyboardInterrupt:
-        return _fail("interrupted", 130, as_json)
+        with redirect_stdout(Output(sys.stdout)):
+            return _status(given, "--json" in given)
     except BrokenPipeError:
-        sys.stderr.close()
+        # Nobody reads: of standard output, or of the progress.
+        discard(sys.stderr)
         return 1
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def _status(given: Sequence[str], as_data: bool) -> int:
+    try:
+        options = _options(given)
+        result, status = options.run(options)
+        if as_data:
+            print(as_json(result))
+        sys.stdout.flush()
+        return int(status)
+    except OutputError as error:
+        return _fail(str(error), 2, as_data, error.result)
+    except UserError as error:
+        return _fail(str(error), 2, as_data)
+    except RunError as error:
+        return _fail(str(error), 1, as_data)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130, as_data)
+    except MemoryError:
+        return _fail("what is asked for must fit into the memory of this computer", 2, as_data)
+
+
+def _options(given: Sequence[str]) -> argparse.Namespace:
+    for text in given:
+        # argparse takes these two dashes for the end of the options, and their value for a list.
+        if text.startswith("-") and text.endswith("=--"):
+            raise UserError(f"{text[:-3]} must have a value, not --")
+    try:
+        return _parser().parse_args(given)
+    except SystemExit:
+        # A help text, of which argparse does not see whether it can be written.
+        sys.stdout.flush()
+        raise
 
 
 def _parser() -> Parser:
@@ -56,6 +93,7 @@ def _parser() -> Parser:
         description="Hardware generator for quantised vision networks.",
         epilog="Example: rowmac build network.onnx --board arty-z7-20 -o out",
     )
+    parser.add_argument("--version", action=Version, nargs=0, help="show the version and exit")
     verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=Parser)
     for verb in VERBS:
         name = verb.__name__.rpartition(".")[2]
@@ -70,13 +108,21 @@ def _interrupt(number: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _print_json(result: Any) -> None:
-    print(json.dumps(result, indent=2))
-
-
-def _fail(message: str, status: int, as_json: bool) -> int:
-    line = " ".join(message.split())
-    print(f"rowmac: {line}", file=sys.stderr)
-    if as_json:
-        _print_json({"error": line, "status": status})
+def _fail(message: str, status: int, as_data: bool, result: dict[str, Any] | None = None) -> int:
+    line = printable(_shortened(" ".join(message.split())))
+    # That standard output cannot be written is no news beside this error.
+    with suppress(UserError, BrokenPipeError):
+        sys.stdout.flush()
+    tell(f"rowmac: {line}")
+    with suppress(UserError, BrokenPipeError):
+        if as_data:
+            print(as_json({**(result or {}), "error": line, "status": status}))
+        sys.stdout.flush()
     return status
+
+
+def _shortened(line: str) -> str:
+    """Without the middle of what somebody has given in thousands of characters."""
+    if len(line) <= MOST_CHARACTERS:
+        return line
+    return f"{line[: MOST_CHARACTERS // 2]} ... {line[-MOST_CHARACTERS // 2 :]}"

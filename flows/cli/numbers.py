@@ -2,7 +2,11 @@
 
 import argparse
 
-__all__ = ["count", "rate", "share"]
+__all__ = ["MOST", "count", "rate", "share", "whole"]
+
+MOST = 10**9
+"""Whole numbers are smaller: nothing here has more parts, and all of them fit 64 bits."""
+LEAST = 1e-6
 
 
 def count(text: str) -> int:
@@ -13,15 +17,25 @@ def count(text: str) -> int:
     argparse.ArgumentTypeError
         If it is none; so do the others.
     """
-    if not text.isdecimal() or not int(text):
+    if not text.isdecimal() or not _whole(text):
         raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, not {text!r}")
-    return int(text)
+    return whole(text)
+
+
+def whole(text: str) -> int:
+    """A whole number, negative ones included."""
+    value = _whole(text)
+    if value is None:
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}")
+    if abs(value) >= MOST:
+        raise argparse.ArgumentTypeError(f"must be a whole number of up to 9 digits, not {text!r}")
+    return value
 
 
 def rate(text: str) -> float:
-    """A number above 0 (and below 1e9)."""
+    """A number above 0 (of 1e-6 to 1e9, so that nothing made of it is 0 or infinite)."""
     value = _number(text)
-    if not 0 < value < 1e9:
+    if not LEAST <= value < MOST:
         raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
     return value
 
@@ -32,6 +46,14 @@ def share(text: str) -> float:
     if not 0 < value <= 1:
         raise argparse.ArgumentTypeError(f"must be above 0 and at most 1, not {text!r}")
     return value
+
+
+def _whole(text: str) -> int | None:
+    """None for what is none; of too many digits some number that is too large."""
+    sign, digits = (text[:1], text[1:]) if text[:1] in ("-", "+") else ("", text)
+    if not digits.isdecimal():
+        return None
+    return int(f"{sign}{digits}") if len(digits) < 20 else MOST**2
 
 
 def _number(text: str) -> float:

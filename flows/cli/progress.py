@@ -1,10 +1,10 @@
 """Progress on standard error: a live line on a terminal, else a line a stage or an image."""
 
-import sys
 import time
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -13,6 +13,8 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+
+from .output import printable, tell
 
 __all__ = ["SimulationProgress", "StageProgress"]
 
@@ -53,9 +55,11 @@ class SimulationProgress:
     def stage(self, stage: str, done: int, cycles: int) -> None:
         """Tell what is going on, how many images are done, and the present one's cycles."""
         detail = f"{cycles:,} cycles" if cycles else ""
-        self._bar.update(self._task, description=stage, completed=done, detail=detail)
+        self._bar.update(
+            self._task, description=escape(printable(stage)), completed=done, detail=detail
+        )
         if stage != self._stage and not self._live:
-            print(f"{stage} ...", file=sys.stderr)
+            tell(f"{stage} ...")
         self._stage = stage
 
     def image(self, index: int, text: str) -> None:
@@ -66,7 +70,7 @@ class SimulationProgress:
         if self._live:
             self._console.print(line)
         else:
-            print(line, file=sys.stderr)
+            tell(line)
 
 
 class StageProgress:
@@ -108,10 +112,12 @@ class StageProgress:
 
     def stage(self, stage: str, done: int, total: int) -> None:
         """Tell what is going on and how much of it is done."""
+        # It may name a layer: neither its brackets are rich's nor its controls the terminal's.
+        shown = escape(printable(stage))
         if stage != self._stage:
             # Speed is a stage's own.
-            self._bar.reset(self._task, description=stage, completed=done, total=total)
-        self._bar.update(self._task, description=stage, completed=done, total=total)
+            self._bar.reset(self._task, description=shown, completed=done, total=total)
+        self._bar.update(self._task, description=shown, completed=done, total=total)
         if stage != self._stage and not self._live:
-            print(f"{stage} ...", file=sys.stderr)
+            tell(f"{stage} ...")
         self._stage = stage

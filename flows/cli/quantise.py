@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from .numbers import whole
 from .paths import path
 
 __all__ = ["HELP", "add_arguments", "run"]
@@ -25,17 +26,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--group",
-        type=int,
+        type=whole,
         default=16,
         metavar="N",
         help="consecutive rows in which the ratio holds; 0: the whole layer (default 16)",
     )
     parser.add_argument(
-        "--weight-bits", type=int, metavar="BITS", help="for auto-vit-acc: 8 (default) or 4"
+        "--weight-bits", type=whole, metavar="BITS", help="for auto-vit-acc: 8 (default) or 4"
     )
     parser.add_argument(
         "--activation-bits",
-        type=int,
+        type=whole,
         default=8,
         metavar="BITS",
         help="of what layers read, except the first and the last: 4 to 8 (default 8)",

@@ -55,7 +55,7 @@ def _write(options: argparse.Namespace, stored: Stored, found: list[Group]) -> N
     """Both files, or none if one cannot be made."""
     with ExitStack() as outputs:
         page = outputs.enter_context(output_file(options.output))
-        page.write_text(render(stored, found), encoding="utf-8")
+        page.write_text(render(stored, found), encoding="utf-8", errors="backslashreplace")
         if options.csv is not None:
             table = outputs.enter_context(output_file(options.csv))
             write_csv(table, stored.entries, found)

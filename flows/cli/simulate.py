@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from ..errors import UserError
+from .numbers import count
 from .paths import path
 
 __all__ = ["HELP", "add_arguments", "run"]
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="images x [n, ...] as the network takes them; labels y [n] if known",
     )
     parser.add_argument(
-        "--count", type=_positive, default=1, metavar="N", help="number of images (default 1)"
+        "--count", type=count, default=1, metavar="N", help="number of images (default 1)"
     )
     parser.add_argument(
         "--report", type=path, metavar="FILE.html", help="default: report.html in DIR"
@@ -38,13 +39,3 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
     except Missing as error:
         raise UserError(str(error)) from None
     return show(options.folder, options.inputs, options.count, options.report, options.json)
-
-
-def _positive(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, not {text!r}")
-    return value

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from ..activity import LayerActivity, intervals, layer_activities
-from ..errors import UserError
+from ..atomic import check_place, output_file
+from ..errors import OutputError, UserError
 from ..report import render
 from ..simulate import Comparison, Simulation, simulate
 from ..summary import incomplete, report_of
@@ -22,8 +23,14 @@ def show(
     Raises
     ------
     UserError, RunError
-        see :func:`flows.simulate.simulate`.
+        see :func:`flows.simulate.simulate`; also if the report could not be written, which is
+        found out before anything is simulated.
+    OutputError
+        if the report cannot be written after all.
     """
+    page = report or folder / "report.html"
+    if report is not None or folder.is_dir():
+        check_place(page)
     with SimulationProgress(count) as progress:
         simulation = simulate(
             folder,
@@ -36,15 +43,18 @@ def show(
     mapped = simulation.built.mapped
     spans = intervals(first.events)
     layers = layer_activities(mapped.layers, spans, mapped.spec.macs_per_cycle)
-    page = report or folder / "report.html"
-    try:
-        text = render(report_of(simulation, spans, layers))
-        page.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise UserError(f"cannot write {page}: {error.strerror or error}") from None
     if not as_json:
-        _print(simulation, layers, page)
-    return _facts(simulation, layers, page), int(simulation.mismatches > 0)
+        _print(simulation, layers)
+    facts = _facts(simulation, layers)
+    try:
+        with output_file(page) as scratch:
+            text = render(report_of(simulation, spans, layers))
+            scratch.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except UserError as error:
+        raise OutputError(str(error), facts) from None
+    if not as_json:
+        print(f"report: {page}")
+    return {**facts, "report": str(page)}, int(simulation.mismatches > 0)
 
 
 def _line(image: Comparison) -> str:
@@ -52,7 +62,7 @@ def _line(image: Comparison) -> str:
     return f"{verdict}, {image.run.cycles:,} cycles"
 
 
-def _print(simulation: Simulation, layers: list[LayerActivity], page: Path) -> None:
+def _print(simulation: Simulation, layers: list[LayerActivity]) -> None:
     mega = simulation.built.board.clock_mhz * 1e6
     head = ("image", "label", "prediction", "all outputs equal", "cycles", "FPS")
     rows = [
@@ -102,10 +112,9 @@ def _print(simulation: Simulation, layers: list[LayerActivity], page: Path) -> N
         f"MAC utilisation {_percent(simulation.utilisation)}"
     )
     print(f"simulated at {simulation.cycles_per_cpu_second:,.0f} cycles per CPU second")
-    print(f"report: {page}")
 
 
-def _facts(simulation: Simulation, layers: list[LayerActivity], page: Path) -> dict[str, Any]:
+def _facts(simulation: Simulation, layers: list[LayerActivity]) -> dict[str, Any]:
     return {
         "images": [
             {
@@ -140,7 +149,7 @@ def _facts(simulation: Simulation, layers: list[LayerActivity], page: Path) -> d
         },
         "events_lost": simulation.images[0].events_lost,
         "cycles_per_cpu_second": simulation.cycles_per_cpu_second,
-        "report": str(page),
+        "report": None,
     }
 
 

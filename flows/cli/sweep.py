@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from .numbers import whole
 from .paths import path
 
 __all__ = ["HELP", "add_arguments", "run"]
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="run the network on the machine's Verilog, likewise",
     )
     parser.add_argument(
-        "--jobs", type=int, default=0, metavar="N", help="processes (default: all cores)"
+        "--jobs", type=whole, default=0, metavar="N", help="processes (default: all cores)"
     )
     parser.add_argument(
         "--scheduler", metavar="ADDRESS", help="of an existing Dask cluster, instead of processes"

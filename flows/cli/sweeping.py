@@ -2,24 +2,30 @@
 
 import argparse
 import json
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
-from ..errors import UserError
-from ..sweep.definition import point_key, read_definition
+from ..errors import OutputError, UserError
+from ..sweep.definition import Definition, point_key, read_definition
 from ..sweep.evaluate import ESTIMATE
+from ..sweep.figures import sound
+from ..sweep.model import model_mark, network_mark
 from ..sweep.policy_rows import ends_taken
-from ..sweep.run import fronts, model_mark, sweep
+from ..sweep.run import fronts, sweep
 from ..sweep.store import Store
 from ..sweep.tools import require_tools
 from ..sweep.work import SIMULATION, SYNTHESIS
 from ..sweep.workers import DaskWorkers, SweepWorkers, local_workers
+from ..workers import check_jobs
 from .progress import StageProgress
 from .table import table
 
 __all__ = ["show"]
 
-_SHOWN = 12
+_SHOWN, _REASONS = 12, 5
+_NUMBER = re.compile(r"\d[\d,.]*")
 _ASSUMED = (
     "clocks, the boards' own unless given: no place-and-route was run",
     "rows of weights in the ratio of a machine's row classes, as rowmac quantise makes them",
@@ -28,35 +34,52 @@ _ASSUMED = (
 
 def show(options: argparse.Namespace) -> dict[str, Any]:
     """Sweep, print the front, return it with the counts."""
-    if options.jobs < 0:
-        raise UserError(f"--jobs must be at least 0, not {options.jobs}")
+    check_jobs(options.jobs)
     definition = read_definition(options.definition, options.set)
     if options.scheduler is None:
         # Told before anything runs; a cluster's workers have programs of their own.
         require_tools(synthesise=bool(options.synthesise), simulate=bool(options.simulate))
-    store = Store(options.output, model_mark())
     workers: SweepWorkers = local_workers(options.jobs)
     if options.scheduler is not None:
         workers = DaskWorkers(options.scheduler)
-    try:
-        with StageProgress(remaining=True) as progress, workers:
-            sweep(
-                definition,
-                store,
-                workers,
-                synthesise=options.synthesise,
-                simulate=options.simulate,
-                progress=progress.stage,
-            )
-        result = _result(store, {point_key(point) for point in definition})
-    finally:
-        store.close()
+    with workers:
+        store = Store(options.output, model_mark())
+        try:
+            result = _swept(definition, store, workers, options)
+        except BaseException:
+            # What went wrong first is told.
+            with suppress(UserError):
+                store.close()
+            raise
     ends = ends_taken(definition)
     result["assumptions"] = [*_ASSUMED, *([] if ends is None else [ends])]
     result["store"] = str(options.output)
     if not options.json:
         _print(result)
+    try:
+        store.close()
+    except UserError as error:
+        raise OutputError(str(error), result) from None
     return result
+
+
+def _swept(
+    definition: Definition, store: Store, workers: SweepWorkers, options: argparse.Namespace
+) -> dict[str, Any]:
+    for network in sorted({str(point["network"]) for point in definition if "network" in point}):
+        digest = network_mark(network)
+        if digest is not None:
+            store.claim(network, digest)
+    with StageProgress(remaining=True) as progress:
+        sweep(
+            definition,
+            store,
+            workers,
+            synthesise=options.synthesise,
+            simulate=options.simulate,
+            progress=progress.stage,
+        )
+    return _result(store, {point_key(point) for point in definition})
 
 
 def _result(store: Store, keys: set[str]) -> dict[str, Any]:
@@ -65,6 +88,8 @@ def _result(store: Store, keys: set[str]) -> dict[str, Any]:
     for outcome in store.outcomes():
         if outcome.point not in keys:
             continue
+        if outcome.stage == ESTIMATE:
+            outcome = sound(outcome)
         if outcome.value is None:
             errors[str(outcome.error)] = errors.get(str(outcome.error), 0) + 1
         else:
@@ -101,13 +126,13 @@ def _print(result: dict[str, Any]) -> None:
         f"them fit their device with a network{_around(result['macros'])}; "
         f"{result['synthesised']:,} synthesised, {result['simulated']:,} simulated"
     )
-    for text, count in sorted(result["errors"].items(), key=lambda e: -e[1])[:5]:
-        print(f"  {count:,} refused: {text}")
+    for line in _refusals(result["errors"]):
+        print(f"  {line}")
     for group in result["fronts"]:
         front = group["points"]
         print(
-            f"\n{group['network']} on {group['board']}: Pareto front of {len(front)} points, most "
-            "images a second first"
+            f"\n{group['network']} on {group['board']}: Pareto front of {len(front):,} points, "
+            f"most images a second first{_cut(front)}"
         )
         rows = [
             (
@@ -124,6 +149,20 @@ def _print(result: dict[str, Any]) -> None:
     print(f"store: {result['store']} (figures are estimates unless synthesised or simulated)")
 
 
+def _refusals(errors: Mapping[str, int]) -> Iterator[str]:
+    """The most frequent reasons, those together that differ in their numbers only."""
+    kinds: dict[str, dict[str, int]] = {}
+    for text, count in errors.items():
+        kinds.setdefault(_NUMBER.sub("#", text), {})[text] = count
+    ranked = sorted(kinds.values(), key=lambda some: -sum(some.values()))
+    for some in ranked[:_REASONS]:
+        others = f" (and {len(some) - 1:,} others with other numbers)" if len(some) > 1 else ""
+        yield f"{sum(some.values()):,} refused: {max(some, key=lambda t: some[t])}{others}"
+    if rest := ranked[_REASONS:]:
+        count = sum(sum(some.values()) for some in rest)
+        yield f"{count:,} refused for {len(rest):,} other reasons"
+
+
 def _around(macros: list[dict[str, Any]]) -> str:
     return f", {len(macros):,} are around macros" if macros else ""
 
@@ -131,13 +170,17 @@ def _around(macros: list[dict[str, Any]]) -> str:
 def _print_macros(macros: list[dict[str, Any]]) -> None:
     print(
         f"\n{len(macros):,} points around macros, most images a second first (rates of the "
-        "emulation; cost is not modelled)"
+        f"emulation; cost is not modelled){_cut(macros)}"
     )
     rows = [
         (f"{one['fps']:,.1f}", one["cycles"], one["conversions"], one["columns"], point)
         for one, point in _pointed(macros, keep={"engine"})
     ]
     print(table(("FPS", "cycles", "conversions", "columns", "point"), rows))
+
+
+def _cut(some: list[dict[str, Any]]) -> str:
+    return f"; the first {_SHOWN}" if len(some) > _SHOWN else ""
 
 
 def _pointed(

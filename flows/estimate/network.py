@@ -8,6 +8,7 @@ from pathlib import Path
 from flows.errors import UserError
 from flows.estimate.layers import Layer
 from flows.estimate.workload_layers import workload_layers
+from flows.files import check_readable
 from models.machine_spec import MachineSpec
 from models.workloads import WORKLOADS, find_workload
 
@@ -63,10 +64,7 @@ def _file(path: Path, spec: MachineSpec | None) -> Network:
     from flows.mapper import MappingError, map_network
     from flows.onnx_import import NetworkError, load_network
 
-    try:
-        path.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+    check_readable(path)
     try:
         graph = load_network(path)
         if spec is None:

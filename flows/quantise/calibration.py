@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..inputs import checked_labels
 from .float_network import FloatNetwork
 from .layers import Reals
 from .runtime import Floats, Runner
@@ -78,12 +79,7 @@ def read_labelled(path: Path, network: FloatNetwork) -> Labelled:
     images, arrays = read_images(path, network), _arrays(path)
     if "y" not in arrays:
         raise UserError(f"{path} must have labels y, not only {sorted(arrays)}")
-    labels = arrays["y"]
-    if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
-        raise UserError(
-            f"y of {path} must be {len(images)} integers, not {labels.dtype} {list(labels.shape)}"
-        )
-    return Labelled(images, labels.astype(np.int64))
+    return Labelled(images, checked_labels(path, arrays["y"], len(images)))
 
 
 def sample_tensors(

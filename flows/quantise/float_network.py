@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from ..errors import UserError
+from ..files import refuse_device
 from .runtime import require
 
 __all__ = ["FloatNetwork", "read_float_network"]
@@ -63,6 +64,7 @@ def read_float_network(path: Path) -> FloatNetwork:
         of inputs or outputs than one, or a shape that is not fixed.
     """
     require()
+    refuse_device(path)
     model = _load(path)
     _check(model, path)
     prepared = _prepared(model, path)

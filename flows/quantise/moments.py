@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..errors import UserError
 from .layers import Geometry, Layer, Reals
 from .runtime import Floats
 
@@ -34,7 +35,7 @@ class Moments:
     @property
     def diagonal(self) -> Reals:
         """Variance of every input, never quite 0: ``[groups, K]``."""
-        found: Reals = np.diagonal(self.second, axis1=1, axis2=2)
+        found: Reals = np.maximum(np.diagonal(self.second, axis1=1, axis2=2), 0)
         return np.asarray(found + 1e-6 * found.mean(axis=1, keepdims=True) + 1e-12)
 
 
@@ -47,6 +48,7 @@ class MomentSums:
     _count: int = 0
     _seen: int = 0
     _sums: list[Reals] = field(default_factory=list)
+    _near: list[Floats] = field(default_factory=list)
     _waiting: list[tuple[Floats, Floats]] = field(default_factory=list)
 
     def add(self, floats: Floats, quantised: Floats) -> None:
@@ -61,24 +63,43 @@ class MomentSums:
             self._flush()
 
     def moments(self) -> Moments:
-        """What was added so far."""
+        """What was added so far.
+
+        Raises
+        ------
+        UserError
+            If an input is too large for its square to be a number.
+        """
         if self._waiting:
             self._flush()
         float_mean, mean, cross, second = (s / self._count for s in self._sums)
+        if not all(np.isfinite(s).all() for s in self._sums):
+            raise UserError(
+                f"inputs of layer {self.layer.name} must have finite squares on the calibration "
+                "images, not larger ones; scale the images as for training"
+            )
         return Moments(
-            float_mean=float_mean,
-            mean=mean,
+            float_mean=float_mean + self._near[0][:, 0],
+            mean=mean + self._near[1][:, 0],
             cross=cross.transpose(0, 2, 1) - float_mean[:, :, None] * mean[:, None, :],
             second=second - mean[:, :, None] * mean[:, None, :],
         )
 
     def _flush(self) -> None:
-        """float32 products of one block, float64 sums of all."""
+        """float32 products of one block, float64 sums of all.
+
+        Of what is left without the first block's means: where an input hardly varies, squares of
+        the whole would lose its variance in their own rounding, and be no moments at all.
+        """
         a, b = (np.concatenate(part, axis=1) for part in zip(*self._waiting, strict=True))
         self._waiting = []
         self._count += a.shape[1]
-        turned = b.transpose(0, 2, 1)
-        sums = [a.sum(axis=1), b.sum(axis=1), turned @ a, turned @ b]
+        with np.errstate(over="ignore", invalid="ignore"):  # seen in the sums
+            if not self._near:
+                self._near = [part.mean(axis=1, keepdims=True) for part in (a, b)]
+            a, b = a - self._near[0], b - self._near[1]
+            turned = b.transpose(0, 2, 1)
+            sums = [a.sum(axis=1), b.sum(axis=1), turned @ a, turned @ b]
         if not self._sums:
             self._sums = [np.zeros(s.shape) for s in sums]
         for total, one in zip(self._sums, sums, strict=True):

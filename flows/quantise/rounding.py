@@ -47,11 +47,17 @@ class Feedback:
 
     def __init__(self, second: Reals) -> None:
         variance = np.diagonal(second)
-        damping = _DAMPING * float(variance.mean()) or 1.0
+        damping = _DAMPING * max(float(variance.mean()), 0.0) or 1.0
         self._order = np.argsort(-variance, kind="stable")
-        inverse = np.linalg.inv(second + damping * np.eye(len(second)))
-        inverse = inverse[np.ix_(self._order, self._order)]
-        self._upper = np.linalg.cholesky((inverse + inverse.T) / 2).T
+        ordered = second[np.ix_(self._order, self._order)]
+        try:
+            inverse = np.linalg.inv(ordered + damping * np.eye(len(second)))
+            self._upper = np.linalg.cholesky((inverse + inverse.T) / 2).T
+        except np.linalg.LinAlgError:
+            # No moment is negative in any direction: where one is, it was lost in rounding.
+            values, vectors = np.linalg.eigh((ordered + ordered.T) / 2)
+            inverse = (vectors / (np.maximum(values, 0) + damping)) @ vectors.T
+            self._upper = np.linalg.cholesky((inverse + inverse.T) / 2).T
 
     def levels(self, formats: Sequence[str], matrix: Reals, scales: Reals) -> Integers:
         """Levels ``[rows, K]``, each row in its own format."""

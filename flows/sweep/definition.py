@@ -15,6 +15,8 @@ from flows.sweep.parameters import Value, check_names, check_value, parse_values
 
 __all__ = ["Definition", "Point", "point_key", "read_definition"]
 
+MOST_POINTS, MOST_BYTES = 2_000_000, 1 << 24
+"""Of a sweep, whose points are all in memory at some time, and of the file that defines it."""
 Point = Mapping[str, Value]
 
 
@@ -26,11 +28,12 @@ class Definition:
     points: Sequence[Point] = ()
 
     def __len__(self) -> int:
-        return sum(1 for _ in self.points) + self._combinations
+        return self.count
 
     @property
-    def _combinations(self) -> int:
-        return math.prod(len(v) for v in self.grid.values()) if self.grid else 0
+    def count(self) -> int:
+        """Number of points, which may be more than a length can be."""
+        return len(self.points) + (math.prod(map(len, self.grid.values())) if self.grid else 0)
 
     def __iter__(self) -> Iterator[dict[str, Value]]:
         if self.grid:
@@ -67,15 +70,25 @@ def read_definition(file: Path | None, settings: Sequence[str]) -> Definition:
         grid[name.strip()] = parse_values(name.strip(), values)
     if not grid and not points:
         raise UserError("sweep must have at least one point, such as --set lanes=4,8, not none")
-    return Definition(grid, points)
+    found = Definition(grid, points)
+    if found.count > MOST_POINTS:
+        raise UserError(f"sweep must have at most {MOST_POINTS:,} points, not {found.count:,}")
+    return found
 
 
 def _read(file: Path) -> tuple[dict[str, list[Value]], list[dict[str, Value]]]:
     try:
-        found = tomllib.loads(file.read_text())
+        with file.open("rb") as stream:
+            content = stream.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise UserError(f"{file} must be a TOML file of at most {MOST_BYTES:,} bytes")
+        found = tomllib.loads(content.decode())
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise UserError(f"{file} must be a TOML file of less deeply nested values") from None
+    except ValueError as error:
+        # Also of what is no UTF-8, and of numbers that Python would not read.
         raise UserError(f"{file} must be a TOML file: {error}") from None
     unknown = found.keys() - {"grid", "point"}
     if unknown:

@@ -14,7 +14,7 @@ from flows.sweep.definition import Point
 from flows.sweep.parameters import NUMBERS
 from flows.sweep.policy_rows import policy_rows
 from models.machine_spec import MachineSpec
-from models.row_classes import RowClass, parse_row_classes
+from models.row_classes import MOST_DIGITS, RowClass, parse_row_classes
 
 __all__ = ["DEFAULT_BOARD", "board_of", "classes_text", "clock_of", "machine_of"]
 
@@ -76,7 +76,7 @@ def machine_of(point: Point) -> MachineSpec:
         elif "ratio" in point:
             raise UserError("ratio must come with a policy, such as rmsmp, not alone")
         elif rows.isdecimal():
-            given["rows"] = int(rows)
+            given["rows"] = _number(rows)
         elif rows:
             given |= _with(_classes(rows))
         return replace(default, **given)
@@ -90,7 +90,13 @@ def _by_policy(point: Point, rows: str) -> tuple[RowClass, ...]:
         raise UserError(
             f"rows must be a number with policy {policy}, such as rows=16/32, not {rows}"
         )
-    return policy_rows(policy, str(point["ratio"]) if "ratio" in point else None, int(rows))
+    return policy_rows(policy, str(point["ratio"]) if "ratio" in point else None, _number(rows))
+
+
+def _number(rows: str) -> int:
+    if len(rows) > MOST_DIGITS:
+        raise UserError(f"rows must be of up to {MOST_DIGITS} digits, not {rows}")
+    return int(rows)
 
 
 def _with(classes: tuple[RowClass, ...]) -> dict[str, Any]:

@@ -30,6 +30,10 @@ quantise``; ``rows``, row classes, or a number of rows, plain or of the policy's
 """
 DIGITAL = ("policy", "ratio", "rows", "bandwidth_mb_s", *NUMBERS)
 """Those that a machine around a macro does not have."""
+LEAST, MOST = 1e-6, 10**9
+"""Numbers are between: no machine has others, and 64 bits hold what is made of them."""
+MOST_VALUES = 100_000
+"""Of a range."""
 EXAMPLE = "lanes=4,8 or tokens=2..8"
 
 
@@ -89,9 +93,18 @@ def check_value(name: str, value: object) -> Value:
         raise UserError(f"{name} must be a number, not {value!r}")
     if name in WHOLE and not isinstance(value, int):
         raise UserError(f"{name} must be a whole number, not {value!r}")
-    if value <= 0:
+    if not value > 0:
         raise UserError(f"{name} must be more than 0, not {value!r}")
+    if value < LEAST:
+        raise UserError(f"{name} must be at least {LEAST:g}, not {value:g}")
+    if value >= MOST:
+        raise UserError(f"{name} must be less than {MOST:,}, not {_short(value)}")
     return value
+
+
+def _short(value: float) -> str:
+    """A number that may be of thousands of digits, which Python would not even write."""
+    return f"{value:g}" if value < 1e300 else "such a large one"
 
 
 def _range(name: str, text: str) -> list[Value]:
@@ -100,9 +113,13 @@ def _range(name: str, text: str) -> list[Value]:
         span, _, step = text.partition(":")
         first, dots, last = span.partition("..")
         if dots:
-            values: list[Value] = list(range(int(first), int(last) + 1, int(step or 1)))
+            values: Sequence[Value] = range(int(first), int(last) + 1, int(step or 1))
         else:
             values = [kind(text)]
     except ValueError:
         raise UserError(f"{name} must be numbers such as {EXAMPLE}, not {text!r}") from None
-    return [check_value(name, value) for value in values]
+    # The ends first: what is between them need not be made to be seen.
+    ends = [check_value(name, value) for value in (*values[:1], *values[-1:])]
+    if len(values) > MOST_VALUES:
+        raise UserError(f"{name} must have at most {MOST_VALUES:,} values, not {len(values):,}")
+    return [*values] if len(values) > 1 else ends[:1]

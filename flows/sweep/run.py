@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from flows.sweep.definition import Definition, Point, point_key
 from flows.sweep.evaluate import ESTIMATE
+from flows.sweep.figures import sound
 from flows.sweep.front import pareto
 from flows.sweep.machine import DEFAULT_BOARD
 from flows.sweep.store import Store
-from flows.sweep.work import SIMULATION, SYNTHESIS, Task, cache_folder
+from flows.sweep.work import SIMULATION, SYNTHESIS, Task, parts_cache
 from flows.sweep.workers import SweepWorkers
 
-__all__ = ["BATCH", "fronts", "model_mark", "sweep"]
+__all__ = ["BATCH", "fronts", "sweep"]
 
 BATCH = 2000
 """Points of an analytic task: as many as its columns are quick for."""
 
 Progress = Callable[[str, int, int], None]
 """Told the stage, how many of its points are done, and of how many."""
-
-
-def model_mark() -> str:
-    """What results depend on: version, the model as it is written, and its coefficients."""
-    flows = Path(__file__).parents[1]
-    data = flows / "estimate" / "data" / "resource_coefficients.json"
-    digest = hashlib.sha256()
-    for file in [*sorted((flows / "estimate").glob("*.py")), flows / "engines.py", data]:
-        digest.update(file.read_bytes())
-    return f"{importlib.metadata.version('rowmac')}-{digest.hexdigest()[:12]}"
 
 
 def sweep(
@@ -73,7 +61,7 @@ def _stage(
     left = iter([point for key, point in points.items() if key not in done])
     tasks = []
     while part := list(islice(left, size)):
-        tasks.append(Task(stage, part, cache_folder()))
+        tasks.append(Task(stage, part, parts_cache()))
     finished = len(points) - sum(len(task.points) for task in tasks)
     progress(stage, finished, len(points))
     for outcomes in workers.run(tasks):
@@ -84,7 +72,9 @@ def _stage(
 
 def _chosen(store: Store, keys: Sequence[str], which: str) -> list[str]:
     """Points that have an estimate; of these the front's, where only that is wanted."""
-    known = {o.point: o.value for o in store.outcomes(ESTIMATE) if o.value is not None}
+    mine = set(keys)
+    found = (sound(o) for o in store.outcomes(ESTIMATE) if o.point in mine)
+    known = {o.point: o.value for o in found if o.value is not None}
     good = [key for key in keys if key in known]
     if which == "all":
         return good

@@ -14,11 +14,12 @@ from typing import Any
 from flows.boards import UnknownBoard, find
 from flows.errors import UserError
 from flows.machines import default_machine
+from flows.sweep.figures import figures_fault, parameter_fault, point_fault
 from flows.sweep.machine import DEFAULT_BOARD, classes_text
 from flows.sweep.macro import around_macro, macro_preset
 from flows.sweep.parameters import DIGITAL, NUMBERS
 from flows.sweep.policy_rows import default_ratio
-from flows.sweep.store import FORMAT
+from flows.sweep.store import FORMAT, read_only
 from models.cim.presets import find_preset
 
 __all__ = ["Entry", "Stored", "read_store"]
@@ -63,23 +64,19 @@ def read_store(path: Path) -> Stored:
     if not path.is_file():
         raise UserError(f"{bad} ({'a folder' if path.is_dir() else 'no such file'})")
     try:
-        with closing(sqlite3.connect(_address(path), uri=True, timeout=30)) as file:
+        with closing(sqlite3.connect(read_only(path), uri=True, timeout=30)) as file:
             marks = dict(file.execute("SELECT name, value FROM sweep"))
             if marks.get("format") != FORMAT:
                 raise UserError(f"{bad} (format {marks.get('format')}, not {FORMAT})")
             rows = file.execute("SELECT point, stage, value, error FROM result ORDER BY point")
             entries = list(_entries(rows))
+    except RecursionError:
+        raise UserError(f"{bad} (a point of too many brackets)") from None
     except (sqlite3.Error, ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{bad} ({error})") from None
     if not entries:
         raise UserError(f"store must have at least one point, not none: {path}")
     return Stored(path=path, model=str(marks.get("model")), entries=entries)
-
-
-def _address(path: Path) -> str:
-    """Of a file nobody writes to SQLite needs no files of its own beside it."""
-    mode = "mode=ro" if Path(f"{path}-wal").exists() else "mode=ro&immutable=1"
-    return f"{path.absolute().as_uri()}?{mode}"
 
 
 def _entries(rows: Iterator[tuple[str, str, str | None, str | None]]) -> Iterator[Entry]:
@@ -89,14 +86,37 @@ def _entries(rows: Iterator[tuple[str, str, str | None, str | None]]) -> Iterato
         if entry is None or key != last:
             if entry is not None:
                 yield entry
-            given = json.loads(key)
-            entry, last = Entry(point=_filled(given), given=frozenset(given)), key
+            entry, fault = _entry(json.loads(key))
+            last = key
         if value is None:
             entry.errors[stage] = str(error)
+            continue
+        figures, lost = _figures(value)
+        why = fault or lost or figures_fault(entry.point, stage, figures)
+        if why is None:
+            entry.values[stage] = figures
         else:
-            entry.values[stage] = dict(json.loads(value))
+            # Named and left out: one bad point leaves the others be.
+            entry.errors[stage] = why
     if entry is not None:
         yield entry
+
+
+def _entry(given: dict[str, Any]) -> tuple[Entry, str | None]:
+    """A point, without the parameters that cannot be, and what is wrong with these."""
+    if not isinstance(given, dict):
+        raise ValueError(f"a point must be a table, not {type(given).__name__}")
+    fault = point_fault(given)
+    if fault is not None:
+        given = {name: value for name, value in given.items() if not parameter_fault(name, value)}
+    return Entry(point=_filled(given), given=frozenset(given)), fault
+
+
+def _figures(text: str) -> tuple[dict[str, Any], str | None]:
+    try:
+        return dict(json.loads(text)), None
+    except (ValueError, TypeError, RecursionError):
+        return {}, "figures in the store must be whole, not damaged"
 
 
 def _filled(given: dict[str, Any]) -> dict[str, Any]:

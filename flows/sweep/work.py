@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flows.cache import cache_folder
 from flows.errors import RunError, UserError
 from flows.sweep.definition import Point, point_key
 from flows.sweep.evaluate import ESTIMATE, evaluate
@@ -101,9 +101,11 @@ def _simulate(point: Point, cache: Path | None) -> dict[str, Any]:
     import numpy as np
 
     from flows.execute import MachineError, build_simulator, memory_layout, run_images
+    from flows.kept_log import with_kept_log
     from flows.mapper import MappingError, map_network
     from flows.onnx_import import NetworkError, load_network
     from sim.runner import BuildFailed, SimulationFailed
+    from sim.scratch import scratch_folder
 
     _check_digital(
         point,
@@ -117,12 +119,15 @@ def _simulate(point: Point, cache: Path | None) -> dict[str, Any]:
     try:
         graph = load_network(Path(name))
         network = map_network(graph, spec)
-        with tempfile.TemporaryDirectory(prefix="rowmac-") as folder:
-            simulators = Path(folder) if cache is None else cache / "simulators"
+        with scratch_folder(Path(tempfile.gettempdir()), "rowmac-simulation-") as folder:
+            simulators = folder if cache is None else cache / "simulators"
             system = build_simulator(spec, memory_layout(network).end, simulators)
             zeros = np.zeros((1, *graph.tensors[graph.input].shape), dtype=np.int64)
-            result = run_images(system, network, zeros, Path(folder))[0]
-    except (NetworkError, MappingError, MachineError, BuildFailed, SimulationFailed) as e:
+            try:
+                result = run_images(system, network, zeros, folder)[0]
+            except SimulationFailed as e:
+                raise UserError(with_kept_log(str(e), folder)) from None
+    except (NetworkError, MappingError, MachineError, BuildFailed) as e:
         raise UserError(str(e)) from None
     return {"cycles": result.cycles}
 
@@ -132,10 +137,9 @@ def _check_digital(point: Point, what: str, why: str) -> None:
         raise UserError(f"machine must be digital to be {what}, not {point['engine']}: {why}")
 
 
-def cache_folder() -> Path | None:
+def parts_cache() -> Path | None:
     """Where parts and simulators are kept between sweeps; None where there is no such place."""
-    base = os.environ.get("XDG_CACHE_HOME")
     try:
-        return (Path(base) if base else Path.home() / ".cache") / "rowmac" / "sweep"
-    except RuntimeError:
+        return cache_folder("parts") / "sweep"
+    except UserError:
         return None

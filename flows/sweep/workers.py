@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from collections.abc import Iterator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from flows.errors import RunError, UserError
 from flows.sweep.store import Outcome
@@ -23,6 +26,35 @@ def local_workers(jobs: int = 0, worker: Worker = work) -> SweepWorkers:
     Tests put something fast in the place of ``worker``.
     """
     return LocalWorkers(worker, jobs)
+
+
+def _greet(address: str, seconds: float) -> None:
+    """See that Dask answers there: its client tries for a minute, and complains when it is gone.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it does not, or the address is none.
+    """
+    parts = urlsplit(address if "://" in address else f"tcp://{address}")
+    if parts.scheme not in ("tcp", "tls"):
+        return  # of this process, or of a transport that is Dask's business
+    if parts.port is None:
+        raise ValueError("it has no port")
+    # Where nobody listens, Dask would try again and again.
+    socket.create_connection((parts.hostname, parts.port), timeout=seconds).close()
+    try:
+        asyncio.run(_shake_hands(address, seconds))
+    except TimeoutError:
+        raise OSError("what listens there is not Dask") from None
+
+
+async def _shake_hands(address: str, seconds: float) -> None:
+    from distributed.comm.core import connect
+
+    async with asyncio.timeout(seconds):
+        comm = await connect(address, timeout=seconds)
+        await comm.close()
 
 
 class DaskWorkers(Workers[Task, list[Outcome]]):
@@ -46,6 +78,7 @@ class DaskWorkers(Workers[Task, list[Outcome]]):
                 "--scheduler needs Dask: install rowmac with its dask extra, rowmac[dask]"
             ) from None
         try:
+            _greet(address, self.TIMEOUT)
             self._client: Any = Client(address, timeout=self.TIMEOUT, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
             said = " ".join(str(error).split())[:120]

@@ -15,6 +15,7 @@ from flows.sweep.work import STAGES
 
 __all__ = ["write_csv"]
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _FIGURES = {
     ESTIMATE: (
         "fps", "cycles", "gops", "utilisation", "gops_per_klut", "gops_per_dsp", "read_bytes",
@@ -30,13 +31,14 @@ def write_csv(path: Path, entries: Sequence[Entry], groups: Sequence[Group]) -> 
 
     Columns are the parameters, then each stage's figures as ``STAGE_FIGURE`` and ``STAGE_error``,
     then ``front`` and ``chosen`` (1 or 0). Numbers are as the store has them, to the last digit;
-    what is not there is empty.
+    what is not there is empty. A text that a spreadsheet would take for a formula begins with an
+    apostrophe, which it shows as text: names of files and networks are somebody else's.
     """
     front = {id(group.entries[n]) for group in groups for n in group.best}
     chosen = {id(g.entries[g.chosen]) for g in groups if g.chosen is not None}
     figures = {stage: list(_figures(stage, entries)) for stage in STAGES}
     head = [*PARAMETERS, *(f"{s}_{name}" for s in STAGES for name in (*figures[s], "error"))]
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file)
         writer.writerow([*head, "front", "chosen"])
         for entry in entries:
@@ -44,7 +46,7 @@ def write_csv(path: Path, entries: Sequence[Entry], groups: Sequence[Group]) -> 
             for stage in STAGES:
                 value = entry.values.get(stage, {})
                 row += [_text(value.get(name)) for name in figures[stage]]
-                row.append(entry.errors.get(stage, ""))
+                row.append(_text(entry.errors.get(stage, "")))
             writer.writerow([*row, int(id(entry) in front), int(id(entry) in chosen)])
 
 
@@ -58,4 +60,7 @@ def _figures(stage: str, entries: Iterable[Entry]) -> Iterator[str]:
 def _text(value: Any) -> Any:
     if isinstance(value, bool):
         return int(value)
-    return " ".join(map(str, value)) if isinstance(value, list) else value
+    found = " ".join(map(str, value)) if isinstance(value, list) else value
+    if isinstance(found, str) and found.startswith(_FORMULA):
+        return f"'{found}"
+    return found

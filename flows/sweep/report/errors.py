@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from flows.estimate.cycle_points import stated_error
+from flows.sweep.model import model_mark
 from flows.sweep.report.content import Group
 from flows.sweep.report.measured import differences
-from flows.sweep.run import model_mark
 
 __all__ = ["found_errors", "known_errors"]
 

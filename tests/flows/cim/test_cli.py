@@ -148,3 +148,46 @@ def test_store_refuses_what_is_none(tmp_path) -> None:
         Store(path)
     with pytest.raises(UserError, match="store must be a file that can be used, not "):
         Store(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "my only copy of a poem",
+        "my only copy of a poem\n",
+        "one\ntwo\nthree",
+        '{"key": [], "value": 1}\n',
+        '{"key": {"a": 1}, "value": 1}\n{"keys": 3}\n',
+    ],
+)
+def test_a_file_of_somebody_else_is_not_written_to(inputs, tmp_path, capsys, text) -> None:
+    store = tmp_path / "store.jsonl"
+    store.write_text(text)
+    assert _accuracy(inputs, tmp_path, "--adc-bits", "8", "--count", "1") == 2
+    assert capsys.readouterr().err == f"rowmac: store must hold results of rowmac, not {store}\n"
+    assert store.read_text() == text
+
+
+def test_a_line_that_was_cut_off_does_not_spoil_the_store(tmp_path) -> None:
+    """Nor does it in a third run, when other lines are behind it."""
+    path = tmp_path / "store.jsonl"
+    Store(path).put({"image": 1}, 7)
+    path.write_text(path.read_text() + '{"key": {"ima')
+    before = path.read_text()
+    store = Store(path)
+    assert path.read_text() == before
+    store.put({"image": 2}, 8)
+    again = Store(path)
+    assert [again.get({"image": n}) for n in (1, 2, 3)] == [7, 8, None]
+
+
+def test_accuracy_leaves_nothing_where_it_is_run(inputs, tmp_path, monkeypatch, capsys) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    arguments = ["cim", "accuracy", NETWORK, "--preset", "relu-macro", "--inputs", inputs]
+    more = ["--jobs", "1", "--adc-bits", "8", "--count", "1", "--rule", "full"]
+    assert main([*arguments, *more]) == 0
+    assert list((tmp_path / "here").iterdir()) == []
+    (kept,) = (tmp_path / "cache" / "rowmac" / "cim").iterdir()
+    assert Store(kept)._known

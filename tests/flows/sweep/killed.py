@@ -8,7 +8,8 @@ import zlib
 from pathlib import Path
 
 from flows.sweep.definition import Definition, point_key
-from flows.sweep.run import model_mark, sweep
+from flows.sweep.model import model_mark
+from flows.sweep.run import sweep
 from flows.sweep.store import Outcome, Store
 from flows.sweep.work import SYNTHESIS, Task, work
 from flows.sweep.workers import DaskWorkers, SweepWorkers, local_workers

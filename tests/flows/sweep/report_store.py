@@ -7,7 +7,7 @@ from typing import Any
 
 from flows.sweep.definition import Definition, point_key
 from flows.sweep.evaluate import ESTIMATE, evaluate
-from flows.sweep.run import model_mark
+from flows.sweep.model import model_mark
 from flows.sweep.store import Outcome, Store
 from flows.sweep.work import SIMULATION, SYNTHESIS
 

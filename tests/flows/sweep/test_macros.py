@@ -11,7 +11,8 @@ import pytest
 from flows.cli import main
 from flows.sweep.definition import Definition, point_key
 from flows.sweep.evaluate import evaluate
-from flows.sweep.run import fronts, model_mark, sweep
+from flows.sweep.model import model_mark
+from flows.sweep.run import fronts, sweep
 from flows.sweep.store import Store
 from flows.sweep.stored import read_store
 from flows.sweep.work import SIMULATION, SYNTHESIS

@@ -15,15 +15,16 @@ from flows.boards import BOARDS
 from flows.cli import main
 from flows.errors import UserError
 from flows.sweep.anchors import ANCHORS, anchors_of
+from flows.sweep.definition import point_key
 from flows.sweep.evaluate import ESTIMATE
 from flows.sweep.front import COSTS
+from flows.sweep.model import model_mark
 from flows.sweep.parameters import PARAMETERS
 from flows.sweep.report import content
 from flows.sweep.report.chosen import command
 from flows.sweep.report.content import groups, refusals, select
 from flows.sweep.report.csv_file import write_csv
 from flows.sweep.report.page import render
-from flows.sweep.run import model_mark
 from flows.sweep.store import Outcome, Store
 from flows.sweep.stored import Stored, read_store
 from flows.sweep.work import STAGES, SYNTHESIS
@@ -292,3 +293,24 @@ def test_synthesis_alone_is_not_an_estimate(tmp_path: Path) -> None:
     assert groups(stored.entries) == []
     assert "0 estimated" in render(stored, [])
     assert STAGES[0] == ESTIMATE
+
+
+def test_no_cell_is_a_formula(tmp_path: Path) -> None:
+    """Names and reasons that a spreadsheet would work out are texts; numbers are as they were."""
+    store, table = tmp_path / "s", tmp_path / "points.csv"
+    file = Store(store, model_mark())
+    names = ["=cmd|'/c calc'!A1", "+1", "-1", "@x", "\tx", "\rx", "plain=1", "\udcff.onnx"]
+    for name in names:
+        key = point_key({"network": name, "lanes": 8})
+        file.put([Outcome(point=key, stage=ESTIMATE, error=f"{name} must be a network")])
+    file.close()
+    assert main(["report", str(store), "-o", str(tmp_path / "p.html"), "--csv", str(table)]) == 0
+    with table.open(newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    for row in rows:
+        for cell in row.values():
+            assert cell[:1] not in {*"=+-@\t\r"}
+        assert row["lanes"] == "8"
+    shown = {row["network"] for row in rows}
+    assert shown == {*(f"'{name}" for name in names[:6]), "plain=1", "\\udcff.onnx"}
+    assert {row["estimate_error"] for row in rows} == {f"{n} must be a network" for n in shown}

@@ -14,12 +14,12 @@ from flows.cli import main
 from flows.sweep.definition import Definition
 from flows.sweep.evaluate import ESTIMATE, evaluate
 from flows.sweep.front import COSTS
+from flows.sweep.model import model_mark
 from flows.sweep.report.chosen import command
 from flows.sweep.report.content import Group, groups
 from flows.sweep.report.csv_file import write_csv
 from flows.sweep.report.page import render
 from flows.sweep.report.parallel import parallel, varying
-from flows.sweep.run import model_mark
 from flows.sweep.store import Store
 from flows.sweep.stored import Stored, read_store
 from models.row_classes import parse_row_classes

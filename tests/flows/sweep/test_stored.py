@@ -12,8 +12,8 @@ import pytest
 from flows.errors import UserError
 from flows.sweep.evaluate import ESTIMATE
 from flows.sweep.machine import machine_of
+from flows.sweep.model import model_mark
 from flows.sweep.parameters import NUMBERS
-from flows.sweep.run import model_mark
 from flows.sweep.store import Outcome, Store
 from flows.sweep.stored import Stored, read_store
 from tests.flows.sweep.report_store import made_store

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +20,8 @@ from flows.sweep.definition import Definition, point_key, read_definition
 from flows.sweep.evaluate import ESTIMATE, evaluate
 from flows.sweep.front import COSTS, front, pareto
 from flows.sweep.machine import machine_of
-from flows.sweep.run import model_mark, sweep
+from flows.sweep.model import model_mark
+from flows.sweep.run import sweep
 from flows.sweep.store import Outcome, Store
 from flows.sweep.work import SYNTHESIS
 from flows.sweep.workers import DaskWorkers, local_workers
@@ -198,3 +202,31 @@ def test_scheduler_that_is_not_there(
         err = capsys.readouterr().err
         assert "--scheduler must be the address of a running Dask scheduler, such as tcp://" in err
         assert err.count("\n") == 1
+
+
+def test_an_address_that_is_none_or_not_of_dask(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told within seconds, in one line, with nothing behind it; nothing is written."""
+    more = ["sweep", "--set", "lanes=8", "-o", str(tmp_path / "s.sqlite"), "--scheduler"]
+    begin = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert main([*more, "bogus"]) == 2
+        assert capsys.readouterr().err.endswith("not bogus (it has no port)\n")
+        monkeypatch.setattr(DaskWorkers, "TIMEOUT", 0.5)
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        assert main([*more, address]) == 2
+        said = capsys.readouterr().err
+    assert said.endswith(f"not {address} (what listens there is not Dask)\n")
+    assert said.count("\n") == 1
+    assert time.monotonic() - begin < 20
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reasons_that_differ_in_numbers_are_one(tmp_path: Path, capsys: Capture) -> None:
+    arguments = ["sweep", "--set", "lanes=7,9,11,8", "--set", "queue_depth=2..31", "--jobs", "1"]
+    more = ["--set", f"network={CNN}", "-o", str(tmp_path / "s.sqlite")]
+    assert main([*arguments, *more]) == 0
+    out = capsys.readouterr().out
+    (line,) = re.findall(r"^  (\d+) refused: .* \(and 2 others with other numbers\)$", out, re.M)
+    assert line == "90"

@@ -12,7 +12,8 @@ import pytest
 from flows.cli import main
 from flows.errors import UserError
 from flows.sweep.definition import Definition, point_key
-from flows.sweep.run import model_mark, sweep
+from flows.sweep.model import model_mark
+from flows.sweep.run import sweep
 from flows.sweep.store import Outcome, Store
 from flows.sweep.tools import ToolMissingError, require_tools
 from flows.sweep.work import SYNTHESIS, Task, work
