@@ -121,8 +121,7 @@ def _check(
 ) -> None:
     if host != "float32" and images.dtype.name != host:
         raise UserError(
-            f"x of {path} must be {host} codes, which the network's input takes, not "
-            f"{images.dtype}"
+            f"x of {path} must be {host} codes, which the network's input takes, not {images.dtype}"
         )
     if host == "float32" and images.dtype.kind != "f":
         raise UserError(f"x of {path} must be of a floating-point type, not {images.dtype}")

@@ -80,9 +80,7 @@ def random_file(seed: int, number: int) -> tuple[bytes, Sketch]:
 
 def _ranges(net: Sketch, rng: np.random.Generator) -> dict[str, tuple[float, float]]:
     """What every tensor of the float network holds on a few images."""
-    nodes = [
-        helper.make_node(s.kind, s.inputs, [s.output], **s.attributes) for s in net.steps
-    ]
+    nodes = [helper.make_node(s.kind, s.inputs, [s.output], **s.attributes) for s in net.steps]
     outputs = [helper.make_empty_tensor_value_info(s.output) for s in net.steps]
     constants = [numpy_helper.from_array(array, name) for name, array in net.constants.items()]
     graph = helper.make_graph(
@@ -109,7 +107,7 @@ def examine(seed: int, number: int, keep: Path | None = None) -> dict[str, Any]:
     entry: dict[str, Any] = {"seed": seed, "number": number, "fault": "", "text": ""}
     try:
         content, net = random_file(seed, number)
-    except Exception as error:  # noqa: BLE001 - onnxruntime's errors: a sketch it cannot run
+    except Exception as error:
         return entry | {"result": "not made", "notes": [], "text": str(error)[:200]}
     entry["notes"] = sorted(net.notes)
     rng = np.random.default_rng([seed, number, 3])
@@ -132,16 +130,14 @@ def examine(seed: int, number: int, keep: Path | None = None) -> dict[str, Any]:
     return entry
 
 
-def _imported(
-    path: Path, net: Sketch, seed: int, number: int, *, mutated: bool
-) -> dict[str, Any]:
+def _imported(path: Path, net: Sketch, seed: int, number: int, *, mutated: bool) -> dict[str, Any]:
     try:
         load_network(path)
     except NetworkError as error:
         text = str(error)
         bad = "\n" in text or len(text) > MESSAGE_MAX
         return {"result": "refused", "text": text, "fault": "message" if bad else ""}
-    except Exception:  # noqa: BLE001 - what is looked for
+    except Exception:
         return {"result": "error", "fault": "traceback", "text": traceback.format_exc()[-1500:]}
     wrong = invalid(path)
     if wrong:
@@ -151,7 +147,7 @@ def _imported(
     try:
         images = images_for(onnx.load(path), IMAGES, number)
         verdict = compare(path, images, soft=net.soft or mutated, seed=number)
-    except Exception as error:  # noqa: BLE001 - onnxruntime may fail on a mutated file as it runs
+    except Exception as error:
         fault = "" if mutated else "traceback"
         return {"result": "imported", "fault": fault, "text": f"while running: {error}"[:1500]}
     if verdict is None:
@@ -172,9 +168,7 @@ def _summary(entries: list[dict[str, Any]]) -> dict[str, Any]:
             row["files"] += 1
             row[entry["result"]] += 1
             row["within a code"] += entry.get("steps", 9) <= 1.01
-    worst = sorted(
-        (e for e in entries if e["fault"]), key=lambda e: -e.get("excess", 0.0)
-    )[:20]
+    worst = sorted((e for e in entries if e["fault"]), key=lambda e: -e.get("excess", 0.0))[:20]
     reasons = Counter(_shape(e["text"]) for e in entries if e["result"] == "refused")
     return {
         "files": len(entries),

@@ -70,15 +70,13 @@ def invalid(path: Path) -> bool | None:
     """Whether onnxruntime refuses a file; None where it only lacks a kernel for it."""
     try:
         session(str(path))
-    except Exception as error:  # noqa: BLE001 - every class of its errors is one of these three
+    except Exception as error:
         lacking = "NOT_IMPLEMENTED" in str(error) or "NotImplemented" in type(error).__name__
         return None if lacking else True
     return False
 
 
-def compare(
-    path: Path, images: NDArray[np.generic], *, soft: bool, seed: int
-) -> Verdict | None:
+def compare(path: Path, images: NDArray[np.generic], *, soft: bool, seed: int) -> Verdict | None:
     """Run a file both ways; None where onnxruntime has no finite answer.
 
     Raises

@@ -8,8 +8,25 @@ from onnx import TensorProto
 
 __all__ = ["mutated_bytes", "mutated_fields"]
 
-_KINDS = ("Sigmoid", "Relu", "Sqrt", "Add", "Mul", "MatMul", "Conv", "Dropout", "Transpose", "Cast",
-          "QuantizeLinear", "DequantizeLinear", "LSTM", "Concat", "Softmax", "Identity", "Neg")
+_KINDS = (
+    "Sigmoid",
+    "Relu",
+    "Sqrt",
+    "Add",
+    "Mul",
+    "MatMul",
+    "Conv",
+    "Dropout",
+    "Transpose",
+    "Cast",
+    "QuantizeLinear",
+    "DequantizeLinear",
+    "LSTM",
+    "Concat",
+    "Softmax",
+    "Identity",
+    "Neg",
+)
 _TYPES = (TensorProto.FLOAT, TensorProto.INT8, TensorProto.UINT8, TensorProto.INT16,
           TensorProto.INT32, TensorProto.INT64, TensorProto.BOOL, TensorProto.FLOAT8E4M3FN,
           TensorProto.FLOAT16, TensorProto.INT4, TensorProto.DOUBLE)  # fmt: skip

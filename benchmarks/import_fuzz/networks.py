@@ -115,9 +115,7 @@ def _convolution(rng: np.random.Generator, net: Sketch, x: str) -> str:
         tall, broad = (-(-n // s) for n, s in zip((high, wide), stride, strict=True))
     else:
         pads = [int(rng.integers(0, (e + 1) // 2 + 1)) for e in (*extent, *extent)]
-        spans = [
-            n + pads[i] + pads[i + 2] - extent[i] for i, n in enumerate((high, wide))
-        ]
+        spans = [n + pads[i] + pads[i + 2] - extent[i] for i, n in enumerate((high, wide))]
         if min(spans) < 0:
             return _unary(rng, net, x)
         attributes["pads"] = pads
@@ -298,7 +296,9 @@ def _join(rng: np.random.Generator, net: Sketch, x: str) -> str:
     if len(shape) != 3:
         return _unary(rng, net, x)
     others = [
-        n for n, s in net.shapes.items() if len(s) == 3 and s[2] == shape[2] and n not in (x, "image")
+        n
+        for n, s in net.shapes.items()
+        if len(s) == 3 and s[2] == shape[2] and n not in (x, "image")
     ]
     if others and rng.random() < 0.5:
         other = str(rng.choice(others))

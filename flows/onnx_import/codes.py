@@ -91,9 +91,7 @@ def _joined(grids: Grids, node: OnnxNode, parts: Sequence[CodeTensor | Const]) -
     for part in parts:
         if isinstance(part, Const):
             steps = part.real.astype(np.int64) - zero
-            values.append(
-                Const(real=steps * scale, codes=steps, scale=np.full(steps.shape, scale))
-            )
+            values.append(Const(real=steps * scale, codes=steps, scale=np.full(steps.shape, scale)))
         else:
             values.append(grids.relabelled(part, scale, zero, node.label).value)
     joined = operators.concat(grids, node, values)

@@ -9,20 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.onnx_import.constants import constant_codes
+from flows.onnx_import.addition import addition, constant_addition
 from flows.onnx_import.errors import NetworkError
 from flows.onnx_import.functions import FUNCTIONS, function_of
-from flows.onnx_import.grids import Grids, Operand
+from flows.onnx_import.grids import Grids
 from flows.onnx_import.reader import OnnxNode
 from flows.onnx_import.values import (
     Array,
     Const,
-    Indices,
-    Operation,
     Steps,
     Value,
     cost_of,
-    storage_index,
 )
 
 __all__ = [
@@ -75,8 +72,7 @@ def clip_bounds(node: OnnxNode, numbers: list[NDArray[Any] | None]) -> tuple[flo
             number = np.asarray(node.attributes.get(name, idle))
         if number.size != 1:
             raise NetworkError(
-                f"bounds of {node.label} must be one number each, not of shape "
-                f"{list(number.shape)}"
+                f"bounds of {node.label} must be one number each, not of shape {list(number.shape)}"
             )
         found.append(float(number.reshape(-1)[0]))
     low, high = found
@@ -113,7 +109,7 @@ def binary(grids: Grids, node: OnnxNode, left: Value | Const, right: Value | Con
                 f"operands of {node.label} must be a tensor and constants, or functions of one "
                 "tensor, not two tensors computed from the image"
             )
-        return _addition(grids, node, left, right)
+        return addition(grids, node, left, right)
     if isinstance(left, Value):
         assert isinstance(right, Const)
         return _with_constant(grids, node, left, right)
@@ -143,7 +139,7 @@ def _with_constant(grids: Grids, node: OnnxNode, value: Value, const: Const) -> 
             sign = 1.0 if node.kind == "Add" else -1.0
             done = affine(grids, node, value, 1.0, sign * numbers)
             if done is None:
-                return _constant_addition(grids, node, value, const, sign)
+                return constant_addition(grids, node, value, const, sign)
         case "Pow":
             if numbers.size == 1:
                 power = float(numbers.reshape(-1)[0])
@@ -280,79 +276,3 @@ def _relation(left: Value, right: Value) -> tuple[float, float]:
         offset, offset[0], rtol=1e-6, atol=1e-9
     )
     return (float(gain[0]), float(offset[0])) if flat else (math.nan, math.nan)
-
-
-def _addition(grids: Grids, node: OnnxNode, left: Value, right: Value) -> Value:
-    if left.shape != right.shape:
-        raise NetworkError(
-            f"operands of {node.label} must have one shape, not {list(left.shape)} and "
-            f"{list(right.shape)}"
-        )
-    left, right = grids.coded(left, node.label), grids.coded(right, node.label)
-    first = _whole(left) or _whole(right)
-    if first is not None:
-        shape, order = first
-    else:
-        shape = (left.index.size // left.shape[-1], left.shape[-1])
-        order = np.arange(left.index.size)
-    operands = [
-        grids.operand(v, v.index.reshape(-1)[order].reshape(shape), node.label)
-        for v in (left, right)
-    ]
-    signs = (1.0, -1.0 if node.kind == "Sub" else 1.0)
-    return _sum(node, operands, signs, order, left.shape)
-
-
-def _constant_addition(
-    grids: Grids, node: OnnxNode, value: Value, const: Const, sign: float
-) -> Value:
-    """A tensor plus (or minus) a constant that differs from position to position."""
-    if value.source.scores:
-        raise NetworkError(
-            f"{node.label} must not add a mask to attention scores: masks are not supported"
-        )
-    value = grids.coded(value, node.label)
-    whole = _whole(value)
-    if whole is not None:
-        shape, order = whole
-    else:
-        shape = (value.index.size // value.index.shape[-1], value.index.shape[-1])
-        order = np.arange(value.index.size)
-    operand = grids.operand(value, value.index.reshape(-1)[order].reshape(shape), node.label)
-    constant = constant_codes(
-        f"constant of {node.label}",
-        const.mapped(lambda x: np.broadcast_to(x, value.shape).reshape(-1)[order].reshape(shape)),
-    )
-    addend = Operand(constant, constant.scale)
-    return _sum(node, [operand, addend], (1.0, sign), order, value.shape)
-
-
-def _whole(value: Value) -> tuple[tuple[int, ...], Indices] | None:
-    """Storage shape of the source and the order of the elements in it, if all are there."""
-    flat = value.index.reshape(-1)
-    if flat.size != value.source.size:
-        return None
-    order = np.argsort(flat, kind="stable")
-    if not np.array_equal(flat[order], np.arange(flat.size)):
-        return None
-    return value.source.shape, order
-
-
-def _sum(
-    node: OnnxNode,
-    operands: list[Operand],
-    signs: tuple[float, float],
-    order: Indices,
-    shape: tuple[int, ...],
-) -> Value:
-    result = Operation(
-        label=node.label,
-        shape=operands[0].shape,
-        scores=operands[0].codes.scores,
-        kind="Add",
-        inputs=tuple(operand.codes for operand in operands),
-        details={"scales": [s * o.scale for s, o in zip(signs, operands, strict=True)]},
-    )
-    index = np.empty(order.size, dtype=np.int64)
-    index[order] = np.arange(order.size)
-    return Value(source=result, index=index.reshape(shape))

@@ -55,8 +55,8 @@ def addition_of(
 ) -> tuple[Constant, TensorType, Operator] | None:
     """An offset a channel behind a quantiser, as the addition of one row to every row.
 
-    Where the offsets lie on a grid of 8 bits, as those that the file keeps as codes do: the constant,
-    its type and the operator. None where they do not, or there is more than offsets.
+    Where the offsets lie on a grid of 8 bits, as those that the file keeps as codes do: the
+    constant, its type and the operator. None where they do not, or there is more than offsets.
     """
     if len(value.a) > 1 or len(value.b) == 1 or value.function is not None or value.a[0] <= 0:
         return None
@@ -260,9 +260,7 @@ def _requantised(
     return Rescaled(found.weights, _with_table(found.requantize, codes, value, through))
 
 
-def _with_table(
-    spec: Requantize, codes: Codes, value: Value, through: Codes | None
-) -> Requantize:
+def _with_table(spec: Requantize, codes: Codes, value: Value, through: Codes | None) -> Requantize:
     if through is None:
         return spec
     table = code_table(value, through, codes.scale, codes.zero_point, codes.label)

@@ -1,12 +1,13 @@
-"""From values to codes: quantise, reuse a grid, derive one, and arrange elements for a consumer."""
+"""From values to codes: quantise, reuse a grid, or derive one."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from flows.onnx_import.arrange import Arranger
 from flows.onnx_import.errors import NetworkError
 from flows.onnx_import.ranges import close, derived_grid, exact_grid, grid_of, reach
 from flows.onnx_import.values import (
@@ -21,6 +22,7 @@ from flows.onnx_import.values import (
 )
 
 __all__ = ["Grids", "Operand"]
+
 
 @dataclass(frozen=True, eq=False)
 class Operand:
@@ -41,11 +43,9 @@ class Operand:
 
 
 @dataclass(eq=False)
-class Grids:
+class Grids(Arranger):
     """Makes codes out of values; remembers them, so that equal requests give the same object."""
 
-    _made: dict[tuple[object, ...], Codes] = field(default_factory=dict)
-    _kept: list[object] = field(default_factory=list)
     _input: tuple[float, int] | None = None
     """Scale and zero point of a network input that comes as codes, once a node has said them."""
 
@@ -207,99 +207,6 @@ class Grids:
                 return exact
         return grid_of(float(real.min()), float(real.max()))
 
-    def same(self, codes: Codes, kind: str, shape: tuple[int, ...], **details: object) -> Codes:
-        """Codes on the grid of ``codes``, moved by an operator that does not compute."""
-        key = (id(codes), kind, shape, tuple(sorted(details.items())))
-        if key not in self._made:
-            moved = Operation(
-                label=codes.label,
-                shape=shape,
-                kind=kind,
-                inputs=(codes,),
-                details=dict(details),
-            )
-            self._made[key] = Codes(
-                label=codes.label,
-                shape=shape,
-                value=Value(source=moved, index=storage_index(shape)),
-                scale=codes.scale,
-                zero_point=codes.zero_point,
-            )
-            self._kept.append(codes)
-        return self._made[key]
-
-    def arranged(self, codes: Codes, arrangement: Indices, label: str) -> Codes:
-        """Codes whose storage is the given arrangement of positions of ``codes``."""
-        shape = arrangement.shape
-        if arrangement.size == codes.size:
-            if np.array_equal(arrangement.reshape(-1), np.arange(codes.size)):
-                return codes if shape == codes.shape else self.same(codes, "Reshape", shape)
-        channels = codes.channels
-        table = arrangement.reshape(-1, shape[-1])
-        rows, columns = table[:, 0] // channels, table[0] % channels
-        whole = np.array_equal(table, rows[:, None] * channels + columns)
-        if not whole or not np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows))):
-            raise NetworkError(
-                f"input of {label} must be whole tokens and channels of {codes.label} in order, "
-                f"not the arrangement {list(shape)} of its {list(codes.shape)}"
-            )
-        if codes.scores:
-            raise NetworkError(f"attention scores must be taken whole, not in part by {label}")
-        codes = (
-            self.same(codes, "Reshape", (codes.size // channels, channels))
-            if len(codes.shape) == 3
-            else codes
-        )
-        if not np.array_equal(columns, np.arange(channels)):
-            codes = self._gathered(codes, columns)
-        if len(rows) != codes.shape[0]:
-            start = int(rows[0])
-            codes = self.same(
-                codes, "Select", (len(rows), len(columns)), start=start, stop=start + len(rows)
-            )
-        return codes if codes.shape == shape else self.same(codes, "Reshape", shape)
-
-    def _gathered(self, codes: Codes, columns: Indices) -> Codes:
-        """Some channels of ``codes``: rows of the linear layer before them where there is one."""
-        key = (id(codes), "columns", columns.tobytes())
-        if key not in self._made:
-            self._kept.append(codes)
-            self._made[key] = self._gather(codes, columns)
-        return self._made[key]
-
-    def _gather(self, codes: Codes, columns: Indices) -> Codes:
-        value, source = codes.value, codes.value.source
-        shape = (codes.shape[0], len(columns))
-        chosen: Codes | Operation
-        if isinstance(source, Codes):
-            chosen = self._gathered(source, columns)
-        elif isinstance(source, Operation) and source.kind == "Convolution":
-            details = dict(source.details)
-            details["products"] = details["products"] // len(details["weights"]) * len(columns)
-            for name in ("weights", "weight_scales", "bias", "formats"):
-                if len(details[name]):
-                    details[name] = details[name][columns]
-            chosen = replace(source, shape=shape, details=details)
-        elif isinstance(source, Operation) and source.kind == "Reshape":
-            inner = source.inputs[0]
-            if inner.channels != codes.channels:
-                return self.same(codes, "Columns", shape, columns=tuple(columns.tolist()))
-            flat = self.same(inner, "Reshape", codes.shape)
-            if flat is codes:
-                return self.same(codes, "Columns", shape, columns=tuple(columns.tolist()))
-            chosen = self._gathered(flat, columns)
-            return chosen
-        else:
-            return self.same(codes, "Columns", shape, columns=tuple(columns.tolist()))
-
-        def cut(numbers: Array) -> Array:
-            return numbers if len(numbers) == 1 else numbers[columns]
-
-        moved = replace(
-            value, source=chosen, index=storage_index(shape), a=cut(value.a), b=cut(value.b)
-        )
-        return replace(codes, shape=shape, value=moved)
-
     def _codes(self, value: Value, scale: float, zero_point: int) -> Codes:
         """Codes of the whole source of ``value``."""
         source = value.source
@@ -355,7 +262,7 @@ class Grids:
 
 
 def applied(value: Value, part: Value) -> Value:
-    """The gain, offset, clip and function of ``value`` (one for all channels) on top of ``part``."""
+    """Gain, offset, clip and function of ``value`` (one for all channels) on top of ``part``."""
     gain, offset = float(value.a[0]), float(value.b[0])
     if part.linear:
         shown = replace(part, a=part.a * gain, b=part.b * gain + offset, grid=None, exact=None)

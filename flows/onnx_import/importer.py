@@ -58,7 +58,7 @@ _KEEP_PADDING = {
     "AveragePool", "Cast", "Conv", "DequantizeLinear", "Identity", "MaxPool", "Pad",
     "QuantizeLinear", "Shape", "Size",
 }  # fmt: skip
-"""Operators that zeros around an image may reach; functions of one tensor besides, if they keep 0."""
+"""Operators that zeros around an image may reach; besides them functions that keep 0."""
 
 Argument: TypeAlias = Value | CodeTensor | Const
 
@@ -185,9 +185,7 @@ class _Walk:
                 f"{node.label}, behind which the border would be {float(border.flat[0]):g}"
             )
 
-    def _layout(
-        self, node: OnnxNode, arguments: list[Argument | None]
-    ) -> Sequence[Argument]:
+    def _layout(self, node: OnnxNode, arguments: list[Argument | None]) -> Sequence[Argument]:
         first = arguments[0]
         assert first is not None
         if node.kind == "Dropout":
@@ -279,9 +277,7 @@ def _input(network: OnnxNetwork) -> Value | CodeTensor:
     else:
         stored = shape[1:] if len(shape) == 3 else shape
         index = storage_index(stored).reshape(shape)
-    source = NetworkInput(
-        label=f"input {network.input!r}", shape=stored, holds=network.input_kind
-    )
+    source = NetworkInput(label=f"input {network.input!r}", shape=stored, holds=network.input_kind)
     value = Value(source=source, index=index)
     if network.input_kind == "float32":
         return value

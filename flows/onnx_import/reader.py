@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import EncodeError
 from numpy.typing import NDArray
 from onnx import numpy_helper, version_converter
 from onnx.external_data_helper import load_external_data_for_model, uses_external_data
@@ -130,8 +129,8 @@ def self_contained(path: str | PathLike[str]) -> bytes:
         outside = onnx.load(file, load_external_data=False)
         if not any(uses_external_data(i) for i in _tensors(outside)):
             return file.read_bytes()
-        return model.SerializeToString(deterministic=True)
-    except (ValueError, EncodeError):
+        return bytes(model.SerializeToString(deterministic=True))
+    except ValueError:
         raise NetworkError(
             f"network {file.name} with its external data must be at most 2 GB"
         ) from None

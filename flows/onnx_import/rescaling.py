@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flows.onnx_import.errors import NetworkError
-from flows.onnx_import.function_table import Span, code_table, table_span
+from flows.onnx_import.function_table import Span, table_span
 from flows.onnx_import.row_formats import DEFAULT_FORMAT
 from flows.onnx_import.values import Array, Codes, Indices, Value
 from models.formats import find_format
@@ -96,8 +96,8 @@ def rescaled_rows(
     lost = np.abs(np.rint(shifted / gain) * gain - shifted) / step
     if lost.max() > _BIAS_ERROR_MAX:
         raise NetworkError(
-            f"bias of {label} must be a multiple of its products' scale, or that scale finer beside "
-            f"its result's: it would be off by {lost.max():.1f} codes"
+            f"bias of {label} must be a multiple of its products' scale, or that scale finer "
+            f"beside its result's: it would be off by {lost.max():.1f} codes"
         )
     pairs = [multiplier_for(float(g) / step) for g in gain]
     low, high = clamp_codes(value, scale, zero_point)
@@ -123,14 +123,14 @@ def _finer(
     """Rows of few bits stretched to eight where their bias would be rounded coarsely.
 
     A bias is a whole number of accumulator steps, and with weights of a few levels one step may be
-    many codes of the result. Of all factors that keep the weights within eight bits the one is taken
-    that leaves the bias nearest to what it is.
+    many codes of the result. Of all factors that keep the weights within eight bits the one is
+    taken that leaves the bias nearest to what it is.
     """
     rows, gains = weights.copy(), gain.copy()
     most = np.abs(rows.reshape(len(rows), -1)).max(axis=1)
     names = formats or [DEFAULT_FORMAT] * len(rows)
     coarse = np.abs(np.rint(offset / gain) * gain - offset) / step > _BIAS_ERROR
-    for row in np.flatnonzero(coarse & (most > 0) & (most <= _WEIGHT_MAX // 2)):
+    for row in np.flatnonzero(coarse & (most > 0) & (most <= _WEIGHT_MAX // 2)).tolist():
         if names[row] == DEFAULT_FORMAT:
             factors = np.arange(1, _WEIGHT_MAX // int(most[row]) + 1)
             finer = gains[row] / factors
@@ -153,7 +153,7 @@ def _signed(
     rows, gains, offsets = weights.copy(), gain.copy(), offset.copy()
     names = formats or [DEFAULT_FORMAT] * len(rows)
     books: dict[str, CodeBook] = {name: find_format(name) for name in set(names)}
-    for row in np.flatnonzero(gains < 0):
+    for row in np.flatnonzero(gains < 0).tolist():
         book = books[names[row]]
         below, above = -int(book.grid[0]), int(book.grid[-1])
         if rows[row].min() < -above:
@@ -169,7 +169,7 @@ def _signed(
     empty = ~np.any(rows.reshape(len(rows), -1), axis=1)
     constant = far | empty | (gains == 0)
     least = np.abs(offsets) / _BIAS_MAX
-    for row in np.flatnonzero(constant | (gains < least)):
+    for row in np.flatnonzero(constant | (gains < least)).tolist():
         better = max(float(least[row]), _FINEST * step)
         steps = rows[row] * (0.0 if constant[row] else gains[row] / better)
         rows[row] = books[names[row]].nearest(steps)

@@ -4,8 +4,8 @@ The importer walks the file once, in order, and gives every tensor one of three 
 
 * :class:`Const`: known numbers, with their codes and scale where they came out of a
   ``DequantizeLinear``. Constant codes are integers, as in the file.
-* :class:`CodeTensor`: what lies between a ``QuantizeLinear`` and a ``DequantizeLinear``: integers of
-  a type, known by the real numbers that they stand for on their own grid.
+* :class:`CodeTensor`: what lies between a ``QuantizeLinear`` and a ``DequantizeLinear``: integers
+  of a type, known by the real numbers that they stand for on their own grid.
 * :class:`Value`: elements of one *source*, seen through an index array of the ONNX shape. Reshape,
   Transpose, Split, Slice, Gather and their like only move that index array, so a layout needs no
   pattern: what a consumer sees is a fact that it can look up. On top of it lies an elementwise

@@ -85,7 +85,11 @@ def test_weights_through_two_scales_are_worth_the_second(tmp_path):
     real = file.const(np.random.default_rng(0).normal(0, 0.3, (4, 3, 3, 3)))
     codes = file.add("QuantizeLinear", real, file.const(0.01), file.const(0, np.int8))
     held = file.add("DequantizeLinear", codes, file.const(0.02), file.const(0, np.int8))
-    exact(file.save(tmp_path, file.quantise(file.add("Conv", file.quantise("image", 0.04973), held), 0.1)))
+    exact(
+        file.save(
+            tmp_path, file.quantise(file.add("Conv", file.quantise("image", 0.04973), held), 0.1)
+        )
+    )
 
 
 @pytest.mark.parametrize("code", [np.int8, np.uint8])

@@ -195,7 +195,11 @@ def test_scaling_everything_changes_no_code(tmp_path, factor, function):
     weights = file.add("DequantizeLinear", file.const(codes, np.int8), *grid)
     bias = file.const(np.array([0.1, 0.77, -0.5, 0.3]) * factor)
     x = file.add("Conv", file.quantise("image", 0.0203), weights, bias)
-    x = x if function is None else file.add(function, x, **{"alpha": 0.25} if "y" in function else {})
+    x = (
+        x
+        if function is None
+        else file.add(function, x, **{"alpha": 0.25} if "y" in function else {})
+    )
     steps, _ = compare(file.save(tmp_path, file.quantise(x, 0.0307 * factor, 5)))
     assert steps <= 1
 
@@ -216,7 +220,9 @@ def test_function_too_steep_for_its_table_is_refused(tmp_path):
     file, x = image_file()
     x = file.add("Sin", conv(file, x, name="steep"))
     text = refusal(file.save(tmp_path, file.quantise(x, 0.008)))
-    assert text.startswith("function of Conv 'steep' must change gently enough for a table of 1,024")
+    assert text.startswith(
+        "function of Conv 'steep' must change gently enough for a table of 1,024"
+    )
     assert text.endswith(
         "put a QuantizeLinear and a DequantizeLinear between the operator and its function"
     )
@@ -229,8 +235,8 @@ def test_leaky_function_of_a_layer_is_within_two_codes_or_refused(tmp_path, alph
     path = file.save(tmp_path, x)
     try:
         steps, _ = compare(path)
-    except NetworkError as error:
-        assert "must change gently enough" in str(error)
+    except NetworkError:
+        assert "must change gently enough" in refusal(path)
     else:
         assert steps <= 2
 
