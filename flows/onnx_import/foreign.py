@@ -60,8 +60,8 @@ def check_kind(model: onnx.ModelProto, file: Path) -> None:
         if node.domain in _QONNX_DOMAINS:
             raise NetworkError(
                 f"network {file.name} must be in QDQ form, not QONNX ({name}): convert it with "
-                "qonnx's QuantToQCDQ (qonnx.transformation.qcdq), or export it from Brevitas by "
-                "export_onnx_qcdq"
+                "qonnx's QuantToQCDQ (qonnx.transformation.qonnx_to_qcdq), or export it from "
+                "Brevitas by export_onnx_qcdq"
             )
         if node.op_type in _QOPERATORS:
             raise NetworkError(

@@ -132,7 +132,8 @@ def _finer(
     coarse = np.abs(np.rint(offset / gain) * gain - offset) / step > _BIAS_ERROR
     for row in np.flatnonzero(coarse & (most > 0) & (most <= _WEIGHT_MAX // 2)).tolist():
         if names[row] == DEFAULT_FORMAT:
-            factors = np.arange(1, _WEIGHT_MAX // int(most[row]) + 1)
+            room = _BIAS_MAX * gains[row] / max(abs(offset[row]), gains[row])
+            factors = np.arange(1, max(1, min(_WEIGHT_MAX // int(most[row]), int(room))) + 1)
             finer = gains[row] / factors
             left = np.abs(np.rint(offset[row] / finer) * finer - offset[row])
             factor = int(factors[np.argmin(left)])

@@ -2,11 +2,11 @@
 
 Comparison rule. Both sides start from the same image codes. Convolutional networks differ by at
 most 1 code at the output (2 where asymmetric weights were rounded anew or the file quantises only
-some operators). Vision transformers differ because LayerNorm, softmax and the function tables are
-integer here and because roundings that hardware does not do (between a product and its bias, after
-scaling the query) are left out: at most ``VIT_MAX`` codes of 256 for any output and ``VIT_MEAN`` on
-average. Neither side is right: the mean distance of ours from the float network is at most
-``FLOAT_RATIO`` times that of onnxruntime's, where the file quantises every operator.
+some operators). Vision transformers differ because LayerNorm and softmax are integer here, and
+because single precision decides differently where a number lies between two codes: at most
+``VIT_MAX`` codes of 256 for any output and ``VIT_MEAN`` on average. Neither side is right: the mean
+distance of ours from the float network is at most ``FLOAT_RATIO`` times that of onnxruntime's,
+where the file quantises every operator.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from models.graph import run_graph
 from tests.flows import networks
 from tests.flows.networks import INT8, UINT8, Recipe
 
-VIT_MAX, VIT_MEAN = 12, 3.0
+VIT_MAX, VIT_MEAN = 8, 2.5
 FLOAT_RATIO = 1.5
 VIT_SHAPE, CNN_SHAPE = (3, 20, 20), (3, 27, 31)
 VIT_OPERATORS = {
@@ -44,6 +44,8 @@ VIT_OPERATORS = {
 }
 """Two blocks: patches, q, k, v, projection, two layers of the perceptron a block, head."""
 
+UNPREPARED = {"unprepared", "old-unprepared", "dynamic-batch", "old-dynamic-batch"}
+"""Recipes whose files have a quantiser between each product and its bias: an addition more each."""
 OLD14 = Recipe(dynamo=False, opset=14)
 OLD17 = Recipe(dynamo=False, opset=17, prepare=False)
 RECIPES = {
@@ -107,6 +109,13 @@ def operators(graph):
     return dict(Counter(type(node.operator).__name__ for node in graph.nodes))
 
 
+def check_additions(found, layers):
+    """So many offsets behind quantisers are additions of one row; no product is added for them."""
+    for name in ("Add", "Constant"):
+        assert found[name] == VIT_OPERATORS[name] + layers
+    assert all(found[name] == count for name, count in VIT_OPERATORS.items() if name[0] in "LS")
+
+
 def vit(**parameters):
     torch.manual_seed(0)
     return networks.randomise(networks.Vit(**parameters), seed=3)
@@ -116,7 +125,15 @@ def vit(**parameters):
 def test_vit_of_every_recipe(tmp_path, recipe):
     path = networks.make(vit(), VIT_SHAPE, tmp_path, recipe)
     graph = check_vit(path, VIT_SHAPE, all_quantised=not recipe.kinds)
-    assert operators(graph) == VIT_OPERATORS
+    found = operators(graph)
+    if recipe in (RECIPES[name] for name in UNPREPARED):
+        check_additions(found, layers=12)
+    elif recipe == OLD14:
+        # Gain and offset of every LayerNorm have quantisers of their own as well.
+        assert found["Convolution"] == VIT_OPERATORS["Convolution"] + VIT_OPERATORS["LayerNorm"]
+        check_additions(found, layers=5)
+    else:
+        assert found == VIT_OPERATORS
 
 
 @pytest.mark.parametrize(
@@ -127,7 +144,12 @@ def test_vit_of_every_recipe(tmp_path, recipe):
 @pytest.mark.parametrize("recipe", [Recipe(), OLD17], ids=["int8", "old-unprepared"])
 def test_vit_of_every_form_of_attention(tmp_path, attention, recipe):
     path = networks.make(vit(attention=attention), VIT_SHAPE, tmp_path, recipe)
-    assert operators(check_vit(path, VIT_SHAPE)) == VIT_OPERATORS
+    found = operators(check_vit(path, VIT_SHAPE))
+    if recipe == OLD17:
+        assert found["Convolution"] == VIT_OPERATORS["Convolution"]
+        assert found["Add"] - VIT_OPERATORS["Add"] == found["Constant"] - VIT_OPERATORS["Constant"]
+    else:
+        assert found == VIT_OPERATORS
 
 
 @pytest.mark.parametrize(
@@ -147,7 +169,6 @@ def test_vit_of_other_layers(tmp_path, parameters, recipe):
     path = networks.make(vit(**parameters), shape, tmp_path, recipe)
     graph = check_vit(path, shape)
     assert operators(graph)["LayerNorm"] == 2 * parameters.get("depth", 2) + 1
-    assert "Requantize" not in operators(graph)
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
@@ -156,13 +177,11 @@ def test_residual_network_of_every_recipe(tmp_path, recipe):
     model = networks.randomise(networks.ResNet(), seed=3)
     path = networks.make(model, CNN_SHAPE, tmp_path, recipe)
     steps, graph = differences(path, CNN_SHAPE)
-    assert operators(graph) == {
-        "Add": 3,
-        "AveragePool": 1,
-        "Convolution": 13,
-        "MaxPool": 1,
-        "Reshape": 1,
-    }
+    found = operators(graph)
+    if recipe.kinds:
+        # The file keeps the mean float before the last product: on the image's grid here.
+        assert found.pop("Requantize") == 1
+    assert found == {"Add": 3, "AveragePool": 1, "Convolution": 13, "MaxPool": 1, "Reshape": 1}
     assert steps.max() <= (2 if recipe.kinds or recipe.weights is UINT8 else 1)
 
 

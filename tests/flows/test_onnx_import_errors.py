@@ -85,7 +85,8 @@ def test_float_network(tmp_path):
     refused(
         path,
         "network network.onnx must be quantised (QuantizeLinear and DequantizeLinear around its "
-        "operators), not float: run onnxruntime's quantize_static with QuantFormat.QDQ",
+        "operators), not float: quantise the float network with rowmac quantise, or onnxruntime's "
+        "quantize_static with QuantFormat.QDQ",
     )
 
 
@@ -120,8 +121,11 @@ def test_unknown_operator(tmp_path):
     file = OnnxFile()
     x = file.add("CumSum", file.quantise("image"), file.const(1, np.int64), name="odd one")
     path = file.save(tmp_path, file.quantise(x))
-    refused(path, "operator of node 'odd one' must be a supported one, not CumSum; supported: ")
-    refused(path, "Add, AveragePool, BatchNormalization")
+    refused(
+        path,
+        "operator of node 'odd one' must be a supported one, not CumSum (rowmac operators lists "
+        "them)",
+    )
 
 
 def test_operator_of_another_domain(tmp_path):
@@ -187,8 +191,8 @@ def test_sixteen_bit_activations(tmp_path):
     path = file.save(tmp_path, file.quantise(linear(file, file.quantise("image"))))
     refused(
         path,
-        "type of QuantizeLinear 'quantizelinear_3' must be int8 or uint8 (int32 for a bias), "
-        "not int16",
+        "type of QuantizeLinear 'quantizelinear_3' must be int8 or uint8 (or fewer bits; int32 "
+        "for a bias), not int16",
     )
 
 
@@ -270,15 +274,3 @@ def test_output_that_is_not_quantised(tmp_path):
     file = OnnxFile()
     path = file.save(tmp_path, linear(file, file.quantise("image")))
     refused(path, "output of MatMul 'layer' must be quantised (a QuantizeLinear after it) before ")
-
-
-def test_grids_of_a_pair_that_differ(tmp_path):
-    file = OnnxFile()
-    codes = file.add("QuantizeLinear", "image", file.const(0.05), file.const(3, np.int8))
-    grid = file.const(0.1), file.const(3, np.int8)
-    x = file.add("DequantizeLinear", codes, *grid, name="back")
-    refused(
-        file.save(tmp_path, file.quantise(linear(file, x))),
-        "scale and zero point of DequantizeLinear 'back' must be those of its QuantizeLinear "
-        "(0.05, 3), not 0.1, 3",
-    )
