@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from models.graph import IntegerGraph, run_graph
 from models.machine_spec import MachineSpec
-from models.registers import Register
 from models.rescale import Integers
 
 from .atomic import FACTS_OF_A_FOLDER, MANIFEST, output_folder, read_manifest, write_manifest
 from .boards import Board, find
-from .boards.project import BUILD_COMMAND, project_files
+from .boards.project import BUILD_COMMAND
 from .boards.project import FILES as PROJECT
+from .emitted import check_emitted, emitted
 from .engines import MacroOptions, macro_machine
 from .errors import UserError
 from .execute import memory_layout
@@ -26,7 +26,6 @@ from .machines import default_machine
 from .mapper import MappedNetwork, MappingError, map_network
 from .onnx_import import NetworkError, import_network
 from .onnx_import.reader import read_network, self_contained
-from .verilog import emit
 
 if TYPE_CHECKING:
     from .cim.network import MacroNetwork
@@ -90,8 +89,6 @@ def build(
         if the file is no network that can be imported, does not fit the machine, or the output
         folder cannot be made.
     """
-    from hdl.machine import Machine
-
     graph, shape = _graph(network)
     with output_folder(output) as folder:
         # Read where the user has it, data in files beside it included; kept as one file.
@@ -103,10 +100,7 @@ def build(
             spec, macro = _on_macro(graph, board, engine)
             (folder / MACRO).write_text(json.dumps(_facts(macro), indent=1) + "\n")
         mapped = _map(network, graph, spec, macro)
-        verilog = emit(Machine(spec, board.family), "rowmac")
-        registers = {register.name.lower(): int(register) for register in Register}
-        files = project_files(board, verilog, registers)
-        for name, text in files.items():
+        for name, text in emitted(board, spec).items():
             (folder / name).write_text(text)
         (folder / IMAGE).write_bytes(mapped.image.tobytes())
         write_manifest(folder, _manifest(network.stem, board, spec, graph, mapped, shape))
@@ -115,6 +109,9 @@ def build(
 
 def load_built(folder: Path) -> Built:
     """Read a folder that :func:`build` made; every file must be as it was made.
+
+    It may be somebody else's: what follows from other files, from the board or from the machine is
+    made again and compared.
 
     Raises
     ------
@@ -146,6 +143,7 @@ def load_built(folder: Path) -> Built:
     # All else in it follows from the files, the board and the machine.
     if _comparable(manifest) != _comparable(_manifest(title, board, spec, graph, mapped, shape)):
         raise _changed(folder / MANIFEST)
+    check_emitted(folder, manifest["files"], board, spec)
     return Built(
         manifest=manifest,
         board=board,

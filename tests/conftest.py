@@ -1,5 +1,6 @@
 """What the tests of all rooms share."""
 
+import os
 from collections.abc import Generator
 from pathlib import Path
 
@@ -63,6 +64,12 @@ def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
 def simulators(pytestconfig: pytest.Config) -> Path:
     """Folder in which simulators are kept between runs; `make clean` empties it."""
     return pytestconfig.rootpath / "build" / "rowmac" / "simulators"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(simulators: Path) -> None:
+    """No test keeps anything in the user's cache folder."""
+    os.environ["XDG_CACHE_HOME"] = str(simulators.parent.parent)
 
 
 @pytest.fixture

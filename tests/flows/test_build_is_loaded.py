@@ -1,5 +1,6 @@
 """A built folder is simulated only as it was built: any other is refused in one line."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -7,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from flows import emitted
 from flows.boards import find
 from flows.build import build, load_built
 from flows.cli import main
 from flows.errors import UserError
+from flows.verilog import emit
 
 NETWORK = Path(__file__).parents[2] / "examples" / "fashion_mnist" / "resnet_int8.onnx"
 Capture = pytest.CaptureFixture[str]
@@ -113,3 +116,46 @@ def test_a_file_without_its_checksum_is_not_taken(built: Path, tmp_path: Path) -
     (folder / "rowmac.v").write_text("module rowmac; endmodule")
     with pytest.raises(UserError, match=r"manifest.json must be as it was built"):
         load_built(folder)
+
+
+@pytest.mark.parametrize("name", ["rowmac.v", "top.v", "top.tcl", "top.xdc", "rowmac_map.h"])
+def test_a_file_with_a_checksum_of_its_own_is_not_taken(
+    built: Path, tmp_path: Path, capsys: Capture, name: str
+) -> None:
+    """Somebody else's folder: what it says of itself is no reason to run it."""
+    folder = tmp_path / "copy"
+    shutil.copytree(built, folder)
+    with (folder / name).open("a") as file:
+        file.write("/* $system */\n")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert main(["simulate", str(folder), "--inputs", "absent.npz"]) == 2
+    assert capsys.readouterr().err == (
+        f"rowmac: {folder / name} must be what its board and machine yield, which it is not; it "
+        "was changed, or another version of rowmac has made it: build the folder again\n"
+    )
+
+
+def test_files_are_made_again_once(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing is known of the machine; digests that are damaged are none."""
+    made: list[str] = []
+
+    def counted(*arguments: object) -> str:
+        made.append("")
+        return emit(*arguments)
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(emitted, "emit", counted)
+    for _ in range(2):
+        load_built(built)
+    assert len(made) == 1
+    (kept,) = (tmp_path / "rowmac" / "emitted").iterdir()
+    kept.write_text('{"rowmac.v": ')
+    load_built(built)
+    assert len(made) == 2
+    tmp_path.chmod(0o500)
+    load_built(built)
+    assert len(made) == 2

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from flows.cli import main, sweeping
-from flows.sweep import model
-from flows.sweep.model import model_files, model_mark
+from flows.sources import ROOMS, source_files, source_mark
+from flows.sweep.model import model_mark
 from flows.sweep.store import Outcome, Store
 
 ROOT = Path(__file__).parents[3]
@@ -111,19 +111,19 @@ def test_all_that_an_estimate_loads_is_in_the_mark() -> None:
     rooms = {ROOT / name for name in ("flows", "hdl", "models", "sim")}
     ours = {path for path in loaded if rooms & set(path.parents)}
     assert len(ours) > 90
-    assert ours <= set(model_files())
+    assert ours <= set(source_files())
 
 
 @pytest.mark.parametrize("name", ["flows/boards/catalog.py", "models/machine_spec.py"])
 def test_another_board_or_machine_is_another_model(name: str, tmp_path: Path) -> None:
-    for room in model.ROOMS:
+    for room in ROOMS:
         shutil.copytree(ROOT / room, tmp_path / "one" / room)
     shutil.copytree(tmp_path / "one", tmp_path / "two")
-    assert model_mark(tmp_path / "one") == model_mark()
+    assert source_mark(tmp_path / "one") == model_mark()
     with (tmp_path / "two" / name).open("a") as file:
         file.write("\n# another figure\n")
-    assert model_mark(tmp_path / "two") != model_mark()
-    assert model_mark(tmp_path / "one") == model_mark()
+    assert source_mark(tmp_path / "two") != model_mark()
+    assert source_mark(tmp_path / "one") == model_mark()
 
 
 def test_another_content_of_a_network_is_not_mixed(tmp_path: Path, capsys: Capture) -> None:
