@@ -68,7 +68,7 @@ def _tokens(
     net.shapes.setdefault("image", net.shape)
     makers: list[Callable[[np.random.Generator, Sketch, str], str]] = [
         _linear, _linear, _unary, _constant, _layer_norm, _attention, _select, _join, _clip,
-        _same_source, _position,
+        _same_source, _position, _heads, _split,
     ]  # fmt: skip
     stored = [x] if x != "image" else []
     if x == "image":
@@ -94,7 +94,8 @@ def _finish(net: Sketch, output: str) -> Sketch:
     folded = {*UNARY, "Add", "Sub", "Mul", "Div", "BatchNormalization", "Clip", "Max", "Min"}
     for step in net.steps:
         readers = [other for other in net.steps if step.output in other.inputs]
-        if any(r.kind not in folded or r.weights for r in readers) or len(readers) != 1:
+        read_whole = any(r.kind not in folded or r.weights for r in readers)
+        if not step.bare and (read_whole or len(readers) != 1):
             step.ready = True
     assert net.steps[-1].output == output
     net.steps[-1].ready = True
@@ -249,19 +250,83 @@ def _pad(rng: np.random.Generator, net: Sketch, x: str) -> str:
     given = net.const([0, 0, pads[0], pads[1], 0, 0, pads[2], pads[3]], np.int64)
     shape = (1, channels, high + pads[0] + pads[2], wide + pads[1] + pads[3])
     x = net.add("Pad", [x, given], shape)
-    if rng.random() < 0.3:
-        return _unary(rng, net, x)
+    if rng.random() < 0.4:
+        between = (_unary, _constant, _batch_norm)[rng.integers(3)]
+        x = between(rng, net, x)
     return _convolution(rng, net, x) if rng.random() < 0.7 else _pool(rng, net, x)
 
 
 def _layer_norm(rng: np.random.Generator, net: Sketch, x: str) -> str:
     shape = net.shapes[x]
-    if net.opset < 17 or shape[-1] < 3:
+    if shape[-1] < 3 or len(shape) != 3:
         return _unary(rng, net, x)
+    if net.opset < 17:
+        return _layer_norm_in_steps(net, x)
     gain = net.const(rng.normal(1, 0.3, shape[-1]))
     offset = net.const(rng.normal(0, 0.3, shape[-1]))
     net.soft = True
     return net.add("LayerNormalization", [x, gain, offset], shape, axis=-1)
+
+
+def _layer_norm_in_steps(net: Sketch, x: str) -> str:
+    """As exporters wrote it before there was a node for it."""
+    shape = net.shapes[x]
+    one = (*shape[:-1], 1)
+    net.soft = True
+    note = "layer normalisation in steps"
+    centre = net.add("Sub", [x, net.add("ReduceMean", [x], one, axes=[-1])], shape, note=note)
+    square = net.add("Pow", [centre, net.const(2.0)], shape, note=note)
+    variance = net.add("ReduceMean", [square], one, axes=[-1])
+    root = net.add("Sqrt", [net.add("Add", [variance, net.const(1e-5)], one, note=note)], one)
+    for step in net.steps[-6:]:
+        # Between these a quantiser would clip what calibration did not see.
+        step.ready, step.bare = False, True
+    return net.add("Div", [centre, root], shape, note=note)
+
+
+def _heads(rng: np.random.Generator, net: Sketch, x: str) -> str:
+    """Attention of two or three heads: taken apart by reshape, transpose and gather or slice."""
+    shape = net.shapes[x]
+    if len(shape) != 3:
+        return _unary(rng, net, x)
+    _, tokens, channels = shape
+    heads = int(rng.integers(2, 4))
+    width = int(rng.integers(1, 5))
+    net.soft = True
+    inner = heads * width
+    parts = []
+    for turn in ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3]):
+        weights = net.const(rng.normal(0, 0.4, (channels, inner)))
+        y = net.add("MatMul", [x, weights], (1, tokens, inner), weights={1: 1})
+        target = net.const([1, tokens, heads, width], np.int64)
+        y = net.add("Reshape", [y, target], (1, tokens, heads, width), moves=True)
+        final = tuple((1, tokens, heads, width)[axis] for axis in turn)
+        parts.append(net.add("Transpose", [y], final, moves=True, perm=turn))
+    query, keys, values = parts
+    scores = net.add("MatMul", [query, keys], (1, heads, tokens, tokens), note="heads")
+    if rng.random() < 0.6:
+        scale = net.const(width**-0.5)
+        scores = net.add("Mul", [scores, scale], (1, heads, tokens, tokens), note="scaled scores")
+    soft = net.add("Softmax", [scores], (1, heads, tokens, tokens), axis=-1)
+    mixed = net.add("MatMul", [soft, values], (1, heads, tokens, width), note="heads")
+    back = (1, tokens, heads, width)
+    mixed = net.add("Transpose", [mixed], back, moves=True, perm=[0, 2, 1, 3])
+    target = net.const([1, tokens, inner], np.int64)
+    mixed = net.add("Reshape", [mixed, target], (1, tokens, inner), moves=True)
+    weights = net.const(rng.normal(0, 0.4, (inner, channels)))
+    return net.add("MatMul", [mixed, weights], shape, weights={1: 1})
+
+
+def _split(rng: np.random.Generator, net: Sketch, x: str) -> str:
+    """The first or the last of two halves of the channels."""
+    shape = net.shapes[x]
+    if len(shape) != 3 or shape[-1] < 2:
+        return _unary(rng, net, x)
+    half = shape[-1] // 2
+    first = bool(rng.random() < 0.5)
+    indices = np.arange(half) if first else np.arange(half, shape[-1])
+    size = (*shape[:-1], len(indices))
+    return net.add("Gather", [x, net.const(indices, np.int64)], size, moves=True, axis=2)
 
 
 def _attention(rng: np.random.Generator, net: Sketch, x: str) -> str:

@@ -134,8 +134,11 @@ class _Writer:
         style, rng = self.style, self.rng
         product = step.kind in ("Conv", "Gemm", "MatMul")
         source = next((i for i in step.inputs if i in self.codes), None)
-        inside = source is not None and (
-            step.kind in ("Relu", "MaxPool", "Clip") or (step.moves and len(step.inputs) == 1)
+        tensors = [i for i in step.inputs if i in self.net.shapes]
+        inside = (
+            source is not None
+            and all(i in self.codes for i in tensors)
+            and (step.kind in ("Relu", "MaxPool", "Clip", "Pad", "Concat") or step.moves)
         )
         if inside and source is not None and not last and rng.random() < style.inside:
             if self._on_codes(step, source):
@@ -155,8 +158,10 @@ class _Writer:
                 inputs.append(self.const(array, array.dtype))
         made = self.add(step.kind, inputs, **step.attributes)
         self.real[step.output] = made
-        if rng.random() < 0.04:
-            self.real[step.output] = self.add("Identity", [made])
+        if rng.random() < 0.06:
+            kind = str(rng.choice(["Identity", "Dropout", "Cast"]))
+            more = {"to": TensorProto.FLOAT} if kind == "Cast" else {}
+            self.real[step.output] = self.add(kind, [made], **more)
         moved = step.moves and any(i in self.quantised for i in step.inputs)
         if moved:
             self.quantised.add(step.output)
@@ -184,6 +189,16 @@ class _Writer:
             inputs += [self.const(low, kind), self.const(high, kind)]
         elif step.kind == "Relu" and (kind is np.uint8 or self.net.opset < 14):
             return False
+        elif step.kind == "Concat":
+            if any(i not in self.codes for i in step.inputs):
+                return False
+            inputs = [self.codes[i][0] for i in step.inputs]
+        elif step.kind == "Pad":
+            pads = self.net.constants[step.inputs[1]]
+            inputs += [self.const(pads, np.int64), self._zero_of(grid)]
+        elif step.moves:
+            rest = [self.net.constants[i] for i in step.inputs[1:]]
+            inputs += [self.const(array, array.dtype) for array in rest]
         made = self.add(step.kind, inputs, **step.attributes)
         if self.rng.random() < 0.2:
             low, high = self.ranges[step.output]
@@ -193,6 +208,12 @@ class _Writer:
         self.quantised.add(step.output)
         self.net.notes.add(f"{step.kind} on codes")
         return True
+
+    def _zero_of(self, grid: tuple[str, ...]) -> str:
+        """The name of a grid's zero point, which is 0 where it has none."""
+        if len(grid) > 1:
+            return grid[1]
+        return self.const(0, np.int8 if self.style.activations == "int8" else np.uint8)
 
     def _quantise(self, name: str, real: str, *, clip: bool = True) -> None:
         style = self.style
@@ -283,10 +304,17 @@ class _Writer:
             zero = np.full(scale.shape, 128)
             grid = self.const(scale, np.float32), self.const(zero, np.uint8)
             return self.add("DequantizeLinear", [self.const(steps + 128, np.uint8), *grid], **more)
-        names = [self.const(steps, np.int8), self.const(scale, np.float32)]
+        turned = array.ndim == 2 and axis >= 0 and rng.random() < 0.15
+        names = [self.const(steps.T if turned else steps, np.int8), self.const(scale, np.float32)]
         if rng.random() < 0.8:
             names.append(self.const(np.zeros(scale.shape), np.int8))
-        return self.add("DequantizeLinear", names, **more)
+        if turned and more:
+            more["axis"] = 1 - axis
+        made = self.add("DequantizeLinear", names, **more)
+        if turned:
+            self.net.notes.add("transposed weights")
+            made = self.add("Transpose", [made], perm=[1, 0])
+        return made
 
 
 def quantised(

@@ -24,7 +24,7 @@ class Step:
     weights : position of every constant input that is quantised like a weight, and the axis of its
         output channels
     ready : whether its result is quantised (else what follows reads real numbers)
-    family : what a report counts it under
+    moves : whether it only moves elements
     """
 
     kind: str
@@ -34,6 +34,8 @@ class Step:
     weights: dict[int, int] = field(default_factory=dict)
     ready: bool = True
     moves: bool = False
+    bare: bool = False
+    """Whether it stays float whatever reads it: a step of a normalisation."""
 
 
 @dataclass

@@ -69,7 +69,8 @@ def _codes(real: Array, scale: float, zero_point: int, label: str) -> Indices:
             f"function of {label} must have a result for every number that may reach it, not NaN "
             "for some (a root or logarithm of negative numbers): put a Clip or Relu before it"
         )
-    codes = np.clip(np.rint(real / scale) + zero_point, -128, 127)
+    with np.errstate(over="ignore"):  # infinity saturates
+        codes = np.clip(np.rint(real / scale) + zero_point, -128, 127)
     return np.asarray(codes, dtype=np.int64)
 
 

@@ -173,6 +173,11 @@ def _pooled(
 ) -> Value:
     value = grids.coded(value, node.label)
     operand = grids.operand(value, channel_last(value.index), node.label)
+    if max(pads[0], pads[2]) >= kernel[0] or max(pads[1], pads[3]) >= kernel[1]:
+        raise NetworkError(
+            f"padding of {node.label}, with that of a Pad before it, must be smaller than its "
+            f"kernel {list(kernel)}, not {list(pads)}"
+        )
     height, width, channels = operand.shape
     shape = (
         (height + pads[0] + pads[2] - kernel[0]) // stride[0] + 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from os import PathLike
@@ -30,6 +31,12 @@ _INPUT_KINDS = {
     onnx.TensorProto.FLOAT: "float32",
     onnx.TensorProto.INT8: "int8",
     onnx.TensorProto.UINT8: "uint8",
+}
+_PACKED_BITS = {
+    onnx.TensorProto.INT4: 4,
+    onnx.TensorProto.UINT4: 4,
+    onnx.TensorProto.INT2: 2,
+    onnx.TensorProto.UINT2: 2,
 }
 _STANDARD_DOMAINS = {"", "ai.onnx"}
 _LARGEST = 1 << 31
@@ -196,6 +203,12 @@ def _array(tensor: onnx.TensorProto, label: str) -> NDArray[Any]:
     """The numbers of a tensor, whose bytes may not fit its type and shape."""
     check_elements(label, list(tensor.dims))
     try:
+        if tensor.data_type in _PACKED_BITS:
+            # Which the library fills up or cuts off by itself.
+            size = -(-math.prod(tensor.dims) * _PACKED_BITS[tensor.data_type] // 8)
+            found = len(tensor.raw_data) or len(tensor.int32_data)
+            if found != size:
+                raise ValueError(f"{found} bytes, not {size}")
         return numpy_helper.to_array(tensor)
     except Exception as error:
         raise NetworkError(
