@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,11 +108,11 @@ def build(
     return read_manifest(output)
 
 
-def load_built(folder: Path) -> Built:
+def load_built(folder: Path, on_emit: Callable[[], None] = lambda: None) -> Built:
     """Read a folder that :func:`build` made; every file must be as it was made.
 
     It may be somebody else's: what follows from other files, from the board or from the machine is
-    made again and compared.
+    made again and compared; ``on_emit`` is told where that takes seconds.
 
     Raises
     ------
@@ -143,7 +144,7 @@ def load_built(folder: Path) -> Built:
     # All else in it follows from the files, the board and the machine.
     if _comparable(manifest) != _comparable(_manifest(title, board, spec, graph, mapped, shape)):
         raise _changed(folder / MANIFEST)
-    check_emitted(folder, manifest["files"], board, spec)
+    check_emitted(folder, manifest["files"], board, spec, on_emit)
     return Built(
         manifest=manifest,
         board=board,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -48,9 +48,18 @@ def emitted(board: Board, spec: MachineSpec) -> dict[str, str]:
 
 
 def check_emitted(
-    folder: Path, digests: Mapping[str, str], board: Board, spec: MachineSpec
+    folder: Path,
+    digests: Mapping[str, str],
+    board: Board,
+    spec: MachineSpec,
+    on_emit: Callable[[], None] = lambda: None,
 ) -> None:
     """See that files are what :func:`emitted` makes, by their SHA-256.
+
+    Parameters
+    ----------
+    on_emit
+        told that they have to be made again, which takes seconds.
 
     Raises
     ------
@@ -59,6 +68,7 @@ def check_emitted(
     """
     wanted = _known(board, spec)
     if wanted is None:
+        on_emit()
         files = emitted(board, spec)
         wanted = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()}
     for name in FILES:

@@ -132,7 +132,7 @@ def simulate(
     RunError
         if the machine did not finish an image.
     """
-    built = load_built(folder)
+    built = load_built(folder, lambda: on_progress("making the machine again, to compare", 0, 0))
     source = built.graph.tensors[built.graph.input]
     images = read_inputs(inputs, source, count)
     on_progress("integer graph", 0, 0)

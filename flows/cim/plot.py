@@ -15,22 +15,26 @@ from flows.errors import UserError
 if TYPE_CHECKING:
     from flows.cim.characterise import Characteristic
 
+KINDS = (".png", ".pdf", ".svg")
+
 
 def available() -> bool:
     """Whether pictures can be made."""
     return find_spec("matplotlib") is not None
 
 
-def require() -> None:
-    """Make sure that they can.
+def require(path: Path) -> None:
+    """Make sure that a file of pictures can be drawn, before what it is to show is computed.
 
     Raises
     ------
     UserError
-        If matplotlib is not installed.
+        If matplotlib is not installed, or the file's name asks for another kind of file.
     """
     if not available():
         raise UserError("a picture needs matplotlib: pip install 'rowmac[plot]'")
+    if path.suffix.lower() not in ("", *KINDS):
+        raise UserError(f"--plot must be a {', '.join(KINDS[:-1])} or {KINDS[-1]} file, not {path}")
 
 
 def plot_die(found: Characteristic, path: Path, title: str) -> None:
@@ -61,7 +65,7 @@ def plot_die(found: Characteristic, path: Path, title: str) -> None:
 
 def plot_accuracy(found: Sequence[dict[str, Any]], exact: float, path: Path, title: str) -> None:
     """Accuracy against converter bits, a line for each step rule and noise, bars over dies."""
-    require()
+    require(path)
     figure, ((axis,),) = _figure(1, 1)
     several = len({entry["noise"] for entry in found}) > 1
     for rule, noise in dict.fromkeys((entry["rule"], entry["noise"]) for entry in found):

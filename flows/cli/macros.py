@@ -15,7 +15,7 @@ from ..cim import RULES, prepare
 from ..cim.accuracy import Sweep, digest_of, exact_accuracy, measure
 from ..cim.pieces import right_images
 from ..cim.store import Store
-from ..errors import UserError
+from ..errors import OutputError, UserError
 from ..files import refuse_device
 from ..inputs import Inputs, read_inputs
 from ..onnx_import import NetworkError, load_network
@@ -64,7 +64,7 @@ def _accuracy(options: argparse.Namespace) -> tuple[Any, int]:
     if options.plot is not None:
         from ..cim.plot import require
 
-        require()
+        require(options.plot)
     check_jobs(options.jobs)
     store = Store(options.store or _kept(options.network))
     workers = LocalWorkers(right_images, options.jobs)
@@ -72,10 +72,6 @@ def _accuracy(options: argparse.Namespace) -> tuple[Any, int]:
         progress.stage("integer graph", 0, len(sweep.images))
         exact = exact_accuracy(sweep, store)
         found = measure(sweep, store, workers, progress.stage)
-    if options.plot is not None:
-        from ..cim.plot import plot_accuracy
-
-        plot_accuracy(found, exact, options.plot, f"{options.network.stem} on {options.preset}")
     if not options.json:
         head = ["ADC bits", "noise", "step", "mean %", "spread", "dies"]
         rows = [
@@ -86,7 +82,16 @@ def _accuracy(options: argparse.Namespace) -> tuple[Any, int]:
         print(table(head, rows))
         print(f"{len(sweep.images)} images; exact products: {exact:.2f} %")
     facts = {"network": str(options.network), "preset": options.preset, "exact": exact}
-    return {**facts, "images": len(sweep.images), "results": found}, 0
+    facts |= {"images": len(sweep.images), "results": found}
+    if options.plot is not None:
+        from ..cim.plot import plot_accuracy
+
+        try:
+            title = f"{options.network.stem} on {options.preset}"
+            plot_accuracy(found, exact, options.plot, title)
+        except UserError as error:
+            raise OutputError(str(error), facts) from None
+    return facts, 0
 
 
 def _kept(network: Path) -> Path:

@@ -32,7 +32,7 @@ _INPUT_KINDS = {
     onnx.TensorProto.INT8: "int8",
     onnx.TensorProto.UINT8: "uint8",
 }
-_PACKED_BITS = {
+_PACKED_BITS: dict[int, int] = {
     onnx.TensorProto.INT4: 4,
     onnx.TensorProto.UINT4: 4,
     onnx.TensorProto.INT2: 2,

@@ -1,3 +1,4 @@
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -184,3 +185,32 @@ def test_objects_are_not_unpacked(tmp_path: Path) -> None:
 def test_no_such_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot read .*absent.npz: No such file or directory"):
         read_inputs(tmp_path / "absent.npz", TENSOR, 1)
+
+
+def test_only_the_images_that_are_asked_for_are_read(tmp_path: Path) -> None:
+    """A small file of very many: what is read is what they need, and labels are those of all."""
+    path = tmp_path / "many.npz"
+    x = np.zeros((20_000, 1, 28, 28), np.float32)
+    x[1] = 0.5
+    np.savez_compressed(path, x=x, y=np.arange(20_000))
+    kind = TensorType(shape=(28, 28, 1), scale=0.01)
+    del x
+    tracemalloc.start()
+    try:
+        found = read_inputs(path, kind, 2)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4e6
+    assert found.labels is not None
+    assert found.labels.tolist() == [0, 1]
+    assert [image.max() for image in found.images] == [0, 0.5]
+    text = f"count must be at most 20000, the images of {path}, not 20001"
+    with pytest.raises(UserError, match=text):
+        read_inputs(path, kind, 20_001)
+    np.savez(path, x=np.zeros((9, 1, 28, 27), np.float32), y=np.arange(8))
+    with pytest.raises(UserError, match=r"of shape \[n, 1, 28, 28\], not \[9, 1, 28, 27\]"):
+        read_inputs(path, kind, 2)
+    np.savez(path, x=np.zeros((9, 1, 28, 28), np.float32), y=np.arange(8))
+    with pytest.raises(UserError, match=r"must be 9 integers, not int64 \[8\]"):
+        read_inputs(path, kind, 2)

@@ -191,3 +191,16 @@ def test_accuracy_leaves_nothing_where_it_is_run(inputs, tmp_path, monkeypatch, 
     assert list((tmp_path / "here").iterdir()) == []
     (kept,) = (tmp_path / "cache" / "rowmac" / "cim").iterdir()
     assert Store(kept)._known
+
+
+def test_results_outlive_a_picture_that_cannot_be_written(inputs, tmp_path, capsys) -> None:
+    """Another kind of picture is refused before anything is computed."""
+    (tmp_path / "file").write_text("")
+    more = ("--adc-bits", "8", "--count", "1", "--rule", "full", "--json", "--plot")
+    assert _accuracy(inputs, tmp_path, *more, str(tmp_path / "a.txt")) == 2
+    line = f"--plot must be a .png, .pdf or .svg file, not {tmp_path / 'a.txt'}"
+    assert capsys.readouterr().err == f"rowmac: {line}\n"
+    assert _accuracy(inputs, tmp_path, *more, str(tmp_path / "file" / "a.png")) == 2
+    said = json.loads(capsys.readouterr().out)
+    assert said["error"].startswith("output file must be in a place that can be written to")
+    assert (said["status"], len(said["results"]), said["images"]) == (2, 1, 1)
