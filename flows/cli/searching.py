@@ -111,7 +111,12 @@ def machine_data(goal: Goal, one: Found, network: str) -> dict[str, Any]:
         "utilisation": goal.network.macs / one.cycles / spec.macs_per_cycle,
         "bounds": dict(by_bound(spec, goal)),
         "resources": {name: cost[name] for name in DEVICE},
-        "notes": [*_held(goal, one), *_requantised(refusal), *cost["notes"]],
+        "notes": [
+            *_held(goal, one),
+            *_requantised(refusal),
+            *([] if refusal else _as_it_is(goal, one, network)),
+            *cost["notes"],
+        ],
         "command": command(goal, one, None if refusal else network),
     }
 
@@ -130,6 +135,23 @@ def _held(goal: Goal, one: Found) -> list[str]:
     if not attention or first.book.bits >= one.spec.act_bits:
         return []
     return [f"keys and values of attention must be codes of {first.book.bits} bits"]
+
+
+def _as_it_is(goal: Goal, one: Found, network: str) -> list[str]:
+    """What a file takes whose rows are not in the ratio of the machine's classes."""
+    if not goal.network.of_file or len(one.spec.classes) < 2:
+        return []
+    from ..estimate.cycles import estimate_cycles
+    from ..estimate.network import find_network
+    from ..estimate.points import Points
+
+    layers = find_network(network, one.spec).layers
+    points = Points.of([one.spec], goal.board.family)
+    cycles = int(estimate_cycles(points, layers, goal.bytes_per_cycle, whole=True).total[0])
+    if cycles == one.cycles:
+        return []
+    ratio = "its rows are not in the ratio of the row classes, as rowmac quantise makes them"
+    return [f"the file as it is takes {cycles:,} cycles on this machine: {ratio}"]
 
 
 def command(goal: Goal, one: Found, network: str | None) -> str:
