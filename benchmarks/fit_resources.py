@@ -17,7 +17,7 @@ from benchmarks.resource_points import POINTS, calibration, held_out, part_id, r
 from flows.atomic import output_file
 from flows.estimate.fit import fit_parts
 from flows.estimate.parts import machine_parts
-from flows.estimate.points import SCALARS
+from flows.estimate.points import COMBINED, SCALARS
 from flows.estimate.synthesis import yosys_version
 
 COEFFICIENTS = POINTS.with_name("resource_coefficients.json")
@@ -39,7 +39,7 @@ def fitted(points: Path = POINTS) -> dict[str, Any]:
             figures |= some
         if len(some) == len(parts):
             complete.append(spec)
-    columns = {name: [getattr(spec, name) for spec in complete] for name in SCALARS}
+    columns = {name: [getattr(spec, name) for spec in complete] for name in (*SCALARS, *COMBINED)}
     return {
         "yosys": yosys_version(),
         "date": datetime.date.today().isoformat(),

@@ -67,7 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> tuple[Any, int]:
-    """Estimate; the result holds every figure."""
+    """Estimate; the result holds every figure. Status 1 if the machine does not fit the device."""
     from .estimation import show
 
-    return show(options), 0
+    result = show(options)
+    return result, 0 if result.get("resources", {}).get("fits", True) else 1

@@ -14,6 +14,8 @@ from .progress import StageProgress
 
 __all__ = ["resources"]
 
+TITLES = {"lut": "LUTs", "ff": "flip-flops", "dsp": "DSP slices", "bram36": "block RAMs"}
+
 ERRORS = Path(__file__).parents[1] / "estimate" / "data" / "resource_error.json"
 """What ``python -m benchmarks.estimate_error --held-out --json`` has printed."""
 
@@ -21,7 +23,10 @@ ERRORS = Path(__file__).parents[1] / "estimate" / "data" / "resource_error.json"
 def resources(
     spec: MachineSpec, board: Board, *, synthesise: bool, vivado: bool = False
 ) -> dict[str, Any]:
-    """Each figure with its share of the device and the error on machines held out."""
+    """Each figure with its share of the device and the error on machines held out.
+
+    ``fits`` says whether the device has as much of everything; if not, the first note says of what.
+    """
     from ..estimate.resources import estimate_resources
 
     if vivado:
@@ -36,6 +41,14 @@ def resources(
         device = getattr(board.resources, field)
         value = getattr(found, name)
         result[name] = {"estimate": value, "device": device, "share": value / device}
+    short = [name for name in DEVICE if result[name]["share"] > 1]
+    result["fits"] = not short
+    if short:
+        lacks = " and ".join(
+            f"{result[name]['estimate']:,} of {result[name]['device']:,} {TITLES[name]}"
+            for name in short
+        )
+        result["notes"].insert(0, f"this machine does not fit {board.part}: it takes {lacks}")
     if synthesise:
         _synthesise(spec, board.family, result)
     if vivado:

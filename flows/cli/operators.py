@@ -3,9 +3,26 @@
 import argparse
 from typing import Any
 
-__all__ = ["HELP", "add_arguments", "run"]
+from .table import table
 
-HELP = "list the ONNX operators that are understood"
+__all__ = ["CONDITIONS", "HELP", "add_arguments", "run"]
+
+HELP = "list the ONNX operators that are understood, and where each may stand"
+
+_MOVES = "channels of a position must stay together and in order"
+CONDITIONS = {
+    "Concat": "of tokens; not of channels",
+    "DepthToSpace": "of constants, or undone before an operator reads it: it moves channels",
+    "Div": "by a constant, or of functions of one tensor",
+    "Flatten": "of one position, such as behind a global average; more must be a convolution",
+    "MatMul": "with constant weights, or of attention",
+    "Mul": "by a constant, or of functions of one tensor",
+    "Reshape": _MOVES,
+    "Softmax": "over the keys of attention or the last axis",
+    "SpaceToDepth": "of constants, or undone before an operator reads it: it moves channels",
+    "Transpose": _MOVES,
+}
+"""Of operators that are understood in some places only."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,10 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> tuple[Any, int]:
-    """Print the list; the result is it as data."""
+    """Print the list; the result is it as data, with the conditions."""
     from ..onnx_import import SUPPORTED
 
     names = sorted(SUPPORTED)
+    conditions = {name: CONDITIONS[name] for name in names if name in CONDITIONS}
     if not options.json:
-        print("\n".join(names))
-    return {"operators": names}, 0
+        print(table(("operator", "where"), [(name, conditions.get(name, "")) for name in names]))
+    return {"operators": names, "conditions": conditions}, 0

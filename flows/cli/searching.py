@@ -98,10 +98,11 @@ def _file_assumption(network: str) -> list[str]:
 def machine_data(goal: Goal, one: Found, network: str) -> dict[str, Any]:
     """A machine's estimates, and the command that shows more; of a network by name or file."""
     spec = one.spec
+    refusal = goal.network.refusal(spec)
     cost = resources(spec, goal.board, synthesise=False)
     numbers = {name: value for name, value in asdict(spec).items() if name != "classes"}
     return {
-        "precision": one.precision.name,
+        "precision": one.name,
         "ratio": one.ratio,
         "machine": numbers | {"classes": [*map(str, spec.classes)]},
         "macs_per_cycle": spec.macs_per_cycle,
@@ -110,9 +111,21 @@ def machine_data(goal: Goal, one: Found, network: str) -> dict[str, Any]:
         "utilisation": goal.network.macs / one.cycles / spec.macs_per_cycle,
         "bounds": dict(by_bound(spec, goal)),
         "resources": {name: cost[name] for name in DEVICE},
-        "notes": [*_held(goal, one), *cost["notes"]],
-        "command": command(goal, one, network),
+        "notes": [
+            *_held(goal, one),
+            *_requantised(refusal),
+            *([] if refusal else _as_it_is(goal, one, network)),
+            *cost["notes"],
+        ],
+        "command": command(goal, one, None if refusal else network),
     }
+
+
+def _requantised(refusal: str | None) -> list[str]:
+    """That a file has other number formats than the machine: its shapes were searched."""
+    if refusal is None:
+        return []
+    return [f"the file must be quantised for this machine before it is built: {refusal}"]
 
 
 def _held(goal: Goal, one: Found) -> list[str]:
@@ -124,18 +137,38 @@ def _held(goal: Goal, one: Found) -> list[str]:
     return [f"keys and values of attention must be codes of {first.book.bits} bits"]
 
 
-def command(goal: Goal, one: Found, network: str) -> str:
-    """The ``rowmac estimate`` of a machine."""
+def _as_it_is(goal: Goal, one: Found, network: str) -> list[str]:
+    """What a file takes whose rows are not in the ratio of the machine's classes."""
+    if not goal.network.of_file or len(one.spec.classes) < 2:
+        return []
+    from ..estimate.cycles import estimate_cycles
+    from ..estimate.network import find_network
+    from ..estimate.points import Points
+
+    layers = find_network(network, one.spec).layers
+    points = Points.of([one.spec], goal.board.family)
+    cycles = int(estimate_cycles(points, layers, goal.bytes_per_cycle, whole=True).total[0])
+    if cycles == one.cycles:
+        return []
+    ratio = "its rows are not in the ratio of the row classes, as rowmac quantise makes them"
+    return [f"the file as it is takes {cycles:,} cycles on this machine: {ratio}"]
+
+
+def command(goal: Goal, one: Found, network: str | None) -> str:
+    """The ``rowmac estimate`` of a machine; without a network where it refuses that as it is."""
     rows = ",".join(map(str, one.spec.classes))
     bandwidth = f" --bandwidth {goal.bandwidth_mb_s:g}" if goal.bandwidth_mb_s else ""
     numbers = (f"--{n.replace('_', '-')} {getattr(one.spec, n)}" for n in SPEC_FIELDS)
+    named = f"--network {shlex.quote(network)} " if network is not None else ""
     return (
-        f"rowmac estimate --board {goal.board.name} --network {shlex.quote(network)} "
+        f"rowmac estimate --board {goal.board.name} {named}"
         f"--clock {goal.clock_mhz:g} --rows {rows} {' '.join(numbers)}{bandwidth}"
     )
 
 
 def _print(goal: Goal, result: SearchResult, data: dict[str, Any]) -> None:
+    from ..estimate.cycle_points import error_text
+
     print(
         f"{goal.network.name} at {goal.fps:g} images a second on {goal.board.title}, "
         f"{100 * goal.fill:g} % of each resource at most"
@@ -144,7 +177,7 @@ def _print(goal: Goal, result: SearchResult, data: dict[str, Any]) -> None:
     print(table(head, [(t.precision.name, t.machines, t.fitting, t.fps) for t in result.tried]))
     print()
     if result.machines:
-        print(f"{result.machines[0].precision.name} is the first that meets the rate (estimates):")
+        print(f"{result.machines[0].name} is the first that meets the rate (estimates):")
     else:
         print("No machine meets the rate:")
         for line in data["limits"]:
@@ -155,7 +188,7 @@ def _print(goal: Goal, result: SearchResult, data: dict[str, Any]) -> None:
     for one in shown:
         _print_machine(one, goal.board)
     error = data["error"]
-    print(f"  error of cycles: of simulated images within {100 * error['network_max']:.1f} %")
+    print(f"  error of cycles: {error_text(error)}")
     for line in data["assumptions"]:
         print(f"  assumed: {line}")
 

@@ -21,9 +21,8 @@ from flows.estimate.points import Points
 from models.machine_spec import MachineSpec
 
 __all__ = [
-    "POINTS", "SUMMARY", "Point", "cycle_errors", "error_summary", "layer_fields", "layer_front",
-    "network_errors", "point_cycles", "read_points", "spec_fields",
-    "stated_error",
+    "POINTS", "SUMMARY", "Point", "cycle_errors", "error_summary", "error_text", "layer_fields",
+    "layer_front", "network_errors", "point_cycles", "read_points", "spec_fields", "stated_error",
 ]  # fmt: skip
 
 POINTS = Path(__file__).with_name("data") / "cycle_points.jsonl"
@@ -143,6 +142,14 @@ def error_summary(points: Sequence[Point]) -> dict[str, Any]:
         "network_max": round(float(networks.max()), 5),
         "date": max(one.date for one in points),
     }
+
+
+def error_text(error: dict[str, Any]) -> str:
+    """The error of whole images in words: how large, and against what."""
+    return (
+        f"within {100 * error['network_max']:.1f} % of {error['networks']} images simulated on "
+        f"{error['machines']} machines, most of one layer"
+    )
 
 
 def stated_error() -> dict[str, Any]:

@@ -141,3 +141,13 @@ def product_shape(points: Points, layer: Layer) -> ProductShape:
         stream=stream,
         columns=np.where(points.scatter, tiles * rows, columns) if static else columns,
     )
+
+
+def param_entries(points: Points, layer: Layer) -> Column:
+    """Entries of the parameters' memory that a layer needs at once."""
+    if layer.work is Work.PRODUCT:
+        # Idle rows of the last tile pass by their entries as well.
+        return product_shape(points, layer).tiles * (points.rows // points.vector_lanes)
+    if layer.work is Work.NORM:
+        return ceil(layer.outputs, points.vector_lanes) + 0 * points.rows
+    return np.ones_like(points.rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from models.graph import Constant, IntegerGraph, Node, Operator
 from models.ops.add import Add
 from models.ops.attention import AttentionContext, AttentionScores
 from models.ops.convolution import Convolution
-from models.ops.layer_norm import layer_norm_spec
+from models.ops.layer_norm import LayerNorm, layer_norm_spec
 from models.ops.pool import MaxPool, Window, average_pool_spec
 from models.ops.requantize import Requantize
 from models.ops.softmax import softmax_spec
@@ -20,7 +21,7 @@ from models.rescale import Integers
 from models.row_classes import RowClass
 from models.workloads import Kind, LayerShape
 
-__all__ = ["largest_held", "layer_graph"]
+__all__ = ["largest_held", "layer_graph", "with_values"]
 
 
 def layer_graph(layer: LayerShape, classes: Sequence[RowClass] = (), seed: int = 0) -> IntegerGraph:
@@ -76,6 +77,25 @@ def layer_graph(layer: LayerShape, classes: Sequence[RowClass] = (), seed: int =
         case Kind.POOL:
             operator, source, result = _pool(layer)
     return _graph(layer.name, operator, source, constants, result)
+
+
+def with_values(graph: IntegerGraph, classes: Sequence[RowClass], seed: int) -> IntegerGraph:
+    """The same network with random weights on the grids of the classes, and random parameters."""
+    rng = np.random.default_rng(seed)
+    nodes = []
+    for node in graph.nodes:
+        op = node.operator
+        if isinstance(op, Convolution):
+            new = _requantize(rng, op.requantize.channels)
+            op = replace(
+                op, weights=_weights(rng, op.weights.shape, classes),
+                requantize=replace(new, low=op.requantize.low, high=op.requantize.high),
+                formats=(),
+            )  # fmt: skip
+        elif isinstance(op, LayerNorm):
+            op = replace(op, gain=rng.integers(1, 1 + np.maximum(op.gain, 1)))
+        nodes.append(replace(node, operator=op))
+    return replace(graph, nodes=tuple(nodes))
 
 
 def largest_held(classes: Sequence[RowClass]) -> int:

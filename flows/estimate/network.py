@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from flows.errors import UserError
+from flows.estimate.formats import in_formats
 from flows.estimate.layers import Layer
+from flows.estimate.workload_graph import workload_graph
 from flows.estimate.workload_layers import workload_layers
+<<<<<<< HEAD
 from flows.files import check_readable
+=======
+from flows.mapper import MappingError, check_mapping, with_room
+from models.graph import IntegerGraph
+>>>>>>> 64633c9afcd82a42b6bcdf4b06dfd1337560cc69
 from models.machine_spec import MachineSpec
 from models.workloads import WORKLOADS, find_workload
 
@@ -21,17 +28,41 @@ class Network:
 
     Attributes
     ----------
+    layers : what the cycle model walks
+    graph : what the mapper maps
+    of_file : whether its number formats are its own; else they are the machine's
     assumptions : what the estimate takes for granted beyond the machine's own model
     """
 
     name: str
     layers: tuple[Layer, ...]
+    graph: IntegerGraph = field(repr=False, compare=False)
+    of_file: bool = True
     assumptions: tuple[str, ...] = ()
 
     @property
     def macs(self) -> int:
         """Multiply-accumulates of an image."""
         return sum(layer.macs for layer in self.layers)
+
+    def refusal(self, spec: MachineSpec) -> str | None:
+        """Why the mapper refuses the network on a machine, in its words; None if it maps."""
+        graph = self.graph if self.of_file else in_formats(self.graph, spec)
+        try:
+            check_mapping(graph, spec)
+        except MappingError as error:
+            return str(error)
+        return None
+
+    def with_room(self, spec: MachineSpec) -> MachineSpec:
+        """The machine with memories as large as the mapper needs, in the machine's formats.
+
+        Raises
+        ------
+        MappingError
+            If no memories would do.
+        """
+        return with_room(in_formats(self.graph, spec), spec)
 
 
 def find_network(text: str, spec: MachineSpec | None = None) -> Network:
@@ -40,8 +71,8 @@ def find_network(text: str, spec: MachineSpec | None = None) -> Network:
     Parameters
     ----------
     spec : MachineSpec, optional
-        The one machine of interest: a file is then mapped to it, which also finds out whether it
-        fits.
+        The one machine of interest: the network is then mapped to it, which also finds out whether
+        it fits.
 
     Raises
     ------
@@ -49,7 +80,10 @@ def find_network(text: str, spec: MachineSpec | None = None) -> Network:
         If it is neither, or the file's network cannot be imported or mapped.
     """
     if text in WORKLOADS:
-        return _workload(text)
+        network = _workload(text)
+        if spec is not None and (refusal := network.refusal(spec)):
+            raise UserError(f"{text}: {refusal}")
+        return network
     path = Path(text)
     if not path.exists() and path.suffix != ".onnx":
         try:
@@ -61,18 +95,18 @@ def find_network(text: str, spec: MachineSpec | None = None) -> Network:
 
 def _file(path: Path, spec: MachineSpec | None) -> Network:
     from flows.estimate.graph_layers import graph_layers, mapped_layers
-    from flows.mapper import MappingError, map_network
+    from flows.mapper import map_network
     from flows.onnx_import import NetworkError, load_network
 
     check_readable(path)
     try:
         graph = load_network(path)
         if spec is None:
-            return Network(name=path.stem, layers=tuple(graph_layers(graph)))
+            return Network(name=path.stem, layers=tuple(graph_layers(graph)), graph=graph)
         layers = mapped_layers(graph, map_network(graph, spec))
     except (NetworkError, MappingError) as error:
         raise UserError(f"{path}: {error}") from None
-    return Network(name=path.stem, layers=tuple(layers))
+    return Network(name=path.stem, layers=tuple(layers), graph=graph)
 
 
 def _workload(name: str) -> Network:
@@ -81,5 +115,9 @@ def _workload(name: str) -> Network:
     if any(x.groups > 1 and x.weighted for x in workload.layers):
         assumptions.append("grouped convolutions run as dense ones, filled up with zeros")
     return Network(
-        name=name, layers=tuple(workload_layers(workload.layers)), assumptions=tuple(assumptions)
+        name=name,
+        layers=tuple(workload_layers(workload.layers)),
+        graph=workload_graph(name, workload.layers),
+        of_file=False,
+        assumptions=tuple(assumptions),
     )

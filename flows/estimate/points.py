@@ -14,7 +14,7 @@ from flows.errors import UserError
 from models.formats import FORMATS
 from models.machine_spec import MachineSpec
 
-__all__ = ["FAMILIES", "FORMAT_NAMES", "SCALARS", "Points"]
+__all__ = ["COMBINED", "FAMILIES", "FORMAT_NAMES", "SCALARS", "Points"]
 
 Column = NDArray[np.int64]
 
@@ -30,6 +30,8 @@ _LARGEST = np.array(
     # Fixed-point rows are narrow (see models.row_classes.RowClass.grid).
     [book.largest - name.startswith("fixed") for name, book in FORMATS.items()]
 )
+COMBINED = ("word_bytes", "subwords")
+"""What parameters make together, by which units are as large as they are."""
 SCALARS = (
     "lanes", "tokens", "rows", "vector_lanes", "depth", "banks", "bank_words", "param_entries",
     "row_group", "axi_width", "queue_depth", "act_bits",
@@ -120,6 +122,11 @@ class Points:
     def word_bytes(self) -> Column:
         """``[n]`` bytes of a scratchpad word."""
         return self.tokens * self.lanes
+
+    @property
+    def subwords(self) -> Column:
+        """``[n]`` vector beats of 8-bit elements in a scratchpad word."""
+        return self.word_bytes // self.vector_lanes
 
     @property
     def depth_entries(self) -> Column:

@@ -40,8 +40,8 @@ class Resources:
     lut, ff : fits
     dsp : counted
     bram36 : blocks of 36 Kb, by the memories' shapes
-    notes : one line for each parameter outside the calibrated range, and for each row class of
-        which nothing was calibrated
+    notes : one line for the parameters outside their calibrated ranges, and one for each row class
+        of which nothing was calibrated
     """
 
     lut: int
@@ -76,12 +76,17 @@ def estimate_resources(spec: MachineSpec, family: str) -> Resources:
     points = Points.of([spec], family)
     columns = resource_columns(points)
     ranges, parts = calibration_data()["ranges"], calibration_data()["parts"]
-    notes = [
-        f"{name} = {getattr(spec, name)} is outside the calibrated range "
-        f"{ranges[name][0]} to {ranges[name][1]}: LUTs and flip-flops are extrapolated"
+    strange = [
+        f"{name} = {getattr(spec, name)} ({ranges[name][0]} to {ranges[name][1]})"
         for name, outside in columns.outside.items()
         if outside[0]
     ]
+    notes = []
+    if strange:
+        notes.append(
+            f"outside the calibrated range: {', '.join(strange)}; LUTs and flip-flops are "
+            "extrapolated"
+        )
     notes += [
         f"rows of {name} have no calibration point: their LUTs and flip-flops are counted only"
         for name, blocks in machine_blocks(points).items()

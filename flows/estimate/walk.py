@@ -17,6 +17,7 @@ from flows.estimate.geometry import (
 )
 from flows.estimate.layers import INPUT, Layer, Table, Work
 from flows.estimate.points import Points
+from flows.estimate.ring import Ring
 from flows.estimate.timeline import DESCRIPTOR_BITS, VECTOR, Timeline
 from models.program.layout import PARAM_BYTES
 
@@ -43,6 +44,7 @@ class Walk:
         self.needs = dict.fromkeys(NEEDS, self.zero)
         self.read, self.written, self.busy = self.zero, self.zero, self.zero
         self.bound = self.zero
+        self.params, self.orders = Ring(points.param_entries), Ring(points.param_entries)
 
     def run(self, *, whole: bool = False) -> CycleEstimate:
         """Walk input, layers, output; ``whole``: add them up."""
@@ -95,8 +97,10 @@ class Walk:
         self.read = self.read + size + DESCRIPTOR_BITS // 8
         return self.line.load(beats, *waits, entries=entries)
 
-    def _params(self, channels: Column | int) -> Column:
-        return self._load(self.zero + PARAM_BYTES * channels)
+    def _params(self, channels: Column | int, reach: Column | int) -> Column:
+        """Load parameters, once the entries they need are no longer in use."""
+        free = self.params.take(self.zero + reach)
+        return self._load(self.zero + PARAM_BYTES * channels, free)
 
     def _tables(self, tables: Sequence[Table]) -> list[Column]:
         """Bring tables in that are not there yet."""
@@ -195,12 +199,16 @@ class Walk:
 
     def _product(self, layer: Layer, sources: list[Column]) -> Column:
         shape = self._shape(layer)
-        self._need("param_entries", ceil(shape.columns, self.points.vector_lanes))
-        params = self._params(shape.columns)
+        # Idle rows of the last tile pass by their entries as well.
+        reach = shape.tiles * (self.points.rows // self.points.vector_lanes)
+        self._need("param_entries", reach)
+        params = self._params(shape.columns, reach)
         waits = [params, *self._tables(layer.tables)]
         if layer.order and self.points.scatter.any():
             waits.append(self._order(shape))
         end = self.line.product(shape, streamed=True, weights=(), acts=sources, drain=waits)
+        self.params.close(end)
+        self.orders.close(end)
         width = self.points.axi_width // 8
         self.read = self.read + 4 * DESCRIPTOR_BITS // 8
         self.read = self.read + shape.tiles * shape.stream * self.points.beats_per_word * width
@@ -211,7 +219,8 @@ class Walk:
         """Row order of machines with several classes."""
         beats = shape.tiles * (self.points.rows // self.points.vector_lanes)
         size = beats * self.points.beats_per_word * (self.points.axi_width // 8)
-        return self._load(np.where(self.points.scatter, size, 0))
+        free = self.orders.take(beats)
+        return self._load(np.where(self.points.scatter, size, 0), free)
 
     def _attention(self, layer: Layer, sources: list[Column]) -> Column:
         self._need("rows for activations", self.points.vector_lanes)
@@ -221,7 +230,7 @@ class Walk:
         tables: list[Column] = []
         for head in range(layer.heads):
             if not head:
-                tables = [self._params(self.points.vector_lanes), *self._tables(layer.tables)]
+                tables = [self._params(self.points.vector_lanes, 1), *self._tables(layer.tables)]
             end = self.line.product(
                 shape,
                 streamed=False,
@@ -229,6 +238,7 @@ class Walk:
                 acts=(acts,),
                 drain=tables,
             )
+        self.params.close(end)
         self.read = self.read + 3 * layer.heads * DESCRIPTOR_BITS // 8
         self._bound(layer, shape, layer.heads, streamed=False)
         return end
@@ -254,7 +264,7 @@ class Walk:
         waits = list(sources)
         before = line.free[VECTOR]
         if layer.work is Work.NORM:
-            waits.append(self._params(layer.outputs))
+            waits.append(self._params(layer.outputs, beats))
         waits += self._tables(layer.tables)
         match layer.work:
             case Work.NORM:
@@ -275,6 +285,7 @@ class Walk:
             case _:
                 self.busy = layer.positions * beats
                 end = line.vector(self.busy, *waits)
+        self.params.close(end)
         self.read = self.read + max(1, len(layer.windows)) * DESCRIPTOR_BITS // 8
         self.bound = np.full(len(points), OPERATOR)
         return end

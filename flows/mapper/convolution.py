@@ -84,7 +84,9 @@ def convolution(
     # Parameters and table come first: the weight stream cannot end before results are drained.
     count = channels.size if spec.scatter else len(channel_of)
     params = channel_params(requantize, channels.reshape(-1)[:count])
-    entry = out.load_params(params, norm=False)
+    # Idle rows of the last tile pass by their entries as well.
+    reach = plan.columns.size // spec.vector_lanes
+    entry = out.load_params(params, norm=False, reach=reach)
     tables = table_fields(out, requantize.table)
     order = out.load_order(plan.order)
     tall, wide, _ = op.output_shape(source.height, source.width)

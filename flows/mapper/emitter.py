@@ -188,11 +188,14 @@ class Emitter:
         }
         self.add(Unit.LOAD, fields, accesses)
 
-    def load_params(self, columns: Mapping[str, Integers], *, norm: bool) -> int:
-        """Bring channel parameters in (unless still there); gives their first entry."""
+    def load_params(self, columns: Mapping[str, Integers], *, norm: bool, reach: int = 0) -> int:
+        """Bring channel parameters in (unless still there); gives their first entry.
+
+        ``reach`` entries from there on are within the memory, which may be more than are loaded.
+        """
         data = pack_columns(PARAM_NORM if norm else PARAM_DRAIN, columns, PARAM_BYTES)
         entries = -(-len(data) // PARAM_BYTES // self.spec.vector_lanes)
-        address, there = self.params.take(data, entries)
+        address, there = self.params.take(data, max(entries, reach))
         if not there:
             access = [writes(address, address + entries, "params")]
             self.load_constant(LoadTarget.PARAMS, address, data, access)
@@ -236,3 +239,13 @@ class Emitter:
         program = encode_program(self.spec, final)
         image = program + bytes(base - len(program)) + b"".join(self._constants)
         return np.frombuffer(image, dtype=np.uint8).copy()
+
+
+class Silent(Emitter):
+    """Takes everything and keeps nothing: for a mapping whose places alone are of interest."""
+
+    def __init__(self, spec: MachineSpec) -> None:
+        super().__init__(spec, packs=False)
+
+    def add(self, unit: Unit, fields: dict[str, int], accesses: Iterable[Access]) -> None:
+        """Nothing."""

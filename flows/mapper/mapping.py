@@ -9,7 +9,7 @@ import numpy as np
 
 from flows.mapper import matrix_ops, vector_ops
 from flows.mapper.convolution import Image, convolution
-from flows.mapper.emitter import Emitter, reads, writes
+from flows.mapper.emitter import Emitter, Silent, reads, writes
 from flows.mapper.macro_layer import MacroLayer
 from flows.mapper.mapped import MappedLayer, MappedNetwork
 from flows.mapper.operands import check_codes, check_product
@@ -46,10 +46,12 @@ class Mapper:
     ----------
     graph, spec, macro, trace
         See :func:`flows.mapper.network.map_network`.
-    spread : bool
-        Whether tensors used together part company, which costs some fragmentation.
+    allocator : Allocator
+        Where tensors lie.
     packs : bool
         Whether weights are wanted, or only their places.
+    silent : bool
+        Whether no descriptors are wanted either, nor whether they are legal.
     """
 
     def __init__(
@@ -59,15 +61,16 @@ class Mapper:
         macro: Mapping[str, MacroLayer],
         trace: bool,
         *,
-        spread: bool,
+        allocator: Allocator,
         packs: bool = True,
+        silent: bool = False,
     ) -> None:
         self.graph = replace(graph, nodes=tuple(mapping_order(graph.nodes, graph.output)))
         self.spec = spec
         self.macro = macro
         self.trace = trace
-        self.out = Emitter(spec, packs=packs)
-        self.allocator = Allocator(spec, spread=spread)
+        self.out = Silent(spec) if silent else Emitter(spec, packs=packs)
+        self.allocator = allocator
         self.places: dict[str, Place] = {}
         self.owner: dict[str, str] = {}  # tensor -> name its memory was taken under
         self.groups = head_groups(self.graph, spec)

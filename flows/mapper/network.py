@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from flows.mapper.macro_layer import MacroLayer
 from flows.mapper.mapped import MappedNetwork
 from flows.mapper.mapping import Mapper
-from flows.mapper.place import MappingError
+from flows.mapper.packing import Life, Planned, Recorder, packed, placeable
+from flows.mapper.place import Allocator, MappingError
 from models.graph import IntegerGraph
 from models.machine_spec import MachineSpec
 
-__all__ = ["check_mapping", "map_network", "with_room"]
+__all__ = ["check_mapping", "least_bank_words", "map_network", "with_room"]
+
+Made = TypeVar("Made")
 
 
 def map_network(
@@ -38,12 +41,12 @@ def map_network(
         If a tensor does not fit the scratchpad or a layer not the weight store; says what would do.
     """
     layers = macro or {}
+
+    def attempt(allocator: Allocator) -> MappedNetwork:
+        return Mapper(graph, spec, layers, trace, allocator=allocator).run()
+
     try:
-        return Mapper(graph, spec, layers, trace, spread=True).run()
-    except MappingError:
-        pass
-    try:
-        return Mapper(graph, spec, layers, trace, spread=False).run()
+        return _placed(spec, attempt, lambda: _lives(graph, spec, layers, trace))
     except MappingError as error:
         raise _with_way_out(error, graph, spec) from None
 
@@ -85,11 +88,63 @@ def with_room(graph: IntegerGraph, spec: MachineSpec) -> MachineSpec:
                 raise MappingError(f"{error}; no machine has so much: {wrong}") from None
 
 
+def least_bank_words(graph: IntegerGraph, spec: MachineSpec) -> int | None:
+    """Words of a bank that a network's tensors need, no fewer than the machine has.
+
+    None if no scratchpad has as many.
+
+    Raises
+    ------
+    MappingError
+        If the network is refused for another reason.
+    """
+    lives = _lives(graph, spec, {}, False)
+    while not placeable(lives, spec):
+        try:
+            spec = replace(spec, bank_words=2 * spec.bank_words)
+        except ValueError:
+            return None
+    return spec.bank_words
+
+
 def _check(graph: IntegerGraph, spec: MachineSpec) -> None:
+    def attempt(allocator: Allocator) -> object:
+        return Mapper(graph, spec, {}, False, allocator=allocator, packs=False).map()
+
+    _placed(spec, attempt, lambda: _lives(graph, spec, {}, False))
+
+
+def _placed(
+    spec: MachineSpec, attempt: Callable[[Allocator], Made], lives: Callable[[], list[Life]]
+) -> Made:
+    """The first attempt that succeeds: tensors used together apart; in order; all planned."""
     try:
-        Mapper(graph, spec, {}, False, spread=True, packs=False).map()
+        return attempt(Allocator(spec, spread=True))
+    except MappingError as error:
+        if "bank_words" not in error.needs:
+            raise
+    try:
+        return attempt(Allocator(spec, spread=False))
+    except MappingError as error:
+        if "bank_words" not in error.needs:
+            raise
+        first = error
+    try:
+        plan = packed(lives(), spec.scratchpad_words)
     except MappingError:
-        Mapper(graph, spec, {}, False, spread=False, packs=False).map()
+        # A later layer is refused for another reason: one thing at a time.
+        plan = None
+    if plan is None:
+        raise first
+    return attempt(Planned(spec, plan))
+
+
+def _lives(
+    graph: IntegerGraph, spec: MachineSpec, macro: Mapping[str, MacroLayer], trace: bool
+) -> list[Life]:
+    recorder = Recorder(spec)
+    Mapper(graph, spec, macro, trace, allocator=recorder, silent=True).map()
+    return recorder.found()
 
 
 def _with_way_out(error: MappingError, graph: IntegerGraph, spec: MachineSpec) -> MappingError:

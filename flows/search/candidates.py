@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flows.estimate.cycles import CycleEstimate
-from flows.estimate.layers import Layer
+from flows.estimate.geometry import param_entries
+from flows.estimate.layers import Layer, Work
 from flows.estimate.points import FORMAT_NAMES, SCALARS, Points, bit_length
 from flows.search.lifetimes import live_words
 from flows.search.precisions import Mixture
 from models.machine_spec import MachineSpec
 from models.row_classes import RowClass
 
-__all__ = ["candidates", "complete", "spec_of", "with_act_bits"]
+__all__ = ["candidates", "complete", "spec_of", "with_act_bits", "with_params"]
 
 LANES = (4, 8, 12, 16, 24, 32)
 TOKENS = (1, 2, 3, 4, 6, 8, 12, 16)
@@ -78,7 +80,8 @@ def complete(
 ) -> tuple[Points, Mask]:
     """The least memories that hold the network, and on which machines they can be had ``[n]``.
 
-    Cycles do not depend on their sizes.
+    Cycles do not depend on their sizes; those of parameters are as :func:`with_params` has them.
+    What the mapper needs beyond that is found when it maps a machine.
     """
     needs = estimate.needs
     depth = np.maximum(needs["depth"], 2 * points.lanes)
@@ -90,8 +93,25 @@ def complete(
         & (BANKS * bank_words <= MOST_WORDS)
         & (needs[rows] <= estimate.has[rows])
     )
-    entries = np.maximum(_power(needs["param_entries"]), 2)
-    return _replaced(points, depth=depth, bank_words=bank_words, param_entries=entries), good
+    return _replaced(points, depth=depth, bank_words=bank_words), good
+
+
+def with_params(points: Points, layers: Sequence[Layer]) -> Points:
+    """The same machines with parameters of any two layers that follow each other.
+
+    Those of a layer come while the one before is still at work.
+    """
+    found, before = points.param_entries, 0 * points.param_entries
+    known: dict[Layer, NDArray[np.int64]] = {}
+    for layer in layers:
+        if layer.work not in (Work.PRODUCT, Work.SCORES, Work.CONTEXT, Work.NORM):
+            continue
+        shape = replace(layer, name="", output="", sources=(), tables=())
+        if shape not in known:
+            known[shape] = param_entries(points, shape)
+        found = np.maximum(found, known[shape] + before)
+        before = known[shape]
+    return _replaced(points, param_entries=_power(found))
 
 
 def with_act_bits(points: Points, bits: int) -> Points:

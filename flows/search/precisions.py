@@ -11,11 +11,12 @@ al., "VAQF" (arXiv 2201.06618): binary weights, the most activation bits that me
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.formats import FORMATS
 
-__all__ = ["PRECISIONS", "Mixture", "Precision"]
+__all__ = ["PRECISIONS", "Mixture", "Precision", "label"]
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,15 @@ class Precision:
     @property
     def name(self) -> str:
         """Such as ``W8A8 (fixed8)`` or ``W8+W4, A8 (fixed8 + pot4)``."""
-        formats = [name for name in (self.mixture.fixed, self.mixture.second) if name]
-        bits = [f"W{FORMATS[name].bits}" for name in formats]
-        if len(bits) == 1:
-            return f"{bits[0]}A{self.act_bits} ({self.mixture})"
-        return f"{'+'.join(bits)}, A{self.act_bits} ({self.mixture})"
+        names = [name for name in (self.mixture.fixed, self.mixture.second) if name]
+        return label(names, self.act_bits)
+
+
+def label(formats: Sequence[str], act_bits: int) -> str:
+    """What rows of these formats are called, with activations of so many bits."""
+    bits = [f"W{FORMATS[name].bits}" for name in formats]
+    comma = ", " if len(bits) > 1 else ""
+    return f"{'+'.join(bits)}{comma}A{act_bits} ({' + '.join(formats)})"
 
 
 _STEPS: tuple[tuple[tuple[Mixture, ...], tuple[int, ...]], ...] = (

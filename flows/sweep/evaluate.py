@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from dataclasses import replace
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,11 @@ from flows.sweep.macro import around_macro, macro_figures
 from flows.sweep.store import Outcome
 from models.machine_spec import MachineSpec
 
-__all__ = ["ESTIMATE", "evaluate"]
+__all__ = ["ESTIMATE", "MAPPING", "evaluate", "map_point"]
 
 ESTIMATE = "estimate"
+MAPPING = "mapping"
+"""Points of a front are mapped; what the mapper refuses becomes the outcome of the estimate."""
 
 
 @cache
@@ -59,6 +62,28 @@ def evaluate(points: Sequence[Point]) -> list[Outcome]:
             lacks = values[n].pop("error", None)
             found[int(index)] = _outcome(points[index], None if lacks else values[n], lacks)
     return [found[index] for index in range(len(points))]
+
+
+def map_point(point: Point) -> Outcome:
+    """Whether the mapper takes the network on a point's machine, or why not.
+
+    By a policy, a file is taken as it would be if it were quantised by that; ``maps`` then says
+    whether it maps as it is as well.
+    """
+    network, spec = _network(str(point["network"])), machine_of(point)
+    refusal = _refusal(network, spec)
+    if refusal is not None and network.of_file and "policy" in point:
+        shapes = _refusal(replace(network, of_file=False), spec)
+        if shapes is None:
+            return replace(_outcome(point, value={"maps": "by its shapes"}), stage=MAPPING)
+        refusal = shapes
+    value = {"maps": "as it is"} if refusal is None else None
+    return replace(_outcome(point, value=value, error=refusal), stage=MAPPING)
+
+
+@lru_cache(maxsize=4096)
+def _refusal(network: Network, spec: MachineSpec) -> str | None:
+    return network.refusal(spec)
 
 
 def _outcome(

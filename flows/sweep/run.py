@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from flows.sweep.definition import Definition, Point, point_key
+<<<<<<< HEAD
 from flows.sweep.evaluate import ESTIMATE
 from flows.sweep.figures import sound
+=======
+from flows.sweep.evaluate import ESTIMATE, MAPPING
+>>>>>>> 64633c9afcd82a42b6bcdf4b06dfd1337560cc69
 from flows.sweep.front import pareto
 from flows.sweep.machine import DEFAULT_BOARD
 from flows.sweep.store import Store
@@ -25,6 +30,20 @@ Progress = Callable[[str, int, int], None]
 """Told the stage, how many of its points are done, and of how many."""
 
 
+<<<<<<< HEAD
+=======
+def model_mark() -> str:
+    """What results depend on: version, model and mapper as they are written, coefficients."""
+    flows = Path(__file__).parents[1]
+    data = flows / "estimate" / "data" / "resource_coefficients.json"
+    digest = hashlib.sha256()
+    written = [file for room in ("estimate", "mapper") for file in (flows / room).glob("*.py")]
+    for file in [*sorted(written), flows / "engines.py", data]:
+        digest.update(file.read_bytes())
+    return f"{importlib.metadata.version('rowmac')}-{digest.hexdigest()[:12]}"
+
+
+>>>>>>> 64633c9afcd82a42b6bcdf4b06dfd1337560cc69
 def sweep(
     definition: Definition,
     store: Store,
@@ -43,10 +62,37 @@ def sweep(
     """
     points = {point_key(point): point for point in definition}
     _stage(ESTIMATE, points, store, workers, BATCH, progress)
+    _map_fronts(points, store, workers, progress)
     for stage, which in ((SYNTHESIS, synthesise), (SIMULATION, simulate)):
         if which:
             chosen = {key: points[key] for key in _chosen(store, list(points), which)}
             _stage(stage, chosen, store, workers, 1, progress)
+
+
+def _map_fronts(
+    points: Mapping[str, Point], store: Store, workers: SweepWorkers, progress: Progress
+) -> None:
+    """Map what is on a front, until all that is on one maps.
+
+    A point that the mapper refuses is refused with its reason, and leaves the front to others.
+    """
+    finished = 0
+    while True:
+        known = {o.point: o.value for o in store.outcomes(ESTIMATE) if o.value is not None}
+        mine = [key for key in points if key in known]
+        left = [k for _, keys in fronts(known, mine) for k in keys if "maps" not in known[k]]
+        if not left:
+            return
+        total = finished + len(left)
+        progress(MAPPING, finished, total)
+        tasks = [Task(MAPPING, [points[key]]) for key in left]
+        for outcomes in workers.run(tasks):
+            store.put(
+                replace(o, stage=ESTIMATE, value=o.value and {**known[o.point], **o.value})
+                for o in outcomes
+            )
+            finished += len(outcomes)
+            progress(MAPPING, finished, total)
 
 
 def _stage(

@@ -10,7 +10,7 @@ from typing import Any
 from flows.cache import cache_folder
 from flows.errors import RunError, UserError
 from flows.sweep.definition import Point, point_key
-from flows.sweep.evaluate import ESTIMATE, evaluate
+from flows.sweep.evaluate import ESTIMATE, MAPPING, evaluate, map_point
 from flows.sweep.machine import board_of, machine_of
 from flows.sweep.macro import around_macro
 from flows.sweep.store import Outcome
@@ -52,6 +52,8 @@ def work(task: Task) -> list[Outcome]:
     """
     if task.stage == ESTIMATE:
         return evaluate(task.points)
+    if task.stage == MAPPING:
+        return [map_point(point) for point in task.points]
     require_tools(synthesise=task.stage == SYNTHESIS, simulate=task.stage == SIMULATION)
     one = {SYNTHESIS: _synthesise, SIMULATION: _simulate}[task.stage]
     found = []

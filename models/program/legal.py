@@ -7,6 +7,7 @@ weight entries have bounds of their own, checked where they are used.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from models.machine_spec import MachineSpec
@@ -38,6 +39,7 @@ class Rule(NamedTuple):
         return f"{' + '.join(self.fields)} must be {span}"
 
 
+@lru_cache(maxsize=16)
 def rules(spec: MachineSpec) -> dict[Unit, tuple[Rule, ...]]:
     """Rules of every unit of a machine."""
 

@@ -22,12 +22,14 @@ _OPTIONS = {"clock_mhz": "--clock", "bandwidth_mb_s": "--bandwidth"}
 
 
 def command(entry: Entry) -> str:
-    """``rowmac estimate`` of a point."""
+    """``rowmac estimate`` of a point; without a file that must be quantised for it first."""
     words = ["rowmac", "estimate"]
     said = {name: entry.point[name] for name in entry.given} | {"board": entry.point["board"]}
     if said.pop("policy", None):
         said.pop("ratio", None)
         said["rows"] = entry.values[ESTIMATE]["classes"]
+    if entry.values[ESTIMATE].get("maps") == "by its shapes":
+        said.pop("network", None)
     for name in PARAMETERS:
         if said.get(name):
             option = _OPTIONS.get(name, f"--{name.replace('_', '-')}")

@@ -122,7 +122,9 @@ def _group(
     good = [values[n] for n in fitting]
     best = [fitting[n] for n in pareto(good, gain)]
     chosen, rule = _choose(values, fitting, gain, target)
-    fronts = {cost: [fitting[n] for n in front(good, cost, gain)] for cost in PICTURED}
+    # Of the front over all costs, whose points were mapped.
+    front_values = [values[n] for n in best]
+    fronts = {cost: [best[n] for n in front(front_values, cost, gain)] for cost in PICTURED}
     kept = [*best, *(n for one in fronts.values() for n in one)]
     return Group(
         network=network,

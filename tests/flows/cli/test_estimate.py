@@ -19,9 +19,9 @@ EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist"
 Capture = pytest.CaptureFixture[str]
 
 
-def estimate(capsys: Capture, *arguments: str) -> dict[str, Any]:
+def estimate(capsys: Capture, *arguments: str, status: int = 0) -> dict[str, Any]:
     """The object that ``--json`` prints."""
-    assert main(["estimate", *arguments, "--json"]) == 0
+    assert main(["estimate", *arguments, "--json"]) == status
     printed = capsys.readouterr()
     assert not printed.err
     found: dict[str, Any] = json.loads(printed.out)
@@ -39,7 +39,8 @@ def test_every_number_of_a_spec_has_an_option() -> None:
 
 @pytest.mark.parametrize("network", ["deit-tiny", str(EXAMPLES / "vit_int8.onnx")])
 def test_layers_add_up_and_the_error_is_stated(network: str, capsys: Capture) -> None:
-    found = estimate(capsys, "--network", network, "--clock", "50")["network"]
+    arguments = ("--network", network, "--clock", "50", "--board", "zcu102")
+    found = estimate(capsys, *arguments)["network"]
     layers = found["layers"]
     for name in ("cycles", "macs", "read_bytes", "written_bytes"):
         assert sum(one[name] for one in layers) == found[name]
@@ -55,7 +56,9 @@ def test_a_machine_by_its_parameters(capsys: Capture) -> None:
     )  # fmt: skip
     assert found["macs_per_cycle"] == 16 * 4 * 32
     assert found["machine"]["classes"] == ["fixed8:16", "pot4:16"]
-    plain = estimate(capsys, "--rows", "16", "--tokens", "4", "--network", "resnet-8")
+    plain = estimate(
+        capsys, "--rows", "16", "--tokens", "4", "--network", "resnet-8", "--board", "zcu102"
+    )
     assert plain["macs_per_cycle"] == 8 * 4 * 16
 
 
@@ -103,25 +106,46 @@ def test_synthesised_figures_stand_beside_the_estimates(
 def test_people_see_the_error_and_what_is_assumed(capsys: Capture) -> None:
     assert main(["estimate", "--network", "resnet-8"]) == 0
     text = capsys.readouterr().out
-    assert "cycles an image (estimate; of simulated images within" in text
+    error = stated_error()
+    against = f"of {error['networks']} images simulated on {error['machines']} machines"
+    assert "cycles an image (estimate; within" in text
+    assert against in text
+    assert "error against Yosys by parts, 280 machines: median" in text
     assert "assumed: clock of 100 MHz: no place-and-route was run" in text
 
 
 def test_layers_of_the_same_work_share_a_line(capsys: Capture) -> None:
-    assert main(["estimate", "--network", "deit-tiny"]) == 0
+    assert main(["estimate", "--network", "deit-tiny", "--board", "zcu102"]) == 0
     lines = capsys.readouterr().out.splitlines()
     (line,) = [x for x in lines if ".mlp1" in x]
     assert line.split()[:2] == ["block0.mlp1", "12"]
     assert len(lines) < 45
 
 
+def test_what_the_device_does_not_have_is_told_with_status_1(capsys: Capture) -> None:
+    found = estimate(capsys, "--rows", "fixed8:48", status=1)["resources"]
+    assert found["dsp"]["share"] > 1
+    assert not found["fits"]
+    lacks = f"it takes {found['dsp']['estimate']} of 220 DSP slices"
+    assert found["notes"][0] == f"this machine does not fit xc7z020clg400-1: {lacks}"
+    assert main(["estimate", "--rows", "fixed8:48"]) == 1
+    assert f"note: {found['notes'][0]}" in capsys.readouterr().out
+    assert estimate(capsys)["resources"]["fits"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--network", "resnet-18"],
-         "depth must be at least 4608 for resnet-18 on this machine, not 2048"),
-        (["--network", "deit-tiny", "--rows", "pot4:16"],
-         "rows for activations must be at least 8 for deit-tiny on this machine, not 0"),
+         ("resnet-18: scratchpad must hold tensor 'input' of 125440 words, not only 16384 free of "
+         "16384; with larger memories layer 'stem': scratchpad must hold tensor 'stem' of 50176 ")),
+        (["--network", "deit-tiny"],
+         ("deit-tiny: layer 'block0.attention.scores': scratchpad must hold tensor "
+         "'block0.attention.scores' of 7683 words, not only 6928 free of 16384; a machine with "
+         "bank_words = 8192 would do")),
+        (["--network", "deit-tiny", "--rows", "pot4:16", "--board", "zcu102"],
+         ("deit-tiny: layer 'block0.attention.scores': products of two activations must have fixed "
+         "rows that hold one of them, at least 16, not pot4:16")),
         (["--network", "vgg"],
          f"network must be a file or one of {', '.join(WORKLOADS)}, not 'vgg'"),
         (["--network", "deit-bas"],

@@ -9,7 +9,9 @@ import pytest
 
 from flows.boards import BOARDS
 from flows.cli import main
+from flows.cli.operators import CONDITIONS
 from flows.errors import RunError, UserError
+from flows.onnx_import import SUPPORTED
 
 HEAVY = {"numpy", "amaranth", "onnx", "cocotb", "cocotb_tools", "rich", "hdl", "sim", "torch"}
 Capture = pytest.CaptureFixture[str]
@@ -57,11 +59,19 @@ def test_boards(capsys: Capture) -> None:
 
 def test_operators(capsys: Capture) -> None:
     assert main(["operators"]) == 0
-    listed = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().out.splitlines()[2:]
+    listed = [line.split()[0] for line in lines]
     assert {"Conv", "MatMul", "Softmax", "LayerNormalization", "Gelu"} <= set(listed)
     assert listed == sorted(listed)
     assert main(["operators", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"operators": listed}
+    conditions = {name: text for name, text in CONDITIONS.items() if name in listed}
+    assert json.loads(capsys.readouterr().out) == {"operators": listed, "conditions": conditions}
+    for line, name in zip(lines, listed, strict=True):
+        assert line.removeprefix(name).strip() == conditions.get(name, "")
+
+
+def test_conditions_are_of_operators_that_are_listed() -> None:
+    assert set(CONDITIONS) <= SUPPORTED
 
 
 def test_boards_as_json_is_one_object(capsys: Capture) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from flows.cli import main, searching
-from flows.search.precisions import PRECISIONS, Mixture
+from flows.search.precisions import PRECISIONS, Mixture, Precision
+from flows.search.search import Found
+from models.machine_spec import MachineSpec
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist"
 Capture = pytest.CaptureFixture[str]
@@ -58,6 +60,51 @@ def test_a_file_counts_by_its_shapes(capsys: Capture) -> None:
     found = search(capsys, "--network", str(EXAMPLES / "resnet_int8.onnx"), *arguments)
     assert found["assumed_clock_mhz"] == 50
     assert any("shapes" in line for line in found["assumptions"])
+
+
+def test_a_file_that_must_be_quantised_first_is_told_and_the_command_works(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """onnxruntime's default has zero points in products of activations."""
+    few = partial(searching.search, precisions=PRECISIONS[:1])
+    monkeypatch.setattr(searching, "search", few)
+    file = str(EXAMPLES / "vit_int8.onnx")
+    arguments = ("--network", file, "--board", "arty-z7-20", "--fps", "200")
+    (one,) = search(capsys, *arguments)["machines"]
+    (note,) = [x for x in one["notes"] if x.startswith("the file must be quantised for this mach")]
+    rows = one["machine"]["classes"][0]
+    assert main(["build", file, "--board", "arty-z7-20", "--rows", rows, "-o", "unused"]) == 2
+    reason = capsys.readouterr().err.removeprefix(f"rowmac: {file}: ").strip()
+    assert reason.endswith("or take a machine without row classes")
+    assert note.endswith(reason)
+    assert file not in one["command"]
+    assert main(shlex.split(one["command"])[1:]) == 0
+
+
+def test_rows_of_a_file_that_are_not_in_the_machines_ratio_are_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    mixed = [one for one in PRECISIONS if one.mixture == Mixture("fixed8", "pot4")]
+    monkeypatch.setattr(searching, "search", partial(searching.search, precisions=mixed[:1]))
+    file = str(EXAMPLES / "resnet_int8.onnx")
+    arguments = ("--network", file, "--board", "arty-z7-20", "--fps", "1700")
+    (one,) = search(capsys, *arguments)["machines"]
+    assert len(one["machine"]["classes"]) == 2
+    assert main([*shlex.split(one["command"])[1:], "--json"]) == 0
+    cycles = json.loads(capsys.readouterr().out)["network"]["cycles"]
+    assert cycles > one["cycles"]
+    said = f"the file as it is takes {cycles:,} cycles on this machine: its rows are not in"
+    assert any(note.startswith(said) for note in one["notes"])
+
+
+def test_a_mixture_of_one_format_is_called_by_that() -> None:
+    spec = MachineSpec().with_classes([("binary", 8)])
+    one = Found(
+        precision=Precision(Mixture("fixed8", "binary"), 8), spec=spec, ratio=1.0, cycles=1,
+        fps=1.0, fullest=0.5,
+    )  # fmt: skip
+    assert one.name == "W1A8 (binary)"
+    assert one.precision.name == "W8+W1, A8 (fixed8 + binary)"
 
 
 def test_no_machine_is_status_1_with_the_reason_and_the_fastest(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -32,8 +33,9 @@ def test_many_machines_are_estimated_as_each_by_itself(some: list[tuple[MachineS
         alone = estimate_resources(spec, family)
         for name in FIGURES:
             assert getattr(columns, name)[index] == getattr(alone, name), name
-        told = [note for note in alone.notes if "outside the calibrated range" in note]
-        assert len(told) == sum(bool(out[index]) for out in columns.outside.values())
+        told = " ".join(note for note in alone.notes if "outside the calibrated range" in note)
+        outside = {name for name, out in columns.outside.items() if out[index]}
+        assert set(re.findall(r"(\w+) = ", told)) == outside
 
 
 @settings(max_examples=25)
@@ -86,10 +88,20 @@ def test_extrapolation_is_told() -> None:
     outside = replace(inside, tokens=32)
     assert high < 32
     (note,) = estimate_resources(outside, "xc7").notes
+    ranges = calibration_data()["ranges"]
+    words, parts = (" to ".join(map(str, ranges[name])) for name in ("word_bytes", "subwords"))
     assert note == (
-        f"tokens = 32 is outside the calibrated range {low} to {high}: "
-        "LUTs and flip-flops are extrapolated"
+        f"outside the calibrated range: tokens = 32 ({low} to {high}), word_bytes = 256 ({words}), "
+        f"subwords = 32 ({parts}); LUTs and flip-flops are extrapolated"
     )
+
+
+def test_parameters_that_extrapolate_in_combination_are_told() -> None:
+    """16 lanes and 6 tokens are calibrated each; words of 96 bytes and 48 parts of one are not."""
+    spec = MachineSpec(lanes=16, tokens=6, rows=8, vector_lanes=2, bank_words=2048)
+    (note,) = estimate_resources(spec, "xc7").notes
+    assert note.startswith("outside the calibrated range: word_bytes = 96 (4 to ")
+    assert "subwords = 48 (2 to " in note
 
 
 def test_row_classes_without_a_calibration_point_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

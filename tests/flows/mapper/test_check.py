@@ -2,20 +2,28 @@
 
 import re
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 
 from flows.estimate.formats import in_formats
+from flows.estimate.layer_graphs import with_values
 from flows.estimate.workload_graph import workload_graph
+from flows.execute import golden_run
 from flows.mapper import MappingError, check_mapping, map_network, with_room
-from models.graph import IntegerGraph, Node, Reshape
+from flows.mapper.mapping import Mapper
+from flows.mapper.packing import Planned, Recorder, packed
+from flows.mapper.place import Allocator
+from models.graph import IntegerGraph, Node, Reshape, run_graph
 from models.machine_spec import MachineSpec
 from models.ops.convolution import linear_spec
 from models.ops.requantize import Requantize
+from models.program.descriptor import decode_program
+from models.program.layout import Unit, VectorOp
 from models.quantized import TensorType
-from models.workloads import find_workload
+from models.workloads import Kind, LayerShape, find_workload
 from tests.flows.machines import DEFAULT, ODD, SMALL
-from tests.random_networks import KINDS, random_network
+from tests.random_networks import KINDS, random_codes, random_network
 
 CLASSED = MachineSpec(rows=16).with_classes([("fixed8", 8), ("pot4", 8)])
 
@@ -107,3 +115,64 @@ def test_no_machine_has_so_much() -> None:
         "layer 'block12.depthwise': K must be at most 8192 (filled up to whole beats), not 9216; "
         "no machine has so much: depth must be a multiple of lanes = 8 up to 8192, not 9216"
     )
+
+
+def test_parameters_of_idle_rows_are_within_their_memory() -> None:
+    """The vector unit passes by the entries of all rows of the last tile, used or not."""
+    spec = MachineSpec(
+        lanes=4, tokens=2, rows=16, vector_lanes=2, param_entries=32, classes=(("fixed8", 16),)
+    )
+    graph = two_layers(spec, first=54, second=6)
+    drains = [
+        one.fields
+        for one in decode_program(spec, map_network(graph, spec).image.tobytes())
+        if one.unit is Unit.VECTOR and one.fields["op"] == VectorOp.DRAIN
+    ]
+    assert len(drains) == 2
+    for drain in drains:
+        reach = drain["param"] + drain["tiles"] * spec.rows // spec.vector_lanes
+        assert reach <= spec.param_entries
+
+
+def two_layers(spec: MachineSpec, first: int, second: int) -> IntegerGraph:
+    """Two linear layers with parameters of their own."""
+    shapes = [
+        LayerShape(name=name, kind=Kind.LINEAR, rows=1, width=3, depth=depth, outputs=outputs)
+        for name, depth, outputs in (("a", 8, first), ("b", first, second))
+    ]
+    return with_values(in_formats(workload_graph("n", shapes), spec), spec.classes, 1)
+
+
+@pytest.mark.parametrize("kind", ["chain", "attention", "convolution"])
+def test_planned_places_compute_the_same(kind: str) -> None:
+    """All tensors placed at once, in as few words as they take together at most."""
+    for seed in range(6):
+        graph = random_network(kind, seed)
+        recorder = Recorder(DEFAULT)
+        Mapper(graph, DEFAULT, {}, False, allocator=recorder).map()
+        lives = recorder.found()
+        most = max(sum(x.words for x in lives if x.start <= t < x.stop) for t in range(60))
+        plan = packed(lives, 2 * most)
+        assert plan is not None
+        for one, other in combinations(lives, 2):
+            together = one.start < other.stop and other.start < one.stop
+            apart = (
+                plan[one.name] + one.words <= plan[other.name]
+                or plan[other.name] + other.words <= plan[one.name]
+            )
+            assert apart or not together
+        network = Mapper(graph, DEFAULT, {}, False, allocator=Planned(DEFAULT, plan)).run()
+        codes = random_codes(graph, seed)
+        assert (golden_run(network, codes[0])[0] == run_graph(graph, codes)[0]).all()
+
+
+def test_a_scratchpad_that_first_fit_leaves_in_pieces_is_planned() -> None:
+    """DeiT-B beside softmax takes 23,640 of 32,768 words, but not in one piece as they come."""
+    spec = MachineSpec(lanes=32, rows=32, vector_lanes=32, depth=3072, bank_words=8192)
+    graph = in_formats(workload_graph("n", find_workload("deit-base").layers), spec)
+    for spread in (True, False):
+        with pytest.raises(MappingError, match="scratchpad must hold"):
+            Mapper(
+                graph, spec, {}, False, allocator=Allocator(spec, spread=spread), packs=False
+            ).map()
+    check_mapping(graph, spec)

@@ -14,7 +14,7 @@ from flows.estimate.network import find_network
 from flows.estimate.points import Points
 from flows.mapper import map_network
 from flows.onnx_import import load_network
-from flows.search.candidates import candidates, complete, spec_of, with_act_bits
+from flows.search.candidates import candidates, complete, spec_of, with_act_bits, with_params
 from flows.search.lifetimes import live_words
 from flows.search.precisions import PRECISIONS, Precision
 from models.machine_spec import MachineSpec
@@ -33,6 +33,7 @@ def test_a_column_is_a_machine_with_the_same_estimates(precision: Precision, num
     points = every(mixture, "xcup", 128)
     points = with_act_bits(points, precision.act_bits)
     one = points[np.array([number % len(points)])]
+    one = with_params(one, DEIT.layers)
     estimate = estimate_cycles(one, DEIT.layers, whole=True)
     whole, holds = complete(one, DEIT.layers, estimate)
     if not holds[0]:

@@ -11,7 +11,7 @@ from flows.estimate.cycles import estimate_cycles
 from flows.estimate.network import find_network
 from flows.estimate.points import Points
 from flows.estimate.resources import estimate_resources
-from flows.search.candidates import candidates, complete, spec_of
+from flows.search.candidates import candidates, complete, spec_of, with_params
 from flows.search.limits import by_bound, limits, memory_rate
 from flows.search.precisions import PRECISIONS, Mixture, Precision
 from flows.search.search import Found, Goal, search
@@ -29,7 +29,7 @@ def test_the_cheapest_of_all_machines_that_meet_the_rate() -> None:
     network, precision = find_network("resnet-8"), PRECISIONS[0]
     goal = Goal(network=network, board=ARTY, fps=900, clock_mhz=100, fill=0.6)
     (found,) = search(goal, precisions=[precision]).machines
-    points = candidates(precision.mixture, "xc7", 64)
+    points = with_params(candidates(precision.mixture, "xc7", 64), network.layers)
     points, holds = complete(points, network.layers, estimate_cycles(points, network.layers))
     best = None
     specs = [spec_of(points, int(at), precision.mixture) for at in np.flatnonzero(holds)]

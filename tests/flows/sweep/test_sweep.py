@@ -15,15 +15,20 @@ from hypothesis import strategies as st
 
 from flows.cli import main
 from flows.errors import UserError
+from flows.estimate.network import find_network
 from flows.estimate.resources import estimate_resources
 from flows.sweep.definition import Definition, point_key, read_definition
-from flows.sweep.evaluate import ESTIMATE, evaluate
+from flows.sweep.evaluate import ESTIMATE, MAPPING, evaluate
 from flows.sweep.front import COSTS, front, pareto
 from flows.sweep.machine import machine_of
+<<<<<<< HEAD
 from flows.sweep.model import model_mark
 from flows.sweep.run import sweep
+=======
+from flows.sweep.run import fronts, model_mark, sweep
+>>>>>>> 64633c9afcd82a42b6bcdf4b06dfd1337560cc69
 from flows.sweep.store import Outcome, Store
-from flows.sweep.work import SYNTHESIS
+from flows.sweep.work import SYNTHESIS, work
 from flows.sweep.workers import DaskWorkers, local_workers
 
 CNN = str(Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist" / "resnet_int8.onnx")
@@ -137,6 +142,8 @@ def test_stages_and_a_second_run(tmp_path: Path) -> None:
     done: list[tuple[str, int]] = []
 
     def worker(task):  # type: ignore[no-untyped-def]
+        if task.stage == MAPPING:
+            return work(task)
         done.append((task.stage, len(task.points)))
         if task.stage == ESTIMATE:
             return evaluate(task.points)
@@ -153,6 +160,35 @@ def test_stages_and_a_second_run(tmp_path: Path) -> None:
     assert all(stage == SYNTHESIS for stage, _ in done[1:])
     assert len(list(store.outcomes(SYNTHESIS))) == len(done) - 1
     assert sum(o.value is not None for o in store.outcomes(ESTIMATE)) == 6
+
+
+def test_no_front_has_a_machine_that_the_mapper_refuses(tmp_path: Path) -> None:
+    """The scores of DeiT-T do not fit beside what lives with them, which no single layer tells."""
+    definition = Definition(
+        {
+            "board": ["zcu102"],
+            "network": ["deit-tiny"],
+            "tokens": [2],
+            "rows": ["8"],
+            "vector_lanes": [8],
+            "bank_words": [4096, 8192],
+        }
+    )
+    store = Store(tmp_path / "s.sqlite", model_mark())
+    sweep(definition, store, local_workers(1))
+    outcomes = list(store.outcomes())
+    assert all(one.stage == ESTIMATE for one in outcomes)
+    known = {one.point: one.value for one in outcomes if one.value is not None}
+    (((_, board), front_keys),) = fronts(known, known)
+    assert board == "zcu102"
+    for key in front_keys:
+        point = json.loads(key)
+        assert find_network("deit-tiny").refusal(machine_of(point)) is None
+        assert known[key]["maps"] == "as it is"
+    refused = {o.point: o.error for o in outcomes if o.error}
+    assert refused
+    for key, reason in refused.items():
+        assert reason == find_network("deit-tiny").refusal(machine_of(json.loads(key)))
 
 
 def test_refused_stores(tmp_path: Path) -> None:

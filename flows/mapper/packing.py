@@ -1,0 +1,103 @@
+"""Places for all tensors at once: for networks that fill the scratchpad nearly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flows.mapper.place import Allocator, MappingError
+from models.machine_spec import MachineSpec
+
+__all__ = ["Life", "Planned", "Recorder", "packed", "placeable"]
+
+
+@dataclass
+class Life:
+    """Words of a tensor, and the steps from which and up to which they are taken."""
+
+    name: str
+    words: int
+    start: int
+    stop: int = 0
+
+
+class Recorder(Allocator):
+    """Takes note of what is asked for; every tensor is at address 0, so nothing runs short."""
+
+    def __init__(self, spec: MachineSpec) -> None:
+        super().__init__(spec, spread=False)
+        self.lives: dict[str, Life] = {}
+        self.step = 0
+
+    def take(self, name: str, words: int) -> int:
+        """Note a tensor's begin."""
+        self.step += 1
+        self.lives[name] = Life(name, words, self.step)
+        self.used[name] = (0, words)
+        return 0
+
+    def free(self, name: str) -> None:
+        """Note its end."""
+        super().free(name)
+        self.step += 1
+        self.lives[name].stop = self.step
+
+    def found(self) -> list[Life]:
+        """All tensors; those never given back live to the end."""
+        for life in self.lives.values():
+            life.stop = life.stop or self.step + 1
+        return list(self.lives.values())
+
+
+class Planned(Allocator):
+    """Gives the addresses of a plan."""
+
+    def __init__(self, spec: MachineSpec, plan: dict[str, int]) -> None:
+        super().__init__(spec, spread=False)
+        self.plan = plan
+
+    def take(self, name: str, words: int) -> int:
+        """The planned base address."""
+        base = self.plan[name]
+        self.used[name] = (base, base + words)
+        self.peak = max(self.peak, sum(b - a for a, b in self.used.values()))
+        return base
+
+
+def packed(lives: list[Life], total: int) -> dict[str, int] | None:
+    """A base address for every tensor, so that no two that live at once overlap.
+
+    Large ones first, each at the lowest address that is free for all its life. None if they do not
+    fit ``total`` words this way.
+    """
+    plan: dict[str, int] = {}
+    placed: list[Life] = []
+    for life in sorted(lives, key=lambda x: (-x.words, x.start)):
+        at = 0
+        beside = [x for x in placed if x.start < life.stop and life.start < x.stop]
+        for other in sorted(beside, key=lambda x: plan[x.name]):
+            if plan[other.name] - at >= life.words:
+                break
+            at = max(at, plan[other.name] + other.words)
+        if at + life.words > total:
+            return None
+        plan[life.name] = at
+        placed.append(life)
+    return plan
+
+
+def placeable(lives: list[Life], spec: MachineSpec) -> bool:
+    """Whether a mapper finds places for tensors that come and go like this."""
+    events = sorted([*((x.start, 1, x) for x in lives), *((x.stop, 0, x) for x in lives)],
+                    key=lambda event: event[:2])  # fmt: skip
+    for spread in (True, False):
+        allocator = Allocator(spec, spread=spread)
+        try:
+            for _, begins, life in events:
+                if begins:
+                    allocator.take(life.name, life.words)
+                else:
+                    allocator.free(life.name)
+        except MappingError:
+            continue
+        return True
+    return packed(lives, spec.scratchpad_words) is not None

@@ -1,0 +1,115 @@
+"""Of machines in order of preference those that the mapper takes, with the memories it needs."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flows.estimate.formats import in_formats
+from flows.estimate.network import Network
+from flows.estimate.points import Points
+from flows.mapper import MappingError, least_bank_words, with_room
+from models.machine_spec import MachineSpec
+from models.row_classes import RowClass
+
+__all__ = ["Key", "Proposals", "no_machine"]
+
+Key = tuple[float, ...]
+Costed = Callable[[MachineSpec], Key | None]
+"""The key of a machine by which it is preferred; None if it does not fit the board."""
+
+MOST_REFUSED = 30
+"""Proposals that may be refused one after the other before a precision is given up."""
+MOST_DEPTH, MOST_BANK_WORDS, MOST_PARAMS = 8192, 1 << 15, 1 << 13
+LANES, TOKENS = (4, 8, 12, 16, 24, 32), 16
+
+
+def no_machine(network: Network) -> str | None:
+    """Why no machine whatever maps a network, in the mapper's words; None if one does."""
+    reasons = []
+    for lanes in LANES:
+        spec = replace(_roomy(lanes, TOKENS), bank_words=MOST_BANK_WORDS)
+        try:
+            with_room(in_formats(network.graph, spec), spec)
+        except MappingError as error:
+            reasons.append(str(error))
+        else:
+            return None
+    return reasons[0]
+
+
+def _roomy(lanes: int, tokens: int) -> MachineSpec:
+    """A machine of plain rows, with all but the scratchpad as large as it can be."""
+    return MachineSpec(
+        lanes=lanes, tokens=tokens, rows=2, vector_lanes=2, depth=MOST_DEPTH // lanes * lanes,
+        bank_words=2, param_entries=MOST_PARAMS,
+    )  # fmt: skip
+
+
+class Proposals:
+    """Machines for a network."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self._bank_words = lru_cache(maxsize=None)(self._least_bank_words)
+
+    def bank_words(self, points: Points, where: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """``[n]`` words of a bank that the tensors need where ``where`` is set, no fewer than now.
+
+        Where tensors lie depends on the words of a machine only, and on whether it has to narrow
+        the input, so one of each kind is mapped. 0 where no scratchpad holds them.
+        """
+        found = points.bank_words.copy()
+        narrow = points.act_bits < 8
+        shapes = np.stack(
+            [points.lanes, points.tokens, points.banks, points.bank_words, narrow], axis=1
+        )
+        for shape in np.unique(shapes[where], axis=0):
+            mine = (shapes == shape).all(axis=1)
+            found[mine] = self._bank_words(*map(int, shape))
+        return found
+
+    def _least_bank_words(
+        self, lanes: int, tokens: int, banks: int, start: int, narrow: int
+    ) -> int:
+        spec = replace(_roomy(lanes, tokens), banks=banks, bank_words=start)
+        held = replace(spec, rows=8, classes=(RowClass("fixed8", 8),), act_bits=8 - narrow)
+        try:
+            return least_bank_words(in_formats(self.network.graph, held), spec) or 0
+        except MappingError:
+            return 0
+
+    def mapped(
+        self, ordered: Iterable[tuple[Key, MachineSpec]], costed: Costed
+    ) -> Iterator[MachineSpec]:
+        """Those that map, preferred ones first.
+
+        One that needs larger memories has its turn when its new key has.
+        """
+        left = iter(ordered)
+        waiting: list[tuple[Key, int, MachineSpec]] = []
+        after = next(left, None)
+        refused = 0
+        while (after or waiting) and refused < MOST_REFUSED:
+            if waiting and (after is None or waiting[0][0] <= after[0]):
+                refused = 0
+                yield heapq.heappop(waiting)[2]
+                continue
+            assert after is not None
+            spec = after[1]
+            after = next(left, None)
+            refused += 1
+            try:
+                larger = self.network.with_room(spec)
+            except MappingError:
+                continue
+            if larger == spec:
+                refused = 0
+                yield spec
+            elif (key := costed(larger)) is not None:
+                heapq.heappush(waiting, (key, len(waiting), larger))
