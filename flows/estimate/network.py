@@ -10,12 +10,9 @@ from flows.estimate.formats import in_formats
 from flows.estimate.layers import Layer
 from flows.estimate.workload_graph import workload_graph
 from flows.estimate.workload_layers import workload_layers
-<<<<<<< HEAD
 from flows.files import check_readable
-=======
 from flows.mapper import MappingError, check_mapping, with_room
 from models.graph import IntegerGraph
->>>>>>> 64633c9afcd82a42b6bcdf4b06dfd1337560cc69
 from models.machine_spec import MachineSpec
 from models.workloads import WORKLOADS, find_workload
 

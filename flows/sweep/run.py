@@ -9,12 +9,8 @@ from itertools import islice
 from typing import Any
 
 from flows.sweep.definition import Definition, Point, point_key
-<<<<<<< HEAD
-from flows.sweep.evaluate import ESTIMATE
-from flows.sweep.figures import sound
-=======
 from flows.sweep.evaluate import ESTIMATE, MAPPING
->>>>>>> 64633c9afcd82a42b6bcdf4b06dfd1337560cc69
+from flows.sweep.figures import sound
 from flows.sweep.front import pareto
 from flows.sweep.machine import DEFAULT_BOARD
 from flows.sweep.store import Store
@@ -30,20 +26,6 @@ Progress = Callable[[str, int, int], None]
 """Told the stage, how many of its points are done, and of how many."""
 
 
-<<<<<<< HEAD
-=======
-def model_mark() -> str:
-    """What results depend on: version, model and mapper as they are written, coefficients."""
-    flows = Path(__file__).parents[1]
-    data = flows / "estimate" / "data" / "resource_coefficients.json"
-    digest = hashlib.sha256()
-    written = [file for room in ("estimate", "mapper") for file in (flows / room).glob("*.py")]
-    for file in [*sorted(written), flows / "engines.py", data]:
-        digest.update(file.read_bytes())
-    return f"{importlib.metadata.version('rowmac')}-{digest.hexdigest()[:12]}"
-
-
->>>>>>> 64633c9afcd82a42b6bcdf4b06dfd1337560cc69
 def sweep(
     definition: Definition,
     store: Store,

@@ -21,12 +21,8 @@ from flows.sweep.definition import Definition, point_key, read_definition
 from flows.sweep.evaluate import ESTIMATE, MAPPING, evaluate
 from flows.sweep.front import COSTS, front, pareto
 from flows.sweep.machine import machine_of
-<<<<<<< HEAD
 from flows.sweep.model import model_mark
-from flows.sweep.run import sweep
-=======
-from flows.sweep.run import fronts, model_mark, sweep
->>>>>>> 64633c9afcd82a42b6bcdf4b06dfd1337560cc69
+from flows.sweep.run import fronts, sweep
 from flows.sweep.store import Outcome, Store
 from flows.sweep.work import SYNTHESIS, work
 from flows.sweep.workers import DaskWorkers, local_workers
