@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -19,7 +20,7 @@ from .table import table
 
 __all__ = ["show"]
 
-_SHOWN = 12
+_SHOWN, _REASONS = 12, 5
 _ASSUMED = (
     "clocks, the boards' own unless given: no place-and-route was run",
     "rows of weights in the ratio of a machine's row classes, as rowmac quantise makes them",
@@ -101,13 +102,13 @@ def _print(result: dict[str, Any]) -> None:
         f"them fit their device with a network{_around(result['macros'])}; "
         f"{result['synthesised']:,} synthesised, {result['simulated']:,} simulated"
     )
-    for text, count in sorted(result["errors"].items(), key=lambda e: -e[1])[:5]:
-        print(f"  {count:,} refused: {text}")
+    for line in _refused(result["errors"]):
+        print(f"  {line}")
     for group in result["fronts"]:
         front = group["points"]
         print(
             f"\n{group['network']} on {group['board']}: Pareto front of {len(front)} points, most "
-            "images a second first"
+            f"images a second first{_cut(len(front))}"
         )
         rows = [
             (
@@ -124,14 +125,33 @@ def _print(result: dict[str, Any]) -> None:
     print(f"store: {result['store']} (figures are estimates unless synthesised or simulated)")
 
 
+def _refused(errors: dict[str, int]) -> Iterator[str]:
+    """Reasons, most frequent first; those that differ in numbers only are one."""
+    alike: dict[str, dict[str, int]] = {}
+    for text, count in errors.items():
+        alike.setdefault(re.sub(r"\d+", "#", text), {})[text] = count
+    ranked = sorted(alike.values(), key=lambda some: -sum(some.values()))
+    for some in ranked[:_REASONS]:
+        text = max(some, key=lambda one: some[one])
+        others = f" (or with other numbers: {len(some) - 1:,} more)" if len(some) > 1 else ""
+        yield f"{sum(some.values()):,} refused: {text}{others}"
+    if rest := ranked[_REASONS:]:
+        count = sum(sum(some.values()) for some in rest)
+        yield f"{count:,} refused for {len(rest)} other reasons, which --json and the report have"
+
+
+def _cut(count: int) -> str:
+    return f"; the first {_SHOWN} of them" if count > _SHOWN else ""
+
+
 def _around(macros: list[dict[str, Any]]) -> str:
     return f", {len(macros):,} are around macros" if macros else ""
 
 
 def _print_macros(macros: list[dict[str, Any]]) -> None:
     print(
-        f"\n{len(macros):,} points around macros, most images a second first (rates of the "
-        "emulation; cost is not modelled)"
+        f"\n{len(macros):,} points around macros, most images a second first{_cut(len(macros))} "
+        "(rates of the emulation; cost is not modelled)"
     )
     rows = [
         (f"{one['fps']:,.1f}", one["cycles"], one["conversions"], one["columns"], point)
