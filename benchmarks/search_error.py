@@ -19,11 +19,14 @@ from benchmarks.cycle_points import layer_cycles, random_codes
 from benchmarks.report import arguments, show
 from flows.boards import find
 from flows.estimate.cycle_points import (
+    SEARCH_POINTS,
+    SEARCH_SUMMARY,
     Point,
     layer_fields,
     network_errors,
     point_cycles,
     read_points,
+    search_summary,
     spec_fields,
 )
 from flows.estimate.formats import in_formats
@@ -34,7 +37,6 @@ from flows.estimate.workload_graph import workload_graph
 from flows.search.search import Found, Goal, search
 from models.workloads.network import Shapes
 
-POINTS = Path(__file__).parents[1] / "flows" / "estimate" / "data" / "search_points.jsonl"
 CLOCK_MHZ = 100.0
 BOARDS = ("arty-z7-20", "arty-z7-20", "zcu102")
 MOST_MACS = 256
@@ -143,7 +145,7 @@ def main() -> None:
     """Command line."""
     options = arguments(
         __doc__ or "", count={"type": int, "default": 30, "help": "networks (default 30)"},
-        out={"type": Path, "default": POINTS},
+        out={"type": Path, "default": SEARCH_POINTS},
     )  # fmt: skip
     known = {one.machine for one in read_points(options.out)} if options.out.exists() else set()
     for seed in range(options.count):
@@ -154,10 +156,10 @@ def main() -> None:
             file.write(json.dumps(asdict(point), separators=(",", ":")) + "\n")
     points = [p for p in read_points(options.out) if int(p.machine.split()[1]) < options.count]
     errors = network_errors(points)
+    if options.out == SEARCH_POINTS:
+        SEARCH_SUMMARY.write_text(json.dumps(search_summary(points), indent=2) + "\n")
     found: dict[str, Any] = {
-        "networks": len(points),
-        "median": float(np.median(np.abs(errors))),
-        "max": float(np.abs(errors).max()),
+        **search_summary(points),
         "within_3_percent": int((np.abs(errors) <= 0.03).sum()),
         "by_network": {
             f"{one.network} on {one.spec['lanes'] if 'lanes' in one.spec else 8} lanes": {

@@ -21,12 +21,16 @@ from flows.estimate.points import Points
 from models.machine_spec import MachineSpec
 
 __all__ = [
-    "POINTS", "SUMMARY", "Point", "cycle_errors", "error_summary", "error_text", "layer_fields",
-    "layer_front", "network_errors", "point_cycles", "read_points", "spec_fields", "stated_error",
+    "POINTS", "SEARCH_POINTS", "SEARCH_SUMMARY", "SUMMARY", "Point",
+    "cycle_errors", "error_summary", "error_text", "layer_fields",
+    "layer_front", "network_errors", "point_cycles", "read_points", "search_summary",
+    "spec_fields", "stated_error", "stated_search_error",
 ]  # fmt: skip
 
 POINTS = Path(__file__).with_name("data") / "cycle_points.jsonl"
 SUMMARY = Path(__file__).with_name("data") / "cycle_error.json"
+SEARCH_POINTS = Path(__file__).with_name("data") / "search_points.jsonl"
+SEARCH_SUMMARY = Path(__file__).with_name("data") / "search_error.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +154,23 @@ def error_text(error: dict[str, Any]) -> str:
         f"within {100 * error['network_max']:.1f} % of {error['networks']} images simulated on "
         f"{error['machines']} machines, most of one layer"
     )
+
+
+def search_summary(points: Sequence[Point]) -> dict[str, Any]:
+    """What is stated of machines that search has found: errors of whole images, as fractions."""
+    errors = np.abs(network_errors(points))
+    return {
+        "networks": len(points),
+        "median": round(float(np.median(errors)), 5),
+        "max": round(float(errors.max()), 5),
+        "date": max(one.date for one in points),
+    }
+
+
+def stated_search_error() -> dict[str, Any]:
+    """The summary as stored beside the points."""
+    found: dict[str, Any] = json.loads(SEARCH_SUMMARY.read_text())
+    return found
 
 
 def stated_error() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from flows.cli import main, searching
+from flows.estimate.cycle_points import stated_search_error
 from flows.search.precisions import PRECISIONS, Mixture, Precision
 from flows.search.search import Found
 from models.machine_spec import MachineSpec
@@ -129,6 +130,8 @@ def test_people_see_what_was_tried_and_what_is_assumed(capsys: Capture) -> None:
     assert "is the first that meets the rate (estimates)" in printed.out
     assert "assumed: clock of 150 MHz: no place-and-route was run" in printed.out
     assert "assumed: order of precisions is a convention: no accuracy was measured" in printed.out
+    own = stated_search_error()
+    assert f"% of {own['networks']} random networks simulated on machines that" in printed.out
     assert "searching precisions" in printed.err
 
 

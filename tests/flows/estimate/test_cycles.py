@@ -13,13 +13,16 @@ from hypothesis import strategies as st
 from benchmarks.cycle_points import tables, works
 from flows.activity import intervals
 from flows.estimate.cycle_points import (
+    SEARCH_POINTS,
     cycle_errors,
     error_summary,
     layer_front,
     network_errors,
     point_cycles,
     read_points,
+    search_summary,
     stated_error,
+    stated_search_error,
 )
 from flows.estimate.cycles import CHUNK, NEEDS, estimate_cycles
 from flows.estimate.graph_layers import graph_layers, mapped_layers
@@ -131,6 +134,16 @@ def test_bytes_read_are_the_programs(name: str, rows: str) -> None:
     layers = mapped_layers(graph, network)
     found = estimate_cycles(Points.of([spec], "xc7"), layers).read_bytes.sum()
     assert found == beats * spec.axi_bytes + DESCRIPTOR_BYTES * len(program)
+
+
+def test_error_on_machines_that_search_found() -> None:
+    """Within 3 %: every random network on the machine that search found for it."""
+    points = read_points(SEARCH_POINTS)
+    assert search_summary(points) == stated_search_error()
+    assert stated_search_error()["max"] <= 0.03
+    for one in points:
+        promised = int(one.note.split()[1])
+        assert abs(promised / sum(one.cycles) - 1) <= 0.03, one.machine
 
 
 def test_error_on_measured_layers() -> None:
