@@ -3,12 +3,8 @@
 import argparse
 import json
 import re
-<<<<<<< HEAD
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-=======
-from collections.abc import Collection, Iterator
->>>>>>> eae26744cac413a287f0f205b97ffd8d23c031ed
 from typing import Any
 
 from ..errors import OutputError, UserError
@@ -29,10 +25,7 @@ from .table import table
 __all__ = ["show"]
 
 _SHOWN, _REASONS = 12, 5
-<<<<<<< HEAD
 _NUMBER = re.compile(r"\d[\d,.]*")
-=======
->>>>>>> eae26744cac413a287f0f205b97ffd8d23c031ed
 _ASSUMED = (
     "clocks, the boards' own unless given: no place-and-route was run",
     "rows of weights in the ratio of a machine's row classes, as rowmac quantise makes them",
@@ -133,22 +126,13 @@ def _print(result: dict[str, Any]) -> None:
         f"them fit their device with a network{_around(result['macros'])}; "
         f"{result['synthesised']:,} synthesised, {result['simulated']:,} simulated"
     )
-<<<<<<< HEAD
     for line in _refusals(result["errors"]):
-=======
-    for line in _refused(result["errors"]):
->>>>>>> eae26744cac413a287f0f205b97ffd8d23c031ed
         print(f"  {line}")
     for group in result["fronts"]:
         front = group["points"]
         print(
-<<<<<<< HEAD
             f"\n{group['network']} on {group['board']}: Pareto front of {len(front):,} points, "
             f"most images a second first{_cut(front)}"
-=======
-            f"\n{group['network']} on {group['board']}: Pareto front of {len(front)} points, most "
-            f"images a second first{_cut(len(front))}"
->>>>>>> eae26744cac413a287f0f205b97ffd8d23c031ed
         )
         rows = [
             (
@@ -165,7 +149,6 @@ def _print(result: dict[str, Any]) -> None:
     print(f"store: {result['store']} (figures are estimates unless synthesised or simulated)")
 
 
-<<<<<<< HEAD
 def _refusals(errors: Mapping[str, int]) -> Iterator[str]:
     """The most frequent reasons, those together that differ in their numbers only."""
     kinds: dict[str, dict[str, int]] = {}
@@ -178,25 +161,6 @@ def _refusals(errors: Mapping[str, int]) -> Iterator[str]:
     if rest := ranked[_REASONS:]:
         count = sum(sum(some.values()) for some in rest)
         yield f"{count:,} refused for {len(rest):,} other reasons"
-=======
-def _refused(errors: dict[str, int]) -> Iterator[str]:
-    """Reasons, most frequent first; those that differ in numbers only are one."""
-    alike: dict[str, dict[str, int]] = {}
-    for text, count in errors.items():
-        alike.setdefault(re.sub(r"\d+", "#", text), {})[text] = count
-    ranked = sorted(alike.values(), key=lambda some: -sum(some.values()))
-    for some in ranked[:_REASONS]:
-        text = max(some, key=lambda one: some[one])
-        others = f" (or with other numbers: {len(some) - 1:,} more)" if len(some) > 1 else ""
-        yield f"{sum(some.values()):,} refused: {text}{others}"
-    if rest := ranked[_REASONS:]:
-        count = sum(sum(some.values()) for some in rest)
-        yield f"{count:,} refused for {len(rest)} other reasons, which --json and the report have"
-
-
-def _cut(count: int) -> str:
-    return f"; the first {_SHOWN} of them" if count > _SHOWN else ""
->>>>>>> eae26744cac413a287f0f205b97ffd8d23c031ed
 
 
 def _around(macros: list[dict[str, Any]]) -> str:
@@ -205,13 +169,8 @@ def _around(macros: list[dict[str, Any]]) -> str:
 
 def _print_macros(macros: list[dict[str, Any]]) -> None:
     print(
-<<<<<<< HEAD
         f"\n{len(macros):,} points around macros, most images a second first (rates of the "
         f"emulation; cost is not modelled){_cut(macros)}"
-=======
-        f"\n{len(macros):,} points around macros, most images a second first{_cut(len(macros))} "
-        "(rates of the emulation; cost is not modelled)"
->>>>>>> eae26744cac413a287f0f205b97ffd8d23c031ed
     )
     rows = [
         (f"{one['fps']:,.1f}", one["cycles"], one["conversions"], one["columns"], point)
