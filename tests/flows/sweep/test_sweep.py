@@ -224,31 +224,6 @@ def test_command_line(tmp_path: Path, capsys: Capture) -> None:
     assert capsys.readouterr().err == "rowmac: --jobs must be at least 0, not -1\n"
 
 
-def test_reasons_that_differ_in_numbers_are_one_and_what_is_left_out_is_told(
-    tmp_path: Path, capsys: Capture
-) -> None:
-    arguments = [
-        "--set", f"network={CNN}", "--set", "lanes=6,7,8,24", "--set", "depth=64,100,1152,9000",
-        "--set", "rows=4/8/16/32/fixed8:8/pot9:4", "--set", "vector_lanes=2,4,5", "--set",
-        "bank_words=1024,3000,4096", "--set", "tokens=2,4", "--set", "clock_mhz=50..100:10",
-    ]  # fmt: skip
-    store = str(tmp_path / "s.sqlite")
-    assert main(["sweep", *arguments, "-o", store]) == 0
-    out = capsys.readouterr().out.splitlines()
-    refused = [line.strip() for line in out if " refused" in line]
-    assert len(refused) == 6
-    alike = {re.sub(r"\d+", "#", line.partition(" (or with")[0]) for line in refused}
-    assert len(alike) == 6
-    assert any("(or with other numbers: " in line for line in refused)
-    assert re.fullmatch(r"[\d,]+ refused for \d+ other reasons, which --json .* have", refused[-1])
-    counts = [int(line.split()[0].replace(",", "")) for line in refused]
-    points, estimated = (int(n.replace(",", "")) for n in re.findall(r"[\d,]+", out[0])[:2])
-    assert sum(counts) == points - estimated
-    (head,) = [line for line in out if "Pareto front of" in line]
-    size = int(head.split("front of ")[1].split()[0])
-    assert head.endswith("; the first 12 of them") is (size > 12)
-
-
 def test_scheduler_that_is_not_there(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
