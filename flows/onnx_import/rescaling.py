@@ -124,7 +124,7 @@ def _finer(
 
     A bias is a whole number of accumulator steps, and with weights of a few levels one step may be
     many codes of the result. Of all factors that keep the weights within eight bits the one is
-    taken that leaves the bias nearest to what it is.
+    taken that leaves the bias nearest to what it is; a rescaling that is a plain shift stays one.
     """
     rows, gains = weights.copy(), gain.copy()
     most = np.abs(rows.reshape(len(rows), -1)).max(axis=1)
@@ -134,6 +134,8 @@ def _finer(
         if names[row] == DEFAULT_FORMAT:
             room = _BIAS_MAX * gains[row] / max(abs(offset[row]), gains[row])
             factors = np.arange(1, max(1, min(_WEIGHT_MAX // int(most[row]), int(room))) + 1)
+            if np.frexp(gains[row] / step)[0] == 0.5:
+                factors = factors[(factors & (factors - 1)) == 0]
             finer = gains[row] / factors
             left = np.abs(np.rint(offset[row] / finer) * finer - offset[row])
             factor = int(factors[np.argmin(left)])
