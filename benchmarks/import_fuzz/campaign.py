@@ -40,8 +40,12 @@ def campaign(
     processes: int = 1,
     keep: Path | None = None,
     store: Path | None = None,
+    files: tuple[Path, ...] = (),
 ) -> dict[str, Any]:
-    """Examine files 0 to ``count``; the same for the same seed."""
+    """Examine files 0 to ``count``; the same for the same seed.
+
+    With ``files`` they are mutated copies of these; else random ones, one in ten mutated.
+    """
     done: dict[int, dict[str, Any]] = {}
     if store is not None and store.exists():
         for line in store.read_text().splitlines():
@@ -49,7 +53,7 @@ def campaign(
                 entry = json.loads(line)
                 if entry["seed"] == seed:
                     done[entry["number"]] = entry
-    work = [(seed, n, keep) for n in range(count) if n not in done]
+    work = [(seed, n, keep, files) for n in range(count) if n not in done]
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(store.open("a")) if store else None
         results: Any = map(_one, work)
@@ -66,7 +70,7 @@ def campaign(
     return _summary([done[n] for n in sorted(done) if n < count])
 
 
-def _one(work: tuple[int, int, Path | None]) -> dict[str, Any]:
+def _one(work: tuple[int, int, Path | None, tuple[Path, ...]]) -> dict[str, Any]:
     return examine(*work)
 
 
@@ -102,16 +106,21 @@ def _ranges(net: Sketch, rng: np.random.Generator) -> dict[str, tuple[float, flo
     return ranges
 
 
-def examine(seed: int, number: int, keep: Path | None = None) -> dict[str, Any]:
+def examine(
+    seed: int, number: int, keep: Path | None = None, files: tuple[Path, ...] = ()
+) -> dict[str, Any]:
     """Make one file, import it, compare it."""
     entry: dict[str, Any] = {"seed": seed, "number": number, "fault": "", "text": ""}
-    try:
-        content, net = random_file(seed, number)
-    except Exception as error:
-        return entry | {"result": "not made", "notes": [], "text": str(error)[:200]}
+    if files:
+        content, net = files[number % len(files)].read_bytes(), Sketch((), 0)
+    else:
+        try:
+            content, net = random_file(seed, number)
+        except Exception as error:  # onnxruntime's errors: a sketch that it cannot run
+            return entry | {"result": "not made", "notes": [], "text": str(error)[:200]}
     entry["notes"] = sorted(net.notes)
     rng = np.random.default_rng([seed, number, 3])
-    mutated = number % MUTATED == MUTATED - 1
+    mutated = bool(files) or number % MUTATED == MUTATED - 1
     if mutated:
         entry["notes"] = ["mutated"]
         change = mutated_bytes if rng.random() < 0.5 else mutated_fields

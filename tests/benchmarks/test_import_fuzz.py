@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from flows.onnx_import import (
 )
 
 SEED = 11
+EXAMPLES = Path(__file__).parents[2] / "examples" / "fashion_mnist"
 
 
 def test_three_hundred_files_without_a_fault():
@@ -50,6 +52,14 @@ def test_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     again = campaign.campaign(12, SEED, store=store)
     assert seen == [7, 8, 9, 10, 11]
     assert again["by_operator"] == whole["by_operator"]
+
+
+def test_mutated_examples_are_imported_rightly_or_refused_in_a_line():
+    """Bytes and fields; 2,000 of them by ``--count 2000 --files examples/fashion_mnist/*.onnx``."""
+    files = tuple(sorted(EXAMPLES.glob("*.onnx")))
+    found = campaign.campaign(40, SEED, files=files)
+    assert found["worst"] == []
+    assert found["refused"] > 10
 
 
 def test_prints_one_object():
