@@ -6,8 +6,16 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from flows.onnx_import.errors import NetworkError
-from flows.onnx_import.values import Array, Codes, Indices, Operation, Value, storage_index
+from flows.onnx_import.errors import NetworkError, shape_text
+from flows.onnx_import.values import (
+    Array,
+    Codes,
+    Indices,
+    NetworkInput,
+    Operation,
+    Value,
+    storage_index,
+)
 
 __all__ = ["Arranger"]
 
@@ -53,7 +61,8 @@ class Arranger:
         if not whole or not np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows))):
             raise NetworkError(
                 f"input of {label} must be whole tokens and channels of {codes.label} in order, "
-                f"not the arrangement {list(shape)} of its {list(codes.shape)}"
+                f"not its elements in another order ({shape_text(shape)} out of "
+                f"{shape_text(codes.shape)}): {_way_out(codes)}"
             )
         if codes.scores:
             raise NetworkError(f"attention scores must be taken whole, not in part by {label}")
@@ -111,3 +120,12 @@ class Arranger:
             value, source=chosen, index=storage_index(shape), a=cut(value.a), b=cut(value.b)
         )
         return replace(codes, shape=shape, value=moved)
+
+
+def _way_out(codes: Codes) -> str:
+    """What may be done about an arrangement that is not whole tokens and channels."""
+    if isinstance(codes.value.source, NetworkInput) and len(codes.shape) == 3:
+        return "an image must come as [1, channels, height, width], and whole"
+    return (
+        "a transpose, crop or shuffle of pixels must be undone before an operator reads"
+    )
