@@ -126,6 +126,4 @@ def _way_out(codes: Codes) -> str:
     """What may be done about an arrangement that is not whole tokens and channels."""
     if isinstance(codes.value.source, NetworkInput) and len(codes.shape) == 3:
         return "an image must come as [1, channels, height, width], and whole"
-    return (
-        "a transpose, crop or shuffle of pixels must be undone before an operator reads"
-    )
+    return "a transpose, crop or shuffle of pixels must be undone before an operator reads"

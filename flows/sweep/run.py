@@ -12,8 +12,9 @@ from flows.sweep.definition import Definition, Point, point_key
 from flows.sweep.evaluate import ESTIMATE, MAPPING
 from flows.sweep.figures import sound
 from flows.sweep.front import pareto
-from flows.sweep.machine import DEFAULT_BOARD
-from flows.sweep.store import Store
+from flows.sweep.machine import DEFAULT_BOARD, machine_of
+from flows.sweep.macro import around_macro
+from flows.sweep.store import Outcome, Store
 from flows.sweep.work import SIMULATION, SYNTHESIS, Task, parts_cache
 from flows.sweep.workers import SweepWorkers
 
@@ -21,6 +22,9 @@ __all__ = ["BATCH", "fronts", "sweep"]
 
 BATCH = 2000
 """Points of an analytic task: as many as its columns are quick for."""
+
+SCRATCHPAD = "scratchpad must hold"
+"""In a refusal for want of room, which does not depend on rows, clocks or boards."""
 
 Progress = Callable[[str, int, int], None]
 """Told the stage, how many of its points are done, and of how many."""
@@ -58,23 +62,49 @@ def _map_fronts(
 
     A point that the mapper refuses is refused with its reason, and leaves the front to others.
     """
+    known = {o.point: o.value for o in store.outcomes(ESTIMATE) if o.value is not None}
+    known = {key: value for key, value in known.items() if key in points}
+    alike: dict[object, list[str]] = {}
     finished = 0
     while True:
-        known = {o.point: o.value for o in store.outcomes(ESTIMATE) if o.value is not None}
-        mine = [key for key in points if key in known]
-        left = [k for _, keys in fronts(known, mine) for k in keys if "maps" not in known[k]]
+        left = [k for _, keys in fronts(known, known) for k in keys if "maps" not in known[k]]
         if not left:
             return
         total = finished + len(left)
         progress(MAPPING, finished, total)
-        tasks = [Task(MAPPING, [points[key]]) for key in left]
-        for outcomes in workers.run(tasks):
-            store.put(
-                replace(o, stage=ESTIMATE, value=o.value and {**known[o.point], **o.value})
-                for o in outcomes
-            )
+        for outcomes in workers.run([Task(MAPPING, [points[key]]) for key in left]):
+            found: dict[str, Outcome] = {}
+            for one in outcomes:
+                if one.value is not None:
+                    known[one.point] |= one.value
+                    found[one.point] = replace(one, stage=ESTIMATE, value=known[one.point])
+                    continue
+                some = [one.point]
+                if SCRATCHPAD in str(one.error):
+                    alike = alike or _by_scratchpad(points, known)
+                    some = alike[_scratchpad(points[one.point])]
+                for key in {one.point, *some} & known.keys():
+                    del known[key]
+                    found[key] = replace(one, point=key, stage=ESTIMATE)
+            store.put(found.values())
             finished += len(outcomes)
             progress(MAPPING, finished, total)
+
+
+def _by_scratchpad(points: Mapping[str, Point], keys: Iterable[str]) -> dict[object, list[str]]:
+    """Points for which the tensors of a network lie alike: what one cannot hold none can."""
+    alike: dict[object, list[str]] = {}
+    for key in keys:
+        # Around a macro a machine has other words.
+        if not around_macro(points[key]):
+            alike.setdefault(_scratchpad(points[key]), []).append(key)
+    return alike
+
+
+def _scratchpad(point: Point) -> object:
+    spec = machine_of(point)
+    words = spec.lanes, spec.tokens, spec.banks, spec.bank_words
+    return point.get("network"), *words, spec.act_bits < 8
 
 
 def _stage(
