@@ -59,12 +59,16 @@ class _Builder:
                 self._emit(codes)
             except NetworkError:
                 raise
-            except (ValueError, OverflowError) as error:
+            except MemoryError:
+                raise NetworkError(f"weights of {codes.label} must fit into memory") from None
+            except (ValueError, OverflowError, IndexError) as error:
                 raise NetworkError(
                     f"{codes.label} must fit the integer operators: {error}"
                 ) from error
         if not self._input:
             raise NetworkError(f"output of network {name} must depend on its input")
+        if not self._nodes:
+            raise NetworkError(f"network {name} must have an operator between input and output")
         return IntegerGraph(
             name=name,
             input=self._input,

@@ -164,6 +164,11 @@ def _from_constant(grids: Grids, node: OnnxNode, const: Const, value: Value) -> 
         raise NetworkError(
             f"constant of {node.label} must be one number, not of shape {list(numbers.shape)}"
         )
+    if numbers.ndim > len(value.shape):
+        raise NetworkError(
+            f"constant of {node.label} must fit the tensor's shape {list(value.shape)}, not "
+            f"{list(numbers.shape)}"
+        )
     number = float(numbers.reshape(-1)[0])
     if node.kind == "Div":
         return value.then(lambda x: np.asarray(number / x))
@@ -272,7 +277,8 @@ def _relation(left: Value, right: Value) -> tuple[float, float]:
     if np.any(a == 0):
         return math.nan, math.nan
     gain, offset = c / a, d - c / a * b
-    flat = np.allclose(gain, gain[0], rtol=1e-6) and np.allclose(
-        offset, offset[0], rtol=1e-6, atol=1e-9
+    size = float(np.maximum(np.abs(d), np.abs(gain * b)).max())
+    flat = np.allclose(gain, gain[0], rtol=1e-6, atol=0) and np.allclose(
+        offset, offset[0], rtol=0, atol=1e-6 * size
     )
     return (float(gain[0]), float(offset[0])) if flat else (math.nan, math.nan)

@@ -9,6 +9,7 @@ import numpy as np
 
 from flows.onnx_import.arrange import Arranger
 from flows.onnx_import.errors import NetworkError
+from flows.onnx_import.limits import DENSE_MAX
 from flows.onnx_import.ranges import close, derived_grid, exact_grid, grid_of, reach
 from flows.onnx_import.values import (
     Array,
@@ -46,8 +47,19 @@ class Operand:
 class Grids(Arranger):
     """Makes codes out of values; remembers them, so that equal requests give the same object."""
 
+    _dense: int = 0
+    """Weights of grouped convolutions that were made dense."""
     _input: tuple[float, int] | None = None
     """Scale and zero point of a network input that comes as codes, once a node has said them."""
+
+    def count_dense(self, weights: int, label: str) -> None:
+        """Refuse grouped convolutions that memory does not hold once they are dense."""
+        self._dense += weights
+        if self._dense > DENSE_MAX:
+            raise NetworkError(
+                f"grouped convolutions up to {label}, which become dense ones, must have at most "
+                f"{DENSE_MAX:,} weights then, not {self._dense:,}: use fewer channels"
+            )
 
     def quantise(self, value: Value, scale: float, zero_point: int, label: str) -> Value:
         """The value behind a QuantizeLinear (and the DequantizeLinear that follows).

@@ -124,10 +124,19 @@ class _Walk:
         if isinstance(output, CodeTensor):
             holds = output.kind
             output = self._grids.with_grid(output, label).value
+        if holds not in ("float32", "int8", "uint8"):
+            raise NetworkError(
+                f"type of {label} must be FLOAT, INT8 or UINT8, not {holds.upper()}: put a "
+                "DequantizeLinear before it"
+            )
         value = self._grids.coded(output, label)
-        index = value.index[0] if value.index.ndim > 2 else value.index
-        if value.index.ndim == 4 and not value.source.scores:
-            index = channel_last(value.index)
+        if not value.index.size:
+            raise NetworkError(f"{label} must have elements, not the shape {list(value.shape)}")
+        index = value.index
+        if index.ndim == 4 and not value.source.scores:
+            index = channel_last(index, label)
+        elif index.ndim > 2 and index.shape[0] == 1:
+            index = index[0]
         operand = self._grids.operand(value, index, label)
         return rescaled(operand.codes, operand.scale / operand.codes.scale), holds
 

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 from flows.onnx_import.errors import NetworkError, shape_text
 
-__all__ = ["ELEMENTS_MAX", "NODES_MAX", "check_elements"]
+__all__ = ["DENSE_MAX", "ELEMENTS_MAX", "NODES_MAX", "check_elements"]
 
 ELEMENTS_MAX = 1 << 24
 """Elements of a tensor: 128 times what the largest scratchpad of a machine has words."""
+DENSE_MAX = 1 << 26
+"""Weights of all grouped convolutions of a network once they are dense: half a gigabyte."""
 NODES_MAX = 20_000
 """Nodes that the result depends on."""
 

@@ -16,6 +16,7 @@ from flows.onnx_import.products import auto_padding
 from flows.onnx_import.ranges import reach
 from flows.onnx_import.reader import OnnxNode
 from flows.onnx_import.values import (
+    Codes,
     Const,
     Operation,
     Value,
@@ -35,6 +36,8 @@ __all__ = [
     "softmax",
 ]
 
+_HALF_LEAST, _HALF_MOST = 2.0**-14, 65504.0
+"""Least normal and largest number of half precision."""
 FLOAT_TYPES = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
 """Types a cast between which changes nothing that 8 bits show."""
 
@@ -91,12 +94,13 @@ def softmax(grids: Grids, node: OnnxNode, value: Value) -> Value:
         raise NetworkError(f"axis of {node.label} must be the last one, not {axis}")
     value = grids.coded(value, node.label)
     keys = value.shape[-1]
-    shape = value.source.shape if value.source.scores else (value.index.size // keys, keys)
+    scores = value.source.scores and value.source.channels == keys
+    shape = value.source.shape if scores else (value.index.size // keys, keys)
     operand = grids.operand(value, value.index.reshape(shape), node.label)
     result = Operation(
         label=node.label,
         shape=shape,
-        scores=value.source.scores,
+        scores=scores,
         kind="Softmax",
         inputs=(operand.codes,),
         details={"scale": operand.scale},
@@ -172,7 +176,12 @@ def _pooled(
     counted: bool,
 ) -> Value:
     value = grids.coded(value, node.label)
-    operand = grids.operand(value, channel_last(value.index), node.label)
+    operand = grids.operand(value, channel_last(value.index, node.label), node.label)
+    sizes = operand.shape[0] + pads[0] + pads[2], operand.shape[1] + pads[1] + pads[3]
+    if sizes[0] < kernel[0] or sizes[1] < kernel[1]:
+        raise NetworkError(
+            f"kernel of {node.label} must fit its input, not {list(kernel)} on {list(sizes)} pixels"
+        )
     if max(pads[0], pads[2]) >= kernel[0] or max(pads[1], pads[3]) >= kernel[1]:
         raise NetworkError(
             f"padding of {node.label}, with that of a Pad before it, must be smaller than its "
@@ -308,9 +317,15 @@ def pad(node: OnnxNode, value: Value, numbers: list[NDArray[Any] | None]) -> Val
 
 
 def cast(node: OnnxNode, value: Value) -> Value:
-    """A cast between float types changes nothing."""
+    """A cast between float types changes nothing, if half precision holds the numbers."""
     target = node.attributes["to"]
     if target not in FLOAT_TYPES:
         name = onnx.TensorProto.DataType.Name(target)
         raise NetworkError(f"target of {node.label} must be a float type, not {name}")
+    if target == onnx.TensorProto.FLOAT16 and isinstance(value.source, Codes):
+        step = float(np.abs(value.a).max()) * value.source.scale
+        if not _HALF_LEAST < step or step * 255 + float(np.abs(value.b).max()) > _HALF_MOST:
+            raise NetworkError(
+                f"numbers before {node.label} must be within half precision, not steps of {step:g}"
+            )
     return value

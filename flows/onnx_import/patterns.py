@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.onnx_import.operators import FLOAT_TYPES
 from flows.onnx_import.reader import OnnxNetwork, OnnxNode, reachable
 
 __all__ = ["fuse"]
-
-_TRANSPARENT = {"QuantizeLinear", "DequantizeLinear", "Identity", "Cast"}
 
 
 def fuse(network: OnnxNetwork) -> OnnxNetwork:
@@ -102,9 +101,26 @@ class _Matcher:
 
     def _origin(self, name: str) -> str:
         """The tensor whose meaning this one has."""
-        while (node := self._makers.get(name)) is not None and node.kind in _TRANSPARENT:
+        while (node := self._makers.get(name)) is not None and self._transparent(node):
             name = node.inputs[0]
         return name
+
+    def _transparent(self, node: OnnxNode) -> bool:
+        """Whether a node leaves the numbers what they are but for rounding."""
+        if node.kind == "Cast":
+            return node.attributes["to"] in FLOAT_TYPES
+        if node.kind == "DequantizeLinear":
+            # Codes read on another grid than they were written on are other numbers.
+            maker = self._makers.get(node.inputs[0])
+            return maker is None or (
+                maker.kind == "QuantizeLinear" and self._grid(maker) == self._grid(node)
+            )
+        return node.kind in ("QuantizeLinear", "Identity")
+
+    def _grid(self, node: OnnxNode) -> list[Any]:
+        found = [self._constants.get(name) for name in node.inputs[1:] if name]
+        numbers = [None if a is None else a.reshape(-1).tolist() for a in found]
+        return [*numbers, [0]][:2]
 
     def _maker(self, name: str, kind: str) -> OnnxNode | None:
         node = self._makers.get(self._origin(name))

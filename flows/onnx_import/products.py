@@ -40,9 +40,22 @@ def convolution(
     attributes = node.attributes
     out, depth, kernel_h, kernel_w = weights.shape
     groups = attributes.get("group", 1)
+    if tuple(attributes.get("kernel_shape", (kernel_h, kernel_w))) != (kernel_h, kernel_w):
+        raise NetworkError(
+            f"kernel_shape of {node.label} must be that of its weights {[kernel_h, kernel_w]}, "
+            f"not {list(attributes['kernel_shape'])}"
+        )
+    if groups < 1 or out % groups or depth * groups != value.shape[1]:
+        raise NetworkError(
+            f"weights of {node.label} must be for {value.shape[1]} channels in {groups} groups, "
+            f"not of shape {list(weights.shape)}"
+        )
+    if bias is not None and bias.shape != (out,):
+        raise NetworkError(f"bias of {node.label} must be of shape {[out]}, not {list(bias.shape)}")
     codes, scales = _integers(node, weights, axis=0)
     codes = codes.transpose(0, 2, 3, 1)
     if groups > 1:
+        grids.count_dense(out * kernel_h * kernel_w * depth * groups, node.label)
         dense = np.zeros((out, kernel_h, kernel_w, depth * groups), dtype=np.int64)
         for group in range(groups):
             rows = slice(group * out // groups, (group + 1) * out // groups)
@@ -54,7 +67,7 @@ def convolution(
     pads = auto_padding(node, value.shape[2:], extent, stride)
     pads = tuple(p + q for p, q in zip(pads, value.padding, strict=True))
     plain = replace(value, padding=(0, 0, 0, 0))
-    operand = grids.operand(plain, channel_last(value.index), node.label)
+    operand = grids.operand(plain, channel_last(value.index, node.label), node.label)
     height, width, _ = operand.shape
     tall = (height + pads[0] + pads[2] - extent[0]) // stride[0] + 1
     wide = (width + pads[1] + pads[3] - extent[1]) // stride[1] + 1
@@ -92,6 +105,14 @@ def gemm(grids: Grids, node: OnnxNode, value: Value, weights: Const, bias: Const
             raise NetworkError(f"{name} of {node.label} must be 1, not {attributes[name]}")
     if attributes.get("transB", 0):
         weights = weights.mapped(lambda x: x.T)
+    if bias is not None:
+        wide = np.broadcast_to(bias.real, (value.index.shape[0], weights.shape[1]))
+        if np.any(wide != wide[:1]):
+            raise NetworkError(
+                f"C of {node.label} must be one number a column, not of shape {list(bias.shape)} "
+                "with other numbers in other rows: use an Add"
+            )
+        bias = Const(real=wide[0])
     return _linear(grids, node, value, weights, bias)
 
 
@@ -102,6 +123,11 @@ def matmul(grids: Grids, node: OnnxNode, left: Value | Const, right: Value | Con
             f"left operand of {node.label} must be computed from the image, not a constant"
         )
     if isinstance(right, Const):
+        if right.real.ndim > max(len(left.shape), 2):
+            raise NetworkError(
+                f"weights of {node.label} must not have more axes than its input of shape "
+                f"{list(left.shape)}, not the shape {list(right.shape)}"
+            )
         if right.real.ndim > 2 and all(size == 1 for size in right.shape[:-2]):
             right = right.mapped(lambda x: x.reshape(x.shape[-2:]))
         if right.real.ndim != 2:

@@ -343,6 +343,14 @@ def storage_index(shape: tuple[int, ...]) -> Indices:
     return np.arange(math.prod(shape), dtype=np.int64).reshape(shape)
 
 
-def channel_last(index: Indices) -> Indices:
-    """``[1, channels, height, width]`` to ``[height, width, channels]``."""
+def channel_last(index: Indices, label: str) -> Indices:
+    """``[1, channels, height, width]`` to ``[height, width, channels]``.
+
+    Raises
+    ------
+    NetworkError
+        If there is more than one image.
+    """
+    if index.shape[0] != 1:
+        raise NetworkError(f"batch of {label} must be 1, not {index.shape[0]}")
     return np.asarray(index[0].transpose(1, 2, 0))
