@@ -1,8 +1,9 @@
 """Layer normalisation that an exporter wrote as single steps becomes one node again.
 
 PyTorch exports it so below operator set 17: ``d = x - mean(x)``, ``d / sqrt(mean(d * d) + e)``;
-quantisers may have put pairs of QuantizeLinear and DequantizeLinear anywhere in between. The gain
-and the offset that follow need no pattern (see :mod:`flows.onnx_import.elementwise`).
+the gain and the offset that follow need no pattern (see :mod:`flows.onnx_import.elementwise`).
+Quantisers between the steps are refused: one LayerNorm neither rounds nor clips in between, and
+whether that matters depends on images that the file does not have.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.onnx_import.errors import NetworkError
 from flows.onnx_import.operators import FLOAT_TYPES
 from flows.onnx_import.reader import OnnxNetwork, OnnxNode, reachable
 
@@ -39,6 +41,7 @@ class _Matcher:
 
     def layer_norm(self, node: OnnxNode) -> OnnxNode | None:
         """The LayerNormalization that ends at this Div or Mul, if it is one."""
+        inverse = None
         if node.kind == "Div":
             root = self._maker(node.inputs[1], "Sqrt")
         elif node.kind == "Mul":
@@ -64,6 +67,16 @@ class _Matcher:
             return None
         if not self._is_square(variance.inputs[0], centre):
             return None
+        links = [centre.inputs[1], *node.inputs, root.inputs[0], *total.inputs, variance.inputs[0]]
+        square = self._maker(variance.inputs[0], "Pow") or self._maker(variance.inputs[0], "Mul")
+        links += [] if square is None else square.inputs
+        links += [] if inverse is None else inverse.inputs
+        if any(self._rounded(link) for link in links if self._makers.get(self._origin(link))):
+            raise NetworkError(
+                f"steps of the layer normalisation that ends at {node.label} must have no "
+                "quantisers between them: export with opset_version=17 or newer, where it is one "
+                "node, or leave its steps out of op_types_to_quantize"
+            )
         return OnnxNode(
             kind="LayerNormalization",
             name=node.name,
@@ -104,6 +117,14 @@ class _Matcher:
         while (node := self._makers.get(name)) is not None and self._transparent(node):
             name = node.inputs[0]
         return name
+
+    def _rounded(self, name: str) -> bool:
+        """Whether a quantiser stands between a tensor and what made its numbers."""
+        while (node := self._makers.get(name)) is not None and self._transparent(node):
+            if node.kind in ("QuantizeLinear", "DequantizeLinear"):
+                return True
+            name = node.inputs[0]
+        return False
 
     def _transparent(self, node: OnnxNode) -> bool:
         """Whether a node leaves the numbers what they are but for rounding."""

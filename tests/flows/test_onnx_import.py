@@ -4,7 +4,8 @@ Comparison rule. Both sides start from the same image codes. Convolutional netwo
 most 1 code at the output (2 where asymmetric weights were rounded anew or the file quantises only
 some operators). Vision transformers differ because LayerNorm and softmax are integer here, and
 because single precision decides differently where a number lies between two codes: at most
-``VIT_MAX`` codes of 256 for any output and ``VIT_MEAN`` on average. Neither side is right: the mean
+``VIT_MAX`` codes of 256 for any output (``VIT_MAX_PARTLY`` where the file keeps numbers float) and
+``VIT_MEAN`` on average. Neither side is right: the mean
 distance of ours from the float network is at most ``FLOAT_RATIO`` times that of onnxruntime's,
 where the file quantises every operator.
 """
@@ -22,12 +23,12 @@ import onnxruntime
 import torch
 from torch import nn
 
-from flows.onnx_import import load_network
+from flows.onnx_import import NetworkError, load_network
 from models.graph import run_graph
 from tests.flows import networks
 from tests.flows.networks import INT8, UINT8, Recipe
 
-VIT_MAX, VIT_MEAN = 8, 2.5
+VIT_MAX, VIT_MAX_PARTLY, VIT_MEAN = 8, 12, 2.5
 FLOAT_RATIO = 1.5
 VIT_SHAPE, CNN_SHAPE = (3, 20, 20), (3, 27, 31)
 VIT_OPERATORS = {
@@ -46,7 +47,8 @@ VIT_OPERATORS = {
 
 UNPREPARED = {"unprepared", "old-unprepared", "dynamic-batch", "old-dynamic-batch"}
 """Recipes whose files have a quantiser between each product and its bias: an addition more each."""
-OLD14 = Recipe(dynamo=False, opset=14)
+PRODUCTS = ("Conv", "MatMul", "Gemm")
+OLD14 = Recipe(dynamo=False, opset=14, kinds=PRODUCTS)
 OLD17 = Recipe(dynamo=False, opset=17, prepare=False)
 RECIPES = {
     "int8": Recipe(),
@@ -62,7 +64,7 @@ RECIPES = {
     "old-dynamic-batch": Recipe(dynamic_batch=True, dynamo=False, opset=17),
     "symmetric": Recipe(options=(("ActivationSymmetric", True),)),
     "pair-per-consumer": Recipe(options=(("DedicatedQDQPair", True),)),
-    "products-only": Recipe(kinds=("Conv", "MatMul", "Gemm")),
+    "products-only": Recipe(kinds=PRODUCTS),
 }
 
 
@@ -97,7 +99,7 @@ def check_vit(path, shape, *, all_quantised=True):
     """Within the limits for vision transformers; gives the graph."""
     want, got, graph = scores(path, shape)
     steps = np.rint(np.abs(got - want) / graph.tensors[graph.output].scale)
-    assert steps.max() <= VIT_MAX
+    assert steps.max() <= (VIT_MAX if all_quantised else VIT_MAX_PARTLY)
     assert steps.mean() <= VIT_MEAN
     if all_quantised:
         real = onnx_scores(path.with_name("float.onnx"), networks.images(shape, len(got), seed=2))
@@ -128,10 +130,6 @@ def test_vit_of_every_recipe(tmp_path, recipe):
     found = operators(graph)
     if recipe in (RECIPES[name] for name in UNPREPARED):
         check_additions(found, layers=12)
-    elif recipe == OLD14:
-        # Gain and offset of every LayerNorm have quantisers of their own as well.
-        assert found["Convolution"] == VIT_OPERATORS["Convolution"] + VIT_OPERATORS["LayerNorm"]
-        check_additions(found, layers=5)
     else:
         assert found == VIT_OPERATORS
 
@@ -167,8 +165,16 @@ def test_vit_of_every_form_of_attention(tmp_path, attention, recipe):
 def test_vit_of_other_layers(tmp_path, parameters, recipe):
     shape = (3, parameters.get("size", 20), parameters.get("size", 20))
     path = networks.make(vit(**parameters), shape, tmp_path, recipe)
-    graph = check_vit(path, shape)
+    graph = check_vit(path, shape, all_quantised=not recipe.kinds)
     assert operators(graph)["LayerNorm"] == 2 * parameters.get("depth", 2) + 1
+
+
+def test_quantisers_between_the_steps_of_a_layer_norm_are_refused(tmp_path):
+    path = networks.make(vit(depth=1), VIT_SHAPE, tmp_path, Recipe(dynamo=False, opset=14))
+    with pytest.raises(NetworkError) as caught:
+        load_network(path)
+    assert str(caught.value).startswith("steps of the layer normalisation that ends at Div '")
+    assert "export with opset_version=17 or newer, where it is one node" in str(caught.value)
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
