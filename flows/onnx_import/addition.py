@@ -64,10 +64,10 @@ def _whole(value: Value) -> tuple[tuple[int, ...], Indices] | None:
     flat = value.index.reshape(-1)
     if flat.size != value.source.size:
         return None
-    order = np.argsort(flat, kind="stable")
-    if not np.array_equal(flat[order], np.arange(flat.size)):
-        return None
-    return value.source.shape, order
+    # The inverse of a permutation, without sorting; some place is left out where it is none.
+    order = np.full(flat.size, -1, dtype=np.int64)
+    order[flat] = np.arange(flat.size)
+    return None if np.any(order < 0) else (value.source.shape, order)
 
 
 def _sum(

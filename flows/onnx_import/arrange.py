@@ -97,7 +97,7 @@ class Arranger:
         elif isinstance(source, Operation) and source.kind == "Convolution":
             details = dict(source.details)
             details["products"] = details["products"] // len(details["weights"]) * len(columns)
-            for name in ("weights", "weight_scales", "bias", "formats"):
+            for name in ("weights", "starts", "weight_scales", "bias", "formats"):
                 if len(details[name]):
                     details[name] = details[name][columns]
             chosen = replace(source, shape=shape, details=details)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
 from flows.onnx_import.errors import NetworkError
-from flows.onnx_import.limits import check_elements
+from flows.onnx_import.limits import CONSTANT_MAX, check_elements
 from flows.onnx_import.reader import OnnxNode
 from flows.onnx_import.row_formats import format_indices
 from flows.onnx_import.values import Codes, Const, Indices, Operation, Value, storage_index
@@ -22,6 +22,9 @@ _SHAPE_SIZE = 64
 """Elements of a tensor that may be a shape, a list of axes or the like."""
 _RANDOM = {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform",
            "RandomUniformLike"}  # fmt: skip
+_PRODUCTS = {"Conv", "ConvTranspose", "Einsum", "Gemm", "MatMul"}
+"""Operators that take far longer than their numbers are many."""
+_PRODUCT_MAX = 1 << 21
 _NO_LARGER = {"Compress", "NonMaxSuppression", "NonZero", "Unique"}
 """Operators whose result's size depends on numbers, and is at most a few times their input's."""
 
@@ -42,6 +45,12 @@ def folded(node: OnnxNode, arguments: list[Const | None], opset_version: int) ->
         )
     if node.kind in _RANDOM:
         raise NetworkError(f"constant {node.label} must be a known number, not a random one")
+    if node.kind in _PRODUCTS:
+        check_elements(
+            f"inputs of constant {node.label}",
+            [sum(a.real.size for a in arguments if a is not None)],
+            _PRODUCT_MAX,
+        )
     names = [f"i{position}" for position in range(len(arguments))]
     feeds = {n: a.real for n, a in zip(names, arguments, strict=True) if a is not None}
     proto = onnx.helper.make_node(
@@ -92,7 +101,7 @@ def _check_size(node: OnnxNode, model: onnx.ModelProto) -> None:
             raise NetworkError(
                 f"shape of constant {node.label} must follow from its inputs' shapes"
             )
-        check_elements(f"constant {node.label}", sizes)
+        check_elements(f"constant {node.label}", sizes, CONSTANT_MAX)
 
 
 def constant_codes(label: str, const: Const) -> Codes:
@@ -133,7 +142,7 @@ def _on_grid(numbers: NDArray[np.float64], scale: float) -> bool:
 def joined(node: OnnxNode, parts: list[Const]) -> Const:
     """Constants side by side; codes stay where all have them."""
     axis = node.attributes["axis"]
-    check_elements(f"constant {node.label}", [sum(p.real.size for p in parts)])
+    check_elements(f"constant {node.label}", [sum(p.real.size for p in parts)], CONSTANT_MAX)
 
     def join(arrays: list[NDArray[Any]]) -> NDArray[Any]:
         return np.concatenate([np.atleast_1d(a) for a in arrays], axis=axis)

@@ -119,6 +119,8 @@ def binary(grids: Grids, node: OnnxNode, left: Value | Const, right: Value | Con
 
 def _with_constant(grids: Grids, node: OnnxNode, value: Value, const: Const) -> Value:
     numbers = const.real.astype(np.float64)
+    if np.isnan(numbers).any():
+        raise NetworkError(f"constant of {node.label} must be of numbers, not NaN")
     if np.broadcast_shapes(value.shape, numbers.shape) != value.shape:
         raise NetworkError(
             f"constant of {node.label} must fit the tensor's shape {list(value.shape)}, not "

@@ -197,7 +197,7 @@ def _convolution(
         formats,
     )  # fmt: skip
     return Convolution(
-        weights=found.weights,
+        weights=_dense(found.weights, details["starts"], details["channels"]),
         requantize=found.requantize,
         stride=details["stride"],
         dilation=details["dilation"],
@@ -206,6 +206,18 @@ def _convolution(
         formats=formats,
         products=details["products"],
     )
+
+
+def _dense(weights: Indices, starts: Indices, channels: int) -> Indices:
+    """Rows that read some channels from ``starts`` on, as rows that read all, with zeros."""
+    depth = weights.shape[-1]
+    if depth == channels:
+        return weights
+    dense = np.zeros((*weights.shape[:-1], channels), dtype=np.int64)
+    for start in np.unique(starts):
+        rows = starts == start
+        dense[rows, ..., start : start + depth] = weights[rows]
+    return dense
 
 
 def _attention(

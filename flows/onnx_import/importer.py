@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from flows.onnx_import import elementwise, quantisers
+from flows.onnx_import import elementwise, operators, quantisers
 from flows.onnx_import.codes import on_codes
 from flows.onnx_import.compute import compute, numbers_of
 from flows.onnx_import.constants import folded, joined
@@ -87,6 +87,12 @@ class _Walk:
         for position, node in enumerate(self._network.nodes):
             missing = [name for name in node.inputs if name and name not in self._known]
             if missing:
+                for maker in self._network.nodes[:position]:
+                    if missing[0] in maker.outputs:
+                        raise NetworkError(
+                            f"output {missing[0]!r} of {maker.label} must not be used by "
+                            f"{node.label}: only the first one is supported"
+                        )
                 raise NetworkError(f"input {missing[0]!r} of {node.label} must be made before it")
             self._known.update(zip(node.outputs, self._results(node), strict=False))
             for name in node.inputs:
@@ -152,6 +158,9 @@ class _Walk:
         if len(constants) == len(arguments):
             if node.kind == "Concat":
                 return [joined(node, [c for c in constants if c is not None])]
+            if node.kind == "Cast" and constants[0] is not None and constants[0].codes is not None:
+                if node.attributes["to"] in operators.FLOAT_TYPES:
+                    return [constants[0]]
             return folded(node, constants, self._network.opset)
         if node.kind == "Shape":
             start, end = node.attributes.get("start", 0), node.attributes.get("end")

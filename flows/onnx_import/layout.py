@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.onnx_import.errors import NetworkError
-from flows.onnx_import.limits import check_elements
+from flows.onnx_import.limits import CONSTANT_MAX, check_elements
 from flows.onnx_import.reader import OnnxNode
 
 __all__ = ["LAYOUT_KINDS", "Move", "moves", "shown"]
@@ -105,13 +105,13 @@ def _moves(node: OnnxNode, shape: tuple[int, ...], numbers: Numbers) -> list[Mov
             return [lambda x: np.expand_dims(x, axes)]
         case "Expand":
             wide = np.broadcast_shapes(shape, tuple(_integers(first)))
-            check_elements(f"result of {node.label}", wide)
+            check_elements(f"result of {node.label}", wide, CONSTANT_MAX)
             return [lambda x: np.broadcast_to(x, wide)]
         case "Gather":
             axis = attributes.get("axis", 0)
             indices = np.asarray(first)
             rest = [n for a, n in enumerate(shape) if a != axis % max(len(shape), 1)]
-            check_elements(f"result of {node.label}", [indices.size, *rest])
+            check_elements(f"result of {node.label}", [indices.size, *rest], CONSTANT_MAX)
             return [lambda x: np.take(x, indices, axis=axis)]
         case "Slice":
             cut = _slices(shape, numbers)

@@ -78,7 +78,13 @@ def batch_norm(grids: Grids, node: OnnxNode, value: Value, numbers: list[Const])
     if node.attributes.get("training_mode", 0):
         raise NetworkError(f"training_mode of {node.label} must be 0, not 1")
     gain, offset, mean, variance = (c.real.astype(np.float64) for c in numbers)
-    factor = gain / np.sqrt(variance + node.attributes.get("epsilon", 1e-5))
+    with np.errstate(all="ignore"):
+        factor = gain / np.sqrt(variance + node.attributes.get("epsilon", 1e-5))
+    if not np.all(np.isfinite(factor) & np.isfinite(offset - mean * factor)):
+        raise NetworkError(
+            f"scale, offset, mean and variance of {node.label} must make finite numbers: NaN, "
+            "infinity, or a variance below 0 is among them"
+        )
     shape = (-1, *(1 for _ in value.shape[2:]))
     extra = offset - mean * factor
     scaled = affine(grids, node, value, factor.reshape(shape), extra.reshape(shape))

@@ -56,11 +56,6 @@ def convolution(
     codes = codes.transpose(0, 2, 3, 1)
     if groups > 1:
         grids.count_dense(out * kernel_h * kernel_w * depth * groups, node.label)
-        dense = np.zeros((out, kernel_h, kernel_w, depth * groups), dtype=np.int64)
-        for group in range(groups):
-            rows = slice(group * out // groups, (group + 1) * out // groups)
-            dense[rows, :, :, group * depth : (group + 1) * depth] = codes[rows]
-        codes = dense
     stride = tuple(attributes.get("strides", (1, 1)))
     dilation = tuple(attributes.get("dilations", (1, 1)))
     extent = [d * (k - 1) + 1 for d, k in zip(dilation, (kernel_h, kernel_w), strict=True)]
@@ -82,6 +77,8 @@ def convolution(
         inputs=(operand.codes,),
         details={
             "weights": codes,
+            "starts": np.arange(out) // (out // groups) * depth,
+            "channels": depth * groups,
             "products": math.prod(weights.shape),
             "weight_scales": scales,
             "formats": np.array(names_of(node.label, weights)),
@@ -169,6 +166,8 @@ def _linear(
         inputs=(operand.codes,),
         details={
             "weights": codes[:, None, None, :],
+            "starts": np.zeros(out, dtype=np.int64),
+            "channels": depth,
             "products": depth * out,
             "weight_scales": scales,
             "formats": np.array(names_of(node.label, weights)),

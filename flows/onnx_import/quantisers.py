@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from flows.onnx_import.constants import along, formats_along
 from flows.onnx_import.elementwise import clipped
-from flows.onnx_import.errors import NetworkError
+from flows.onnx_import.errors import NetworkError, shape_text
 from flows.onnx_import.grids import Grids
 from flows.onnx_import.reader import OnnxNode
 from flows.onnx_import.values import CODE_RANGES, Array, CodeTensor, Const, Value
@@ -82,6 +82,11 @@ def grid_of_node(
     if not np.all(np.isfinite(scale)) or not least >= 0 or scale.size == 0:
         raise NetworkError(f"scale of {node.label} must be positive and finite")
     point = np.zeros(1) if zero is None else np.asarray(zero).astype(np.float64)
+    if scale.ndim > 1 or point.ndim > 1 or (zero is not None and scale.size != point.size):
+        raise NetworkError(
+            f"scale and zero point of {node.label} must be one number each, or one each along its "
+            f"axis, not of shapes {shape_text(scale.shape)} and {shape_text(point.shape)}"
+        )
     return Grid(scale, point, kind, int(node.attributes.get("axis", 1)))
 
 
@@ -151,9 +156,10 @@ def dequantise_constant(
         )
     scale = along(grid.scale, grid.axis, const.shape)
     zero = along(grid.zero_point, grid.axis, const.shape).astype(np.int64)
-    dead = scale == 0
-    codes = np.where(dead, 0, const.real.astype(np.int64) - zero)
-    scale = np.where(dead, 1.0, scale)
+    codes = const.real.astype(np.int64) - zero
+    if not np.all(grid.scale > 0):
+        dead = scale == 0
+        codes, scale = np.where(dead, 0, codes), np.where(dead, 1.0, scale)
     formats = None
     if kinds is not None:
         formats = formats_along(kinds, name, codes.shape, grid.axis)

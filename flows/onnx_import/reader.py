@@ -201,7 +201,6 @@ def _load(file: Path) -> onnx.ModelProto:
 
 def _array(tensor: onnx.TensorProto, label: str) -> NDArray[Any]:
     """The numbers of a tensor, whose bytes may not fit its type and shape."""
-    check_elements(label, list(tensor.dims))
     try:
         if tensor.data_type in _PACKED_BITS:
             # Which the library fills up or cuts off by itself.

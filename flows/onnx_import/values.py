@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from flows.onnx_import.errors import NetworkError
 from flows.onnx_import.limits import check_elements
+from flows.onnx_import.steps import COST_MAX, DEPTH_MAX, Array, Function, Steps, cost_of
 
 __all__ = [
     "CODE_RANGES",
@@ -47,9 +48,7 @@ __all__ = [
     "storage_index",
 ]
 
-Array: TypeAlias = NDArray[np.float64]
 Indices: TypeAlias = NDArray[np.int64]
-Function: TypeAlias = Callable[[Array], Array]
 
 CODE_RANGES = {
     "int8": (-128, 127),
@@ -60,37 +59,6 @@ CODE_RANGES = {
     "uint2": (0, 3),
 }
 """Types that codes of activations may have, and their smallest and largest code."""
-
-_COST_MAX, _DEPTH_MAX = 4096, 48
-"""Functions in a row and within one another: more only slow the import, or end Python's stack."""
-
-
-@dataclass(frozen=True, eq=False)
-class Steps:
-    """Elementwise functions one after the other.
-
-    Parameters
-    ----------
-    parts : the functions, first one first
-    cost : evaluations that one call takes
-    depth : calls within calls
-    """
-
-    parts: tuple[Function, ...]
-    cost: int
-    depth: int
-
-    def __call__(self, real: Array) -> Array:
-        for part in self.parts:
-            real = part(real)
-        return real
-
-
-def cost_of(function: Function | None) -> tuple[int, int]:
-    """Evaluations and nesting of a function."""
-    if function is None:
-        return 0, 0
-    return (function.cost, function.depth) if isinstance(function, Steps) else (1, 1)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -260,10 +228,10 @@ class Value:
             parts += before.parts if isinstance(before, Steps) else (before,)
         costs = [cost_of(self.function), cost_of(function)]
         cost, depth = sum(c for c, _ in costs) + 1, max(d for _, d in costs)
-        if cost > _COST_MAX or depth > _DEPTH_MAX:
+        if cost > COST_MAX or depth > DEPTH_MAX:
             raise NetworkError(
-                f"functions of {self.source.label} must be at most {_COST_MAX:,} in a row and "
-                f"{_DEPTH_MAX} within one another, not more: put a QuantizeLinear and a "
+                f"functions of {self.source.label} must be at most {COST_MAX:,} in a row and "
+                f"{DEPTH_MAX} within one another, not more: put a QuantizeLinear and a "
                 "DequantizeLinear between them"
             )
         steps = Steps((*parts, function), cost, depth)

@@ -62,7 +62,8 @@ def test_vit_has_what_it_must_have():
     assert count["LayerNorm"] == 9
     assert count["Requantize"] == 0
     tables = [getattr(node.operator, "requantize", None) for node in graph.nodes]
-    assert sum(t is not None and t.table is not None for t in tables) == 4
+    # GELU of four blocks; queries and keys are scaled behind a quantiser, which rounds twice.
+    assert sum(t is not None and t.table is not None for t in tables) == 4 + 2 * 4
 
 
 def test_residual_network_has_what_it_must_have():

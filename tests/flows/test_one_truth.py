@@ -20,7 +20,8 @@ from flows.search.search import Goal, SearchResult, search
 from flows.sweep.definition import Definition
 from flows.sweep.evaluate import ESTIMATE
 from flows.sweep.machine import machine_of
-from flows.sweep.run import fronts, model_mark, sweep
+from flows.sweep.model import model_mark
+from flows.sweep.run import fronts, sweep
 from flows.sweep.store import Store
 from flows.sweep.workers import local_workers
 from models.machine_spec import MachineSpec

@@ -151,13 +151,13 @@ def test_constant_larger_than_any_weight(tmp_path, kind):
 def test_image_that_no_machine_holds(tmp_path, shape):
     file = OnnxFile(shape=shape)
     text = refusal(saved(file, tmp_path, file.quantise("image")))
-    assert text.startswith("input 'image' must have at most 16,777,216 elements, not ")
+    assert text.startswith("input 'image' must have at most 4,194,304 elements, not ")
 
 
 def test_activation_that_no_machine_holds(tmp_path):
     file = OnnxFile(shape=(1, 3, 512, 512))
     x = file.add("Conv", file.quantise("image"), file.weights((1000, 3, 1, 1)))
-    assert "must have at most 16,777,216 elements, not 262,144,000" in refusal(
+    assert "must have at most 4,194,304 elements, not 262,144,000" in refusal(
         saved(file, tmp_path, file.quantise(x))
     )
 
