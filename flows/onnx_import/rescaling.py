@@ -22,7 +22,7 @@ _BIAS_MAX = 2.0**30
 """Largest bias in steps of a row's accumulator: with the products it stays within 32 bits."""
 _FAR = 2.0**12
 """Codes (or entries of a table) beyond which a result is at its end whatever is added to it."""
-_BIAS_ERROR, _BIAS_ERROR_MAX = 2.0**-16, 0.5
+_BIAS_ERROR, _BIAS_ERROR_MAX = 2.0**-16, 1.0
 """Codes by which a bias may be rounded where finer weights would help, and at all."""
 _WEIGHT_MAX = 127
 _FINEST = 2.0**-14

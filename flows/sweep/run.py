@@ -62,8 +62,8 @@ def _map_fronts(
 
     A point that the mapper refuses is refused with its reason, and leaves the front to others.
     """
-    known = {o.point: o.value for o in store.outcomes(ESTIMATE) if o.value is not None}
-    known = {key: value for key, value in known.items() if key in points}
+    found_before = (sound(o) for o in store.outcomes(ESTIMATE) if o.point in points)
+    known = {o.point: o.value for o in found_before if o.value is not None}
     alike: dict[object, list[str]] = {}
     finished = 0
     while True:
