@@ -22,6 +22,7 @@ from .emitted import check_emitted, emitted
 from .engines import MacroOptions, macro_machine
 from .errors import UserError
 from .execute import memory_layout
+from .files import check_readable
 from .inputs import read_inputs
 from .machines import default_machine
 from .mapper import MappedNetwork, MappingError, map_network
@@ -90,6 +91,7 @@ def build(
         if the file is no network that can be imported, does not fit the machine, or the output
         folder cannot be made.
     """
+    check_readable(network)
     graph, shape = _graph(network)
     with output_folder(output) as folder:
         # Read where the user has it, data in files beside it included; kept as one file.
