@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import resource
-import time
 
 import numpy as np
 import onnx
@@ -50,11 +49,10 @@ def saved(file, folder, *outputs):
 
 
 @pytest.fixture(autouse=True)
-def within_bounds():
-    """Seconds of this process, and what its memory grew by."""
-    begin, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def within_a_gigabyte():
+    """What this process' memory grows by; seconds are counted by benchmarks.import_fuzz."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     yield
-    assert time.process_time() - begin < 10
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1 << 20
 
 
