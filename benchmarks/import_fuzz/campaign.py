@@ -146,7 +146,7 @@ def _imported(path: Path, net: Sketch, seed: int, number: int, *, mutated: bool)
         text = str(error)
         bad = "\n" in text or len(text) > MESSAGE_MAX
         return {"result": "refused", "text": text, "fault": "message" if bad else ""}
-    except Exception:
+    except Exception:  # anything but a NetworkError is what is looked for
         return {"result": "error", "fault": "traceback", "text": traceback.format_exc()[-1500:]}
     wrong = invalid(path)
     if wrong:
@@ -156,7 +156,7 @@ def _imported(path: Path, net: Sketch, seed: int, number: int, *, mutated: bool)
     try:
         images = images_for(onnx.load(path), IMAGES, number)
         verdict = compare(path, images, soft=net.soft or mutated, seed=number)
-    except Exception as error:
+    except Exception as error:  # onnxruntime may fail on a mutated file only when it runs it
         fault = "" if mutated else "traceback"
         return {"result": "imported", "fault": fault, "text": f"while running: {error}"[:1500]}
     if verdict is None:

@@ -70,7 +70,7 @@ def invalid(path: Path) -> bool | None:
     """Whether onnxruntime refuses a file; None where it only lacks a kernel for it."""
     try:
         session(str(path))
-    except Exception as error:
+    except Exception as error:  # onnxruntime's errors have no class in common
         lacking = "NOT_IMPLEMENTED" in str(error) or "NotImplemented" in type(error).__name__
         return None if lacking else True
     return False
