@@ -8,6 +8,7 @@ goes to a log; the parent can follow the run and can end it at any time; and a f
 Where cocotb is not installed, the import of this module raises :class:`sim.verilator.Missing`.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from . import verilator
-from .guard import Guard
+from .guard import SHELL, Guard
 
 try:
     from cocotb_tools import runner
@@ -30,6 +31,8 @@ except ModuleNotFoundError as error:
 __all__ = ["Command", "CommandFailed"]
 
 TICK_SECONDS = 0.05
+START = 'read start && exec "$@" </dev/null'
+"""A command waits here until the guard knows it: a parent killed before that starts nothing."""
 
 
 class CommandFailed(RuntimeError):
@@ -98,16 +101,19 @@ class Command(runner.Verilator):
             # In a session of its own: Ctrl-C reaches the parent only, which then ends the whole
             # group; the guard does where the parent is killed.
             process = subprocess.Popen(
-                command,
+                [SHELL, "-c", START, SHELL, *command],
                 cwd=folder,
                 env=self.env,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=self._output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
             try:
                 guard.watch(process.pid)
+                assert process.stdin is not None
+                with contextlib.suppress(BrokenPipeError), process.stdin:
+                    process.stdin.write(b"start\n")
                 while process.poll() is None:
                     if self._on_tick:
                         self._on_tick()

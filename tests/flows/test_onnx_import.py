@@ -4,10 +4,10 @@ Comparison rule. Both sides start from the same image codes. Convolutional netwo
 most 1 code at the output (2 where asymmetric weights were rounded anew or the file quantises only
 some operators). Vision transformers differ because LayerNorm and softmax are integer here, and
 because single precision decides differently where a number lies between two codes: at most
-``VIT_MAX`` codes of 256 for any output (``VIT_MAX_PARTLY`` where the file keeps numbers float) and
-``VIT_MEAN`` on average. Neither side is right: the mean
-distance of ours from the float network is at most ``FLOAT_RATIO`` times that of onnxruntime's,
-where the file quantises every operator.
+``VIT_MAX`` codes of 256 for any output and ``VIT_MEAN`` on average; where the file keeps numbers
+float between its operators, and they are codes of 8 bits here, ``VIT_PARTLY_MAX`` and
+``VIT_PARTLY_MEAN``. Neither side is right: the mean distance of ours from the float network is at
+most ``FLOAT_RATIO`` times that of onnxruntime's, where the file quantises every operator.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from models.graph import run_graph
 from tests.flows import networks
 from tests.flows.networks import INT8, UINT8, Recipe
 
-VIT_MAX, VIT_MAX_PARTLY, VIT_MEAN = 8, 12, 2.5
+VIT_MAX, VIT_MEAN = 8, 2.5
+VIT_PARTLY_MAX, VIT_PARTLY_MEAN = 12, 3.0
 FLOAT_RATIO = 1.5
 VIT_SHAPE, CNN_SHAPE = (3, 20, 20), (3, 27, 31)
 VIT_OPERATORS = {
@@ -99,8 +100,9 @@ def check_vit(path, shape, *, all_quantised=True):
     """Within the limits for vision transformers; gives the graph."""
     want, got, graph = scores(path, shape)
     steps = np.rint(np.abs(got - want) / graph.tensors[graph.output].scale)
-    assert steps.max() <= (VIT_MAX if all_quantised else VIT_MAX_PARTLY)
-    assert steps.mean() <= VIT_MEAN
+    most, mean = (VIT_MAX, VIT_MEAN) if all_quantised else (VIT_PARTLY_MAX, VIT_PARTLY_MEAN)
+    assert steps.max() <= most
+    assert steps.mean() <= mean
     if all_quantised:
         real = onnx_scores(path.with_name("float.onnx"), networks.images(shape, len(got), seed=2))
         assert np.abs(got - real).mean() <= FLOAT_RATIO * np.abs(want - real).mean()
@@ -165,6 +167,11 @@ def test_vit_of_every_form_of_attention(tmp_path, attention, recipe):
 def test_vit_of_other_layers(tmp_path, parameters, recipe):
     shape = (3, parameters.get("size", 20), parameters.get("size", 20))
     path = networks.make(vit(**parameters), shape, tmp_path, recipe)
+    if recipe.kinds and "pooled" in parameters:
+        # A mean needs the grid of what it averages, and here the LayerNorm before it is float.
+        with pytest.raises(NetworkError, match=r"must be quantised .* before ReduceMean"):
+            load_network(path)
+        return
     graph = check_vit(path, shape, all_quantised=not recipe.kinds)
     assert operators(graph)["LayerNorm"] == 2 * parameters.get("depth", 2) + 1
 
