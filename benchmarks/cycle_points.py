@@ -35,9 +35,10 @@ from flows.estimate.cycle_points import (
 from flows.estimate.graph_layers import mapped_layers
 from flows.estimate.layer_graphs import layer_graph
 from flows.estimate.layers import Layer
-from flows.execute import build_simulator, golden_run, memory_layout, run_images
+from flows.execute import build_simulator, golden_run, run_images
 from flows.inputs import read_inputs
 from flows.mapper import map_network
+from flows.memory_layout import memory_layout
 from flows.onnx_import import load_network
 from flows.simulate import simulator_cache
 from models.graph import IntegerGraph

@@ -15,9 +15,10 @@ from typing import Any
 from amaranth.hdl import UnusedElaboratable
 
 from benchmarks.report import arguments, show
-from flows.execute import build_simulator, golden_run, memory_layout, run_images
+from flows.execute import build_simulator, golden_run, run_images
 from flows.inputs import read_inputs
 from flows.mapper import map_network
+from flows.memory_layout import memory_layout
 from flows.onnx_import import load_network
 from flows.simulate import simulator_cache
 from hdl.rows.choose import row_blocks

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import arguments, show
-from flows.execute import build_simulator, memory_layout, run_images
+from flows.execute import build_simulator, run_images
 from flows.inputs import read_inputs
 from flows.mapper import map_network
+from flows.memory_layout import memory_layout
 from flows.onnx_import import load_network
 from flows.simulate import simulator_cache
 from models.machine_spec import MachineSpec

@@ -21,11 +21,11 @@ from .boards.project import FILES as PROJECT
 from .emitted import check_emitted, emitted
 from .engines import MacroOptions, macro_machine
 from .errors import UserError
-from .execute import memory_layout
 from .files import check_readable
 from .inputs import read_inputs
 from .machines import default_machine
 from .mapper import MappedNetwork, MappingError, map_network
+from .memory_layout import memory_layout
 from .onnx_import import NetworkError, import_network
 from .onnx_import.reader import read_network, self_contained
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.mapper import MappedNetwork
+from flows.memory_layout import memory_layout
 from models.machine.golden import GoldenMachine
 from models.machine_spec import MachineSpec
 from models.program.layout import UNITS
@@ -31,40 +32,11 @@ if TYPE_CHECKING:
     from sim.conditions import Conditions
     from sim.system import Finished, Run, System
 
-PAGE = 4096
-GUARD = PAGE
-"""Bytes between and around the windows."""
-
 UNIT_NAMES = ("load", "weight", "matrix", "vector", "store")
 
 
 class MachineError(RuntimeError):
     """The machine stopped with an error code."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layout:
-    """Byte addresses of the memory windows of a run, and the end of all of them."""
-
-    bases: tuple[int, int, int, int]
-    sizes: tuple[int, int, int, int]
-    end: int
-
-
-def memory_layout(network: MappedNetwork) -> Layout:
-    """Windows one after the other on page borders, guards between them."""
-    sizes = (
-        len(network.image),
-        network.input.size_bytes,
-        network.output.size_bytes,
-        network.trace_bytes,
-    )
-    bases = []
-    at = PAGE
-    for size in sizes:
-        bases.append(at)
-        at += -(-size // PAGE) * PAGE + GUARD
-    return Layout(bases=(bases[0], bases[1], bases[2], bases[3]), sizes=sizes, end=at)
 
 
 @dataclass(frozen=True, kw_only=True)

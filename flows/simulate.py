@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.memory_layout import memory_layout
 from models.rescale import Integers
 from sim.runner import BuildFailed, SimulationFailed
 from sim.scratch import scratch_folder
@@ -17,14 +18,7 @@ from sim.verilator import Missing
 from .build import Built, load_built
 from .cache import cache_folder
 from .errors import RunError, UserError
-from .execute import (
-    ImageResult,
-    MachineError,
-    golden_run,
-    image_result,
-    image_run,
-    memory_layout,
-)
+from .execute import ImageResult, MachineError, golden_run, image_result, image_run
 from .inputs import Inputs, read_inputs
 from .kept_log import with_kept_log
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from flows.atomic import output_file
+from flows.cim.characteristic import Characteristic
 from flows.errors import UserError
-
-if TYPE_CHECKING:
-    from flows.cim.characterise import Characteristic
 
 KINDS = (".png", ".pdf", ".svg")
 

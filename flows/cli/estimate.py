@@ -5,16 +5,11 @@ from typing import Any
 
 from .numbers import count, rate
 from .paths import path
+from .spec_fields import SPEC_FIELDS
 
-__all__ = ["HELP", "SPEC_FIELDS", "add_arguments", "run"]
+__all__ = ["HELP", "add_arguments", "run"]
 
 HELP = "estimate resources, cycles and memory traffic of a machine; each figure with its error"
-
-SPEC_FIELDS = (
-    "lanes", "tokens", "vector_lanes", "depth", "banks", "bank_words", "param_entries",
-    "row_group", "axi_width", "queue_depth", "act_bits",
-)  # fmt: skip
-"""Numbers of a machine's spec that have an option each; ``--rows`` is one more."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

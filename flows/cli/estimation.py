@@ -11,9 +11,9 @@ from ..boards import Board, UnknownBoard, find
 from ..engines import macro_engine
 from ..errors import UserError
 from ..machines import default_machine
-from .estimate import SPEC_FIELDS
 from .estimation_resources import resources
 from .numbers import count
+from .spec_fields import SPEC_FIELDS
 from .table import table
 
 __all__ = ["show"]

@@ -8,7 +8,7 @@ from typing import Any
 from ..boards import Board
 from ..errors import UserError
 from ..estimate.macro_machine import estimate_macro
-from .estimate import SPEC_FIELDS
+from .spec_fields import SPEC_FIELDS
 from .table import table
 
 __all__ = ["show_macro"]

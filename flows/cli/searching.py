@@ -14,9 +14,9 @@ from ..estimate.layers import Work
 from ..search.limits import by_bound, limits
 from ..search.precisions import Precision
 from ..search.search import Found, Goal, SearchResult, search
-from .estimate import SPEC_FIELDS
 from .estimation_resources import resources
 from .progress import StageProgress
+from .spec_fields import SPEC_FIELDS
 from .table import table
 
 __all__ = ["command", "machine_data", "show"]

@@ -102,9 +102,10 @@ def _simulate(point: Point, cache: Path | None) -> dict[str, Any]:
 
     import numpy as np
 
-    from flows.execute import MachineError, build_simulator, memory_layout, run_images
+    from flows.execute import MachineError, build_simulator, run_images
     from flows.kept_log import with_kept_log
     from flows.mapper import MappingError, map_network
+    from flows.memory_layout import memory_layout
     from flows.onnx_import import NetworkError, load_network
     from sim.runner import BuildFailed, SimulationFailed
     from sim.scratch import scratch_folder

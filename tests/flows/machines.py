@@ -8,16 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from flows.execute import (
-    ImageResult,
-    build_simulator,
-    golden_run,
-    image_result,
-    image_run,
-    memory_layout,
-)
+from flows.execute import ImageResult, build_simulator, golden_run, image_result, image_run
 from flows.mapper import MappedNetwork, map_network
 from flows.mapper.macro_layer import MacroLayer
+from flows.memory_layout import memory_layout
 from models.graph import IntegerGraph
 from models.machine_spec import MachineSpec
 from models.rescale import Integers

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flows.execute import MachineError, image_result, image_run, memory_layout
+from flows.execute import MachineError, image_result, image_run
 from flows.mapper import MappedNetwork
+from flows.memory_layout import memory_layout
 from models.machine.golden import GoldenMachine
 from models.program.descriptor import Descriptor, ProgramError, decode_program, encode_program
 from models.program.layout import DESCRIPTOR_BYTES, Unit

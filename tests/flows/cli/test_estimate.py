@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from flows.cli import main
-from flows.cli.estimate import SPEC_FIELDS
 from flows.cli.estimation_resources import ERRORS
+from flows.cli.spec_fields import SPEC_FIELDS
 from flows.estimate.cycle_points import stated_error
 from flows.estimate.cycles import BOUNDS
 from flows.estimate.machine_synthesis import SynthesisedMachine

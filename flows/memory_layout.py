@@ -1,0 +1,38 @@
+"""Where the memory windows of a run lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flows.mapper import MappedNetwork
+
+__all__ = ["Layout", "memory_layout"]
+
+PAGE = 4096
+GUARD = PAGE
+"""Bytes between and around the windows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Byte addresses of the memory windows of a run, and the end of all of them."""
+
+    bases: tuple[int, int, int, int]
+    sizes: tuple[int, int, int, int]
+    end: int
+
+
+def memory_layout(network: MappedNetwork) -> Layout:
+    """Windows one after the other on page borders, guards between them."""
+    sizes = (
+        len(network.image),
+        network.input.size_bytes,
+        network.output.size_bytes,
+        network.trace_bytes,
+    )
+    bases = []
+    at = PAGE
+    for size in sizes:
+        bases.append(at)
+        at += -(-size // PAGE) * PAGE + GUARD
+    return Layout(bases=(bases[0], bases[1], bases[2], bases[3]), sizes=sizes, end=at)
