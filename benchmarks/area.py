@@ -9,12 +9,12 @@ from typing import Any
 
 from benchmarks.report import arguments, show
 from flows.boards import find
-from flows.estimate.synthesis import synthesise
-from flows.machines import default_machine
-from flows.verilog import emit
+from flows.estimate.resources.synthesis import synthesise
+from flows.machine.default import default_machine
+from hdl.emit import emit
 from hdl.machine import Machine
-from models.machine_spec import MachineSpec
-from models.memories import block_memories, block_rams
+from models.cost.memories import block_memories, block_rams
+from models.machine.spec import MachineSpec
 
 DEVICES = {
     "arty-z7-20": ("XC7Z020", "xc7", {"lut": 53200, "ff": 106400, "dsp": 220, "bram36": 140}),

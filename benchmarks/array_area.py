@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.report import arguments, show
-from flows.estimate.synthesis import synthesise
-from flows.verilog import emit
+from flows.estimate.resources.synthesis import synthesise
+from hdl.emit import emit
 from hdl.engine.row_grid import RowGrid
 from hdl.rows.binary import BinaryRows
 from hdl.rows.packed import PackedRows

@@ -18,17 +18,17 @@ from typing import Any
 
 from benchmarks.cycle_points import layer_cycles, random_codes
 from benchmarks.vit_block import block_graph
-from flows.estimate.cycle_points import (
+from flows.estimate.cycles.cycle_points import (
     Point,
     layer_fields,
     point_cycles,
     read_points,
     spec_fields,
 )
-from flows.estimate.layer_graphs import layer_graph
-from models.graph import IntegerGraph
-from models.machine_spec import MachineSpec
-from models.workloads import find_workload
+from flows.estimate.cycles.layer_graphs import layer_graph
+from models.machine.spec import MachineSpec
+from models.network.graph import IntegerGraph
+from models.network.workloads import find_workload
 
 __all__ = ["BLOCK", "POINTS", "beside", "of_machine", "simulate"]
 

@@ -13,10 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from flows.estimate.cycle_points import spec_fields
-from flows.estimate.machine_synthesis import synthesise_machine
-from flows.estimate.resources import estimate_resources
-from models.machine_spec import MachineSpec
+from flows.estimate.cycles.cycle_points import spec_fields
+from flows.estimate.resources.machine_synthesis import synthesise_machine
+from flows.estimate.resources.resources import estimate_resources
+from models.machine.spec import MachineSpec
 
 __all__ = ["RESOURCES", "beside", "synthesise"]
 

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report import arguments, show
-from models.cim.adc import Window, full_range, unit_step
+from models.cim.cim_spec import CimSpec, Decomposition
 from models.cim.die import make_die
-from models.cim.fast import fast_product
+from models.cim.fast.fast_product import fast_product
+from models.cim.golden.adc import Window, full_range, unit_step
 from models.cim.presets import find_preset
-from models.cim.spec import CimSpec, Decomposition
 
 PLAIN = CimSpec(rows=256, columns=512, adc_bits=7)
 FORMS = find_preset("forms")

@@ -20,8 +20,7 @@ import numpy as np
 
 from benchmarks.mixed_rows import MACHINES as POLICY_ROWS
 from benchmarks.report import arguments, show
-from flows.activity import intervals
-from flows.estimate.cycle_points import (
+from flows.estimate.cycles.cycle_points import (
     POINTS,
     SUMMARY,
     Point,
@@ -32,20 +31,21 @@ from flows.estimate.cycle_points import (
     read_points,
     spec_fields,
 )
-from flows.estimate.graph_layers import mapped_layers
-from flows.estimate.layer_graphs import layer_graph
-from flows.estimate.layers import Layer
-from flows.execute import build_simulator, golden_run, run_images
-from flows.inputs import read_inputs
+from flows.estimate.cycles.graph_layers import mapped_layers
+from flows.estimate.cycles.layer_graphs import layer_graph
+from flows.estimate.cycles.machine_layer import Layer
 from flows.mapper import map_network
-from flows.memory_layout import memory_layout
 from flows.onnx_import import load_network
-from flows.simulate import simulator_cache
-from models.graph import IntegerGraph
-from models.machine_spec import MachineSpec
-from models.rescale import Integers
-from models.row_classes import parse_row_classes
-from models.workloads import LayerShape, find_workload
+from flows.out_folder.memory_layout import memory_layout
+from flows.run.activity import intervals
+from flows.run.execute import build_simulator, golden_run, run_images
+from flows.run.simulation import simulator_cache
+from flows.work.inputs import read_inputs
+from models.formats.row_classes import parse_row_classes
+from models.machine.spec import MachineSpec
+from models.network.graph import IntegerGraph
+from models.network.workloads import LayerShape, find_workload
+from models.numerics.rescale import Integers
 from sim.system import System
 
 MEMORY_BYTES = 1 << 23

@@ -25,11 +25,11 @@ from benchmarks.resource_points import (
     read_points,
     synthesise_missing,
 )
-from flows.atomic import output_file
-from flows.estimate.parts import machine_parts
-from flows.estimate.points import Points
-from flows.estimate.resources import resource_columns
-from models.memories import block_rams
+from flows.estimate.machine_points import Points
+from flows.estimate.resources.parts import machine_parts
+from flows.estimate.resources.resources import resource_columns
+from flows.work.atomic import output_file
+from models.cost.memories import block_rams
 
 ERRORS = POINTS.with_name("resource_error.json")
 CYCLES = POINTS.with_name("cycle_error.json")

@@ -14,11 +14,11 @@ from typing import Any
 
 from benchmarks.report import arguments, show
 from benchmarks.resource_points import POINTS, calibration, held_out, part_id, read_points
-from flows.atomic import output_file
-from flows.estimate.fit import fit_parts
-from flows.estimate.parts import machine_parts
-from flows.estimate.points import COMBINED, SCALARS
-from flows.estimate.synthesis import yosys_version
+from flows.estimate.machine_points import COMBINED, SCALARS
+from flows.estimate.resources.fit import fit_parts
+from flows.estimate.resources.parts import machine_parts
+from flows.estimate.resources.synthesis import yosys_version
+from flows.work.atomic import output_file
 
 COEFFICIENTS = POINTS.with_name("resource_coefficients.json")
 

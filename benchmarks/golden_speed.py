@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report import arguments, show
-from flows.execute import golden_run
 from flows.mapper import map_network
 from flows.onnx_import import load_network
-from models.graph import run_graph
-from models.machine_spec import MachineSpec
+from flows.run.execute import golden_run
+from models.machine.spec import MachineSpec
+from models.network.graph import run_graph
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples" / "fashion_mnist"
 

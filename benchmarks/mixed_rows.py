@@ -15,15 +15,15 @@ from typing import Any
 from amaranth.hdl import UnusedElaboratable
 
 from benchmarks.report import arguments, show
-from flows.execute import build_simulator, golden_run, run_images
-from flows.inputs import read_inputs
 from flows.mapper import map_network
-from flows.memory_layout import memory_layout
 from flows.onnx_import import load_network
-from flows.simulate import simulator_cache
+from flows.out_folder.memory_layout import memory_layout
+from flows.run.execute import build_simulator, golden_run, run_images
+from flows.run.simulation import simulator_cache
+from flows.work.inputs import read_inputs
 from hdl.rows.choose import row_blocks
-from models.machine_spec import MachineSpec
-from models.row_classes import parse_row_classes
+from models.formats.row_classes import parse_row_classes
+from models.machine.spec import MachineSpec
 
 MACHINES = {
     "int8": "fixed8:16",

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report import arguments, show
-from flows.estimate.parts import Part, machine_parts
-from flows.estimate.synthesis import part_verilog, synthesise_part, yosys_version
-from flows.workers import LocalWorkers
-from models.machine_spec import MachineSpec
-from models.row_classes import parse_row_classes
+from flows.estimate.resources.parts import Part, machine_parts
+from flows.estimate.resources.synthesis import part_verilog, synthesise_part, yosys_version
+from flows.work.workers import LocalWorkers
+from models.formats.row_classes import parse_row_classes
+from models.machine.spec import MachineSpec
 
 POINTS = Path(__file__).resolve().parents[1] / "flows/estimate/data/resource_points.jsonl"
 

@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.cycle_points import layer_cycles, random_codes
 from benchmarks.report import arguments, show
 from flows.boards import find
-from flows.estimate.cycle_points import (
+from flows.estimate.cycles.cycle_points import (
     SEARCH_POINTS,
     SEARCH_SUMMARY,
     Point,
@@ -29,13 +29,13 @@ from flows.estimate.cycle_points import (
     search_summary,
     spec_fields,
 )
-from flows.estimate.formats import in_formats
-from flows.estimate.graph_layers import graph_layers
-from flows.estimate.layer_graphs import with_values
-from flows.estimate.network import Network
-from flows.estimate.workload_graph import workload_graph
-from flows.search.search import Found, Goal, search
-from models.workloads.network import Shapes
+from flows.estimate.cycles.found_network import Network
+from flows.estimate.cycles.graph_layers import graph_layers
+from flows.estimate.cycles.layer_graphs import with_values
+from flows.estimate.cycles.network_formats import in_formats
+from flows.estimate.cycles.workload_graph import workload_graph
+from flows.search.find import Found, Goal, search
+from models.network.workloads.workload import Shapes
 
 CLOCK_MHZ = 100.0
 BOARDS = ("arty-z7-20", "arty-z7-20", "zcu102")

@@ -27,16 +27,16 @@ from benchmarks.report import arguments, show
 from benchmarks.vit_block import block_graph
 from flows.boards import find
 from flows.boards.board import DEVICE
-from flows.estimate.cycle_points import stated_error
-from flows.estimate.cycles import estimate_cycles
-from flows.estimate.network import find_network
-from flows.estimate.resources import estimate_resources, resource_columns
+from flows.estimate.cycles.cycle_points import stated_error
+from flows.estimate.cycles.cycles import estimate_cycles
+from flows.estimate.cycles.found_network import find_network
+from flows.estimate.resources.resources import estimate_resources, resource_columns
 from flows.mapper import map_network
 from flows.search.candidates import candidates, complete, with_act_bits
+from flows.search.find import Found, Goal, search
 from flows.search.limits import by_bound
 from flows.search.precisions import Mixture, Precision
-from flows.search.search import Found, Goal, search
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
 
 NETWORK, BOARD, CLOCK_MHZ = "deit-base", "zcu102", 150.0
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import arguments, show
-from flows.execute import build_simulator, run_images
-from flows.inputs import read_inputs
 from flows.mapper import map_network
-from flows.memory_layout import memory_layout
 from flows.onnx_import import load_network
-from flows.simulate import simulator_cache
-from models.machine_spec import MachineSpec
+from flows.out_folder.memory_layout import memory_layout
+from flows.run.execute import build_simulator, run_images
+from flows.run.simulation import simulator_cache
+from flows.work.inputs import read_inputs
+from models.machine.spec import MachineSpec
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples" / "fashion_mnist"
 

@@ -15,10 +15,10 @@ from typing import Any
 from benchmarks.report import arguments, show
 from flows.sweep.definition import Definition
 from flows.sweep.evaluate import ESTIMATE
-from flows.sweep.model import model_mark
-from flows.sweep.run import sweep
-from flows.sweep.store import Store
-from flows.sweep.workers import local_workers
+from flows.sweep.model_mark import model_mark
+from flows.sweep.point_store import Store
+from flows.sweep.sweep_run import sweep
+from flows.sweep.sweep_workers import local_workers
 
 GRID = {
     "board": ["zcu102"],

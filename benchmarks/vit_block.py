@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from flows.estimate.layer_graphs import largest_held, layer_graph
-from models.graph import IntegerGraph, Node
+from flows.estimate.cycles.layer_graphs import largest_held, layer_graph
+from models.formats.row_classes import RowClass
+from models.network.graph import IntegerGraph, Node
+from models.network.workloads import LayerShape, find_workload
+from models.numerics.quantized import TensorType
 from models.ops.convolution import Convolution
-from models.quantized import TensorType
-from models.row_classes import RowClass
-from models.workloads import LayerShape, find_workload
 
 __all__ = ["block_graph", "block_shapes"]
 

@@ -30,7 +30,7 @@ class UnitSignature(Signature):
     stall : out
         High while the unit could work but another part holds it up.
     error : out
-        An :class:`~models.registers.ErrorCode`, held until reset; 0 when all is well.
+        An :class:`~models.program.registers.ErrorCode`, held until reset; 0 when all is well.
     """
 
     def __init__(self, unit: Unit) -> None:

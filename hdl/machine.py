@@ -8,20 +8,20 @@ from amaranth.lib.wiring import Component, Out, Signature, connect
 from hdl.axi.read_arbiter import ReadArbiter
 from hdl.axi.signature import AxiLiteSignature, AxiReadSignature, AxiWriteSignature
 from hdl.cim.beside import MacroEngine
-from hdl.control.fetch import ProgramFetch
+from hdl.control.program_fetch import ProgramFetch
 from hdl.control.registers import ControlRegisters
 from hdl.control.sequencer import WORKING_UNITS, Sequencer
 from hdl.engine.digital_array import DigitalArray
 from hdl.engine.row_array import RowArray
-from hdl.load_unit import LoadUnit
-from hdl.matrix_unit import MatrixUnit
 from hdl.memory.scratchpad import Scratchpad
-from hdl.store_unit import StoreUnit
-from hdl.vector.unit import VectorUnit
-from hdl.weight_unit import WeightUnit
-from models.machine_spec import MachineSpec
+from hdl.units.load_unit import LoadUnit
+from hdl.units.matrix_unit import MatrixUnit
+from hdl.units.store_unit import StoreUnit
+from hdl.units.weight_unit import WeightUnit
+from hdl.vector.vector_unit import VectorUnit
+from models.machine.spec import MachineSpec
 from models.program.layout import UNITS
-from models.registers import CONTROL_UNIT, ErrorCode
+from models.program.registers import CONTROL_UNIT, ErrorCode
 
 
 def _flat(prefix: str, signature: Signature) -> dict[str, object]:

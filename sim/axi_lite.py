@@ -5,7 +5,7 @@ from typing import Any
 
 from cocotb.triggers import RisingEdge
 
-from .stalls import NEVER, Stalls
+from sim.stalls import NEVER, Stalls
 
 __all__ = ["AxiLite", "BusError"]
 

@@ -18,8 +18,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from . import verilator
-from .guard import SHELL, Guard
+from sim import verilator
+from sim.guard import SHELL, Guard
 
 try:
     from cocotb_tools import runner

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
-from . import verilator
-from .process import Command, CommandFailed
-from .scratch import scratch_folder
-from .store import alone, keep
+from sim import verilator
+from sim.process import Command, CommandFailed
+from sim.scratch import scratch_folder
+from sim.store import alone, keep
 
 __all__ = ["BuildFailed", "Design", "Outcome", "SimulationFailed", "Simulator", "build"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from .scratch import scratch_folder
+from sim.scratch import scratch_folder
 
 __all__ = ["alone", "keep"]
 

@@ -19,7 +19,7 @@ from typing import Any
 import cocotb
 from cocotb.triggers import Event, RisingEdge
 
-from .stalls import NEVER, Stalls
+from sim.stalls import NEVER, Stalls
 
 __all__ = ["Driver", "Item", "Monitor", "Ports", "ProtocolError"]
 

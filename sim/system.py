@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .conditions import IDEAL, Conditions
-from .runner import VERILOG, Design, SimulationFailed, Simulator, build
+from sim.conditions import IDEAL, Conditions
+from sim.runner import VERILOG, Design, SimulationFailed, Simulator, build
 
 __all__ = ["EVENT", "Finished", "Load", "Run", "System", "Traffic", "build_system"]
 

@@ -14,7 +14,7 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, First, RisingEdge, Timer
 
-from .axi_lite import AxiLite
+from sim.axi_lite import AxiLite
 
 PERIOD_NS = 10
 REPORT_CYCLES = 10_000

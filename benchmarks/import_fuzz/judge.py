@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from benchmarks.import_fuzz.quantised import session
 from flows.onnx_import import load_network
-from models.graph import (
+from models.network.graph import (
     ConcatTokens,
     Constant,
     IntegerGraph,
@@ -29,10 +29,10 @@ from models.graph import (
     run_graph,
     run_operator,
 )
+from models.numerics.rescale import Integers
 from models.ops.attention import AttentionContext, AttentionScores
 from models.ops.convolution import Convolution
 from models.ops.requantize import lookup
-from models.rescale import Integers
 
 __all__ = ["Verdict", "compare", "images_for", "invalid"]
 

@@ -6,10 +6,9 @@
 
 from __future__ import annotations
 
+from examples.cifar10.data import FOLDER, load, normalise
+from examples.policy_table import Case, main
 from flows.quantise import Labelled
-
-from ..policy_table import Case, main
-from .data import FOLDER, load, normalise
 
 
 def _case() -> Case:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..fashion_mnist.quantise import export
-from .data import FOLDER
+from examples.cifar10.data import FOLDER
+from examples.fashion_mnist.quantise import export
 
 __all__ = ["ResNet20", "load_weights"]
 

@@ -14,10 +14,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from examples.fashion_mnist.data import DEFAULT_FOLDER, load, normalise
 from flows.onnx_import import load_network
-from models.graph import run_graph
-
-from .data import DEFAULT_FOLDER, load, normalise
+from models.network.graph import run_graph
 
 __all__ = ["integer_logits", "main", "onnx_logits"]
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from examples.fashion_mnist.data import load, normalise
+from examples.policy_table import Case, main
 from flows.quantise import Labelled
-
-from ..policy_table import Case, main
-from .data import load, normalise
 
 _FOLDER = Path("build/fashion_mnist")
 

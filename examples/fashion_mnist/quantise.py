@@ -26,8 +26,8 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from .data import DEFAULT_FOLDER, load, normalise
-from .train import NETWORKS
+from examples.fashion_mnist.data import DEFAULT_FOLDER, load, normalise
+from examples.fashion_mnist.train import NETWORKS
 
 __all__ = ["Images", "export", "main", "quantise", "write_samples"]
 

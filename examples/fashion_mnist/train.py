@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .data import DEFAULT_FOLDER, load, normalise
-from .resnet import ResidualNetwork
-from .vit import VisionTransformer
+from examples.fashion_mnist.data import DEFAULT_FOLDER, load, normalise
+from examples.fashion_mnist.resnet import ResidualNetwork
+from examples.fashion_mnist.vit import VisionTransformer
 
 __all__ = ["NETWORKS", "accuracy", "main", "train"]
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from .board import Board
+from flows.boards.board import Board
 
 __all__ = ["c_header", "to_json"]
 

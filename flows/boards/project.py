@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..verilog import elaboration
-from . import address_map
-from .board import Board
+from flows.boards import address_map
+from flows.boards.board import Board
+from hdl.emit import elaboration
 
 __all__ = ["BUILD_COMMAND", "FILES", "project_files", "wrap"]
 
@@ -28,10 +28,10 @@ def wrap(board: Board) -> Any:
     """The board's top module: the processor system around the module ``rowmac``."""
     clock_hz = board.clock_mhz * 1e6
     if board.host == "zynq7":
-        from hdl.host.zynq7 import Zynq7
+        from hdl.top.zynq7 import Zynq7
 
         return Zynq7(clock_hz)
-    from hdl.host.zynqmp import ZynqMp
+    from hdl.top.zynqmp import ZynqMp
 
     return ZynqMp(clock_hz)
 
@@ -61,7 +61,7 @@ def project_files(board: Board, machine: str, registers: Mapping[str, int]) -> d
             f"the machine's memory port must be {board.data_width} bits wide for {board.name}, "
             f"not {width}"
         )
-    from .platforms import platform_of
+    from flows.boards.platforms import platform_of
 
     platform = platform_of(board.name)
     platform.add_file("rowmac.v", machine)

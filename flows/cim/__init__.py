@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flows.cim.network import MacroNetwork, prepare
-from flows.cim.windows import RULES
+from flows.cim.adc_steps import RULES
+from flows.cim.macro_network import MacroNetwork, prepare
 
 __all__ = ["RULES", "MacroNetwork", "prepare"]

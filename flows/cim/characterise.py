@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.atomic import output_file
 from flows.cim.characteristic import Characteristic
-from flows.cim.plot import available, plot_die
-from models.cim.adc import full_range, registers
+from flows.cim.picture import available, plot_die
+from flows.work.atomic import output_file
 from models.cim.calibrate import calibrate, convert_counts, known_counts, residual
+from models.cim.cim_spec import CimSpec
 from models.cim.die import make_die
-from models.cim.spec import CimSpec
+from models.cim.golden.adc import full_range, registers
 
 Reals = NDArray[np.float64]
 

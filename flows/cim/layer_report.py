@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from flows.cim.layers import Layer, Patches
-from flows.cim.network import MacroNetwork, walk
+from flows.cim.macro_matmul import Layer, Patches
+from flows.cim.macro_network import MacroNetwork, walk
 from models.cim.decompose import act_slices, weight_slices
-from models.graph import Node, run_operator
+from models.network.graph import Node, run_operator
+from models.numerics.rescale import Integers
 from models.ops.convolution import Convolution
-from models.rescale import Integers
 
 
 def layer_report(network: MacroNetwork, images: Integers) -> list[dict[str, Any]]:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.cim.network import MacroNetwork, prepare
-from models.rescale import Integers
+from flows.cim.macro_network import MacroNetwork, prepare
+from models.numerics.rescale import Integers
 
 __all__ = ["Piece", "Piecework", "count_right", "right_images", "setting"]
 
@@ -43,7 +43,7 @@ Piecework = tuple[int, int]
 
 
 def setting(**arguments: Any) -> bytes:
-    """Arguments of :func:`flows.cim.network.prepare`, for a piece."""
+    """Arguments of :func:`flows.cim.macro_network.prepare`, for a piece."""
     return pickle.dumps(arguments)
 
 

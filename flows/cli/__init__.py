@@ -1,5 +1,5 @@
 """The command line: ``rowmac VERB``. One file a verb; nothing heavy is imported before it runs."""
 
-from .main import main
+from flows.cli.main import main
 
 __all__ = ["main"]

@@ -4,8 +4,8 @@ import argparse
 from dataclasses import asdict
 from typing import Any
 
-from ..boards import BOARDS
-from .table import table
+from flows.boards import BOARDS
+from flows.cli.table import table
 
 __all__ = ["HELP", "add_arguments", "run"]
 

@@ -3,11 +3,11 @@
 import argparse
 from typing import Any
 
-from ..boards import UnknownBoard, find
-from ..errors import UserError
-from ..files import refuse_device
-from .numbers import whole
-from .paths import path
+from flows.boards import UnknownBoard, find
+from flows.cli.numbers import whole
+from flows.cli.paths import path
+from flows.errors import UserError
+from flows.work.files import refuse_device
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -62,9 +62,8 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
         board = find(options.board)
     except UnknownBoard as error:
         raise UserError(str(error)) from None
-    from models.workloads import WORKLOADS
-
-    from ..build import build
+    from flows.out_folder.build import build
+    from models.network.workloads import WORKLOADS
 
     if str(options.network) in WORKLOADS and not options.network.exists():
         raise UserError(
@@ -93,12 +92,12 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
 
 def _engine(options: argparse.Namespace) -> Any:
     """The macro that is asked for, or None."""
-    from ..engines import MacroOptions, macro_engine
+    from flows.machine.around_macro import MacroOptions, macro_engine
 
     preset = macro_engine(options.engine)
     if preset is None:
         return None
-    from ..cim import RULES
+    from flows.cim import RULES
 
     if options.rows is not None:
         raise UserError("--rows must be of a machine with --engine digital")

@@ -4,8 +4,8 @@ import argparse
 import os
 from typing import Any
 
-from .numbers import count, whole
-from .paths import path
+from flows.cli.numbers import count, whole
+from flows.cli.paths import path
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -108,6 +108,6 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
     """Do it; the result is what is printed, as data."""
     # Products are small: a second thread of the library that multiplies only waits for the first.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from . import macros
+    from flows.cli import show_cim
 
-    return macros.show(options)
+    return show_cim.show(options)

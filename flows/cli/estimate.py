@@ -3,9 +3,9 @@
 import argparse
 from typing import Any
 
-from .numbers import count, rate
-from .paths import path
-from .spec_fields import SPEC_FIELDS
+from flows.cli.numbers import count, rate
+from flows.cli.paths import path
+from flows.cli.spec_fields import SPEC_FIELDS
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> tuple[Any, int]:
     """Estimate; the result holds every figure. Status 1 if the machine does not fit the device."""
-    from .estimation import show
+    from flows.cli.show_estimate import show
 
     result = show(options)
     return result, 0 if result.get("resources", {}).get("fits", True) else 1

@@ -11,9 +11,20 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout, suppress
 from typing import Any, NoReturn
 
-from ..errors import OutputError, RunError, UserError
-from . import boards, build, cim, estimate, operators, quantise, report, search, simulate, sweep
-from .output import Output, as_json, discard, printable, tell
+from flows.cli import (
+    boards,
+    build,
+    cim,
+    estimate,
+    operators,
+    quantise,
+    report,
+    search,
+    simulate,
+    sweep,
+)
+from flows.cli.output import Output, as_json, discard, printable, tell
+from flows.errors import OutputError, RunError, UserError
 
 __all__ = ["main"]
 

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from .table import table
+from flows.cli.table import table
 
 __all__ = ["CONDITIONS", "HELP", "add_arguments", "run"]
 
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> tuple[Any, int]:
     """Print the list; the result is it as data, with the conditions."""
-    from ..onnx_import import SUPPORTED
+    from flows.onnx_import import SUPPORTED
 
     names = sorted(SUPPORTED)
     conditions = {name: CONDITIONS[name] for name in names if name in CONDITIONS}

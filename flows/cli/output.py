@@ -8,7 +8,7 @@ import unicodedata
 from contextlib import suppress
 from typing import Any, TextIO
 
-from ..errors import UserError
+from flows.errors import UserError
 
 __all__ = ["Output", "as_json", "discard", "printable", "tell"]
 

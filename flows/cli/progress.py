@@ -14,7 +14,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from .output import printable, tell
+from flows.cli.output import printable, tell
 
 __all__ = ["SimulationProgress", "StageProgress"]
 

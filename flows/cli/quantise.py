@@ -3,8 +3,8 @@
 import argparse
 from typing import Any
 
-from .numbers import whole
-from .paths import path
+from flows.cli.numbers import whole
+from flows.cli.paths import path
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -72,6 +72,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> tuple[Any, int]:
     """Quantise; the result is what was chosen, rows by format, and accuracies."""
-    from .quantisation import show
+    from flows.cli.show_quantise import show
 
     return show(options)

@@ -3,8 +3,8 @@
 import argparse
 from typing import Any
 
-from .numbers import rate
-from .paths import path
+from flows.cli.numbers import rate
+from flows.cli.paths import path
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -30,6 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> tuple[Any, int]:
     """Write; the result tells what is on the page."""
-    from .reporting import show
+    from flows.cli.show_report import show
 
     return show(options), 0

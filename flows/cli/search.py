@@ -3,8 +3,8 @@
 import argparse
 from typing import Any
 
-from .numbers import count, rate, share
-from .paths import path
+from flows.cli.numbers import count, rate, share
+from flows.cli.paths import path
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> tuple[Any, int]:
     """Search; status 1 if no machine meets the rate."""
-    from .searching import show
+    from flows.cli.show_search import show
 
     result = show(options)
     return result, 0 if result["met"] else 1

@@ -3,9 +3,9 @@
 import argparse
 from typing import Any
 
-from ..errors import UserError
-from .numbers import count
-from .paths import path
+from flows.cli.numbers import count
+from flows.cli.paths import path
+from flows.errors import UserError
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
     from sim.verilator import Missing
 
     try:
-        from .simulation import show
+        from flows.cli.show_simulate import show
     except Missing as error:
         raise UserError(str(error)) from None
     return show(options.folder, options.inputs, options.count, options.report, options.json)

@@ -3,8 +3,8 @@
 import argparse
 from typing import Any
 
-from .numbers import whole
-from .paths import path
+from flows.cli.numbers import whole
+from flows.cli.paths import path
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -53,6 +53,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> tuple[Any, int]:
     """Sweep; the result tells how many points there are, and the front."""
-    from .sweeping import show
+    from flows.cli.show_sweep import show
 
     return show(options), 0

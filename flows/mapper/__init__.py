@@ -1,7 +1,7 @@
 """Mapping: integer graph to program and memory image for one machine."""
 
+from flows.mapper.map_network import check_mapping, least_bank_words, map_network, with_room
 from flows.mapper.mapped import MappedLayer, MappedNetwork
-from flows.mapper.network import check_mapping, least_bank_words, map_network, with_room
 from flows.mapper.place import MappingError
 
 __all__ = [

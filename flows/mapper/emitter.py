@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.mapper.place import MappingError, RingSpace
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
+from models.numerics.rescale import Integers
 from models.program.descriptor import Descriptor, encode_program
 from models.program.layout import (
     DESCRIPTOR_BYTES,
@@ -25,7 +26,6 @@ from models.program.layout import (
     pack_columns,
 )
 from models.program.legal import broken_rule
-from models.rescale import Integers
 
 ALIGNMENT = 4096
 

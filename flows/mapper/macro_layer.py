@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from flows.mapper.emitter import Emitter, pitched
 from flows.mapper.place import MappingError
 from flows.mapper.static_weights import weight_stream
-from models.cim.adc import Registers, Window
-from models.cim.layout import zero_code
+from models.cim.golden.adc import Registers, Window
+from models.cim.golden.weight_layout import zero_code
+from models.numerics.rescale import Integers
 from models.ops.requantize import Requantize
 from models.program.engine_items import Item, encode_item
 from models.program.layout import LoadTarget
-from models.rescale import Integers
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

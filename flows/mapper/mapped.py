@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from models.machine_spec import MachineSpec
-from models.program.host import TensorFormat
+from models.machine.spec import MachineSpec
+from models.program.host_data import TensorFormat
 
 
 @dataclass(frozen=True, kw_only=True)

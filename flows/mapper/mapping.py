@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from flows.mapper import matrix_ops, vector_ops
-from flows.mapper.convolution import Image, convolution
+from flows.mapper.convolution_op import Image, convolution
 from flows.mapper.emitter import Emitter, Silent, reads, writes
 from flows.mapper.macro_layer import MacroLayer
 from flows.mapper.mapped import MappedLayer, MappedNetwork
@@ -16,15 +16,9 @@ from flows.mapper.operands import check_codes, check_product
 from flows.mapper.order import mapping_order
 from flows.mapper.place import Allocator, MappingError, Place, shown, words_of
 from flows.mapper.plan import concat_parts, head_groups, last_uses, stem_patches
-from models.graph import (
-    ConcatTokens,
-    Constant,
-    IntegerGraph,
-    Node,
-    Reshape,
-    SelectTokens,
-)
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
+from models.network.graph import ConcatTokens, Constant, IntegerGraph, Node, Reshape, SelectTokens
+from models.numerics.quantized import TensorType
 from models.ops.add import Add
 from models.ops.attention import AttentionContext, AttentionScores
 from models.ops.convolution import Convolution
@@ -32,9 +26,8 @@ from models.ops.layer_norm import LayerNorm
 from models.ops.pool import AveragePool, MaxPool
 from models.ops.requantize import Requantize
 from models.ops.softmax import Softmax
-from models.program.host import Patches, TensorFormat
+from models.program.host_data import Patches, TensorFormat
 from models.program.layout import LoadTarget, Unit
-from models.quantized import TensorType
 
 INPUT_WINDOW, OUTPUT_WINDOW, TRACE_WINDOW = 1, 2, 3
 
@@ -45,7 +38,7 @@ class Mapper:
     Parameters
     ----------
     graph, spec, macro, trace
-        See :func:`flows.mapper.network.map_network`.
+        See :func:`flows.mapper.map_network.map_network`.
     allocator : Allocator
         Where tensors lie.
     packs : bool

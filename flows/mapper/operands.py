@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flows.mapper.place import MappingError, shown
-from models.graph import ConcatTokens, Constant, IntegerGraph, Reshape, SelectTokens
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
+from models.network.graph import ConcatTokens, Constant, IntegerGraph, Reshape, SelectTokens
 from models.ops.attention import AttentionContext, AttentionScores
 from models.ops.convolution import Convolution
 from models.ops.pool import MaxPool

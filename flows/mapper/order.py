@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.graph import Node, Reshape, SelectTokens
+from models.network.graph import Node, Reshape, SelectTokens
 from models.ops.add import Add
 from models.ops.layer_norm import LayerNorm
 from models.ops.pool import AveragePool, MaxPool

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flows.mapper.place import Allocator, MappingError
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
 
 __all__ = ["Life", "Planned", "Recorder", "packed", "placeable"]
 

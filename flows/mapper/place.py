@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
 
 
 class MappingError(ValueError):

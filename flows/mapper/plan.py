@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from models.graph import ConcatTokens, IntegerGraph, Node, Reshape, SelectTokens
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
+from models.network.graph import ConcatTokens, IntegerGraph, Node, Reshape, SelectTokens
 from models.ops.attention import AttentionContext, AttentionScores
 from models.ops.convolution import Convolution
-from models.program.host import Patches
+from models.program.host_data import Patches
 
 
 def head_groups(graph: IntegerGraph, spec: MachineSpec) -> dict[str, int]:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.mapper.place import MappingError
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
+from models.numerics.rescale import Integers
 from models.program.layout import ORDER_LANE_BITS, ORDER_WORD_BITS
-from models.rescale import Integers
 
 _NONE = -1
 

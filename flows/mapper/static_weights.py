@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from flows.mapper.place import MappingError
 from flows.mapper.row_plan import RowPlan
-from models.machine_spec import MachineSpec
+from models.formats.row_classes import EXAMPLE
+from models.machine.spec import MachineSpec
+from models.numerics.rescale import Integers
 from models.ops.requantize import Requantize
-from models.rescale import Integers
-from models.row_classes import EXAMPLE
 
 _HALF = 1 << 31
 

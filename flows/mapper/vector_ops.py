@@ -6,7 +6,8 @@ import numpy as np
 
 from flows.mapper.emitter import Access, Emitter, reads, writes
 from flows.mapper.place import MappingError, Place
-from flows.mapper.windows import window_runs
+from flows.mapper.pooling_windows import window_runs
+from models.numerics.rescale import Rounding
 from models.ops.add import Add
 from models.ops.layer_norm import LayerNorm
 from models.ops.pool import AveragePool, MaxPool
@@ -14,7 +15,6 @@ from models.ops.requantize import Lookup, Requantize
 from models.ops.row_function import VALUE_BITS, RowFunction
 from models.ops.softmax import SUM_LIMIT, Softmax
 from models.program.layout import Unit, VectorOp
-from models.rescale import Rounding
 
 
 def output_fields(target: Place) -> dict[str, int]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from os import PathLike
 
-from flows.onnx_import.build import build_graph
-from flows.onnx_import.errors import NetworkError
 from flows.onnx_import.importer import SUPPORTED, walk
-from flows.onnx_import.patterns import fuse
+from flows.onnx_import.integer_graph import build_graph
+from flows.onnx_import.layer_norm_pattern import fuse
+from flows.onnx_import.network_error import NetworkError
 from flows.onnx_import.reader import OnnxNetwork, read_network
-from models.graph import IntegerGraph
+from models.network.graph import IntegerGraph
 
 __all__ = ["SUPPORTED", "NetworkError", "import_network", "load_network"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from flows.onnx_import.constants import constant_codes
-from flows.onnx_import.errors import NetworkError
 from flows.onnx_import.grids import Grids, Operand
+from flows.onnx_import.network_error import NetworkError
 from flows.onnx_import.reader import OnnxNode
 from flows.onnx_import.values import Const, Indices, Operation, Value
 

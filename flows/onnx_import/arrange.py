@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from flows.onnx_import.errors import NetworkError, shape_text
+from flows.onnx_import.network_error import NetworkError, shape_text
 from flows.onnx_import.values import (
     Array,
     Codes,

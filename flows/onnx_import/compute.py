@@ -7,9 +7,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from flows.onnx_import import elementwise, operators, products
-from flows.onnx_import.errors import NetworkError
+from flows.onnx_import import elementwise, float_operators, products
 from flows.onnx_import.grids import Grids
+from flows.onnx_import.network_error import NetworkError
 from flows.onnx_import.reader import OnnxNode
 from flows.onnx_import.values import CodeTensor, Const, Value
 
@@ -30,7 +30,7 @@ def compute(grids: Grids, node: OnnxNode, arguments: Sequence[Value | Const | No
         return elementwise.binary(grids, node, arguments[0], arguments[1])
     value = arguments[0]
     if node.kind == "Concat":
-        return operators.concat(grids, node, [a for a in arguments if a is not None])
+        return float_operators.concat(grids, node, [a for a in arguments if a is not None])
     if not isinstance(value, Value):
         raise NetworkError(
             f"left operand of {node.label} must be computed from the image, not a constant"
@@ -50,23 +50,23 @@ def compute(grids: Grids, node: OnnxNode, arguments: Sequence[Value | Const | No
             return products.matmul(grids, node, value, right)
         case "LayerNormalization":
             gain, offset = _constants(node, arguments, 2)
-            return operators.layer_norm(grids, node, value, gain, offset)
+            return float_operators.layer_norm(grids, node, value, gain, offset)
         case "BatchNormalization":
             given = [c for c in _constants(node, arguments, 4) if c is not None]
-            return operators.batch_norm(grids, node, value, given)
+            return float_operators.batch_norm(grids, node, value, given)
         case "Softmax":
-            return operators.softmax(grids, node, value)
+            return float_operators.softmax(grids, node, value)
         case "AveragePool" | "MaxPool":
-            return operators.pool(grids, node, value)
+            return float_operators.pool(grids, node, value)
         case "GlobalAveragePool" | "GlobalMaxPool":
-            return operators.global_pool(grids, node, value)
+            return float_operators.global_pool(grids, node, value)
         case "ReduceMean":
             (axes,) = (*numbers_of(node, arguments[1:]), None)[:1]
-            return operators.reduce_mean(grids, node, value, axes)
+            return float_operators.reduce_mean(grids, node, value, axes)
         case "Pad":
-            return operators.pad(node, value, numbers_of(node, arguments[1:]))
+            return float_operators.pad(node, value, numbers_of(node, arguments[1:]))
         case "Cast":
-            return operators.cast(node, value)
+            return float_operators.cast(node, value)
     raise AssertionError(node.kind)
 
 

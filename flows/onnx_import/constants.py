@@ -10,8 +10,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
-from flows.onnx_import.errors import NetworkError
-from flows.onnx_import.limits import CONSTANT_MAX, check_elements
+from flows.onnx_import.import_limits import CONSTANT_MAX, check_elements
+from flows.onnx_import.network_error import NetworkError
 from flows.onnx_import.reader import OnnxNode
 from flows.onnx_import.row_formats import format_indices
 from flows.onnx_import.values import Codes, Const, Indices, Operation, Value, storage_index

@@ -10,17 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.onnx_import.addition import addition, constant_addition
-from flows.onnx_import.errors import NetworkError
 from flows.onnx_import.functions import FUNCTIONS, function_of
 from flows.onnx_import.grids import Grids
+from flows.onnx_import.network_error import NetworkError
 from flows.onnx_import.reader import OnnxNode
-from flows.onnx_import.values import (
-    Array,
-    Const,
-    Steps,
-    Value,
-    cost_of,
-)
+from flows.onnx_import.values import Array, Const, Steps, Value, cost_of
 
 __all__ = [
     "BINARY_KINDS",

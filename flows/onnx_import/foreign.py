@@ -6,7 +6,7 @@ from pathlib import Path
 
 import onnx
 
-from flows.onnx_import.errors import NetworkError
+from flows.onnx_import.network_error import NetworkError
 
 __all__ = ["check_kind", "not_onnx"]
 

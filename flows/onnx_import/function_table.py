@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flows.onnx_import.errors import NetworkError
+from flows.onnx_import.network_error import NetworkError
 from flows.onnx_import.values import Array, Codes, Indices, Value
 from models.ops.requantize import TABLE_ENTRIES_MAX, Lookup
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from flows.onnx_import.arrange import Arranger
-from flows.onnx_import.errors import NetworkError
-from flows.onnx_import.limits import DENSE_MAX
+from flows.onnx_import.import_limits import DENSE_MAX
+from flows.onnx_import.network_error import NetworkError
 from flows.onnx_import.ranges import close, derived_grid, exact_grid, grid_of, reach
 from flows.onnx_import.values import (
     Array,

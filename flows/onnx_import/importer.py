@@ -9,14 +9,14 @@ from typing import TypeAlias
 
 import numpy as np
 
-from flows.onnx_import import elementwise, operators, quantisers
-from flows.onnx_import.codes import on_codes
+from flows.onnx_import import elementwise, float_operators, quantisers
+from flows.onnx_import.code_operators import on_codes
 from flows.onnx_import.compute import compute, numbers_of
 from flows.onnx_import.constants import folded, joined
-from flows.onnx_import.errors import NetworkError
 from flows.onnx_import.grids import Grids
-from flows.onnx_import.layout import LAYOUT_KINDS, moves, shown
+from flows.onnx_import.network_error import NetworkError
 from flows.onnx_import.reader import OnnxNetwork, OnnxNode
+from flows.onnx_import.tensor_layout import LAYOUT_KINDS, moves, shown
 from flows.onnx_import.values import (
     Codes,
     CodeTensor,
@@ -159,7 +159,7 @@ class _Walk:
             if node.kind == "Concat":
                 return [joined(node, [c for c in constants if c is not None])]
             if node.kind == "Cast" and constants[0] is not None and constants[0].codes is not None:
-                if node.attributes["to"] in operators.FLOAT_TYPES:
+                if node.attributes["to"] in float_operators.FLOAT_TYPES:
                     return [constants[0]]
             return folded(node, constants, self._network.opset)
         if node.kind == "Shape":

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from flows.onnx_import.errors import NetworkError
 from flows.onnx_import.grids import Grids
+from flows.onnx_import.network_error import NetworkError
 from flows.onnx_import.reader import OnnxNode
 from flows.onnx_import.row_formats import DEFAULT_FORMAT, format_indices, names_of
 from flows.onnx_import.values import (

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from flows.onnx_import.constants import along, formats_along
 from flows.onnx_import.elementwise import clipped
-from flows.onnx_import.errors import NetworkError, shape_text
 from flows.onnx_import.grids import Grids
+from flows.onnx_import.network_error import NetworkError, shape_text
 from flows.onnx_import.reader import OnnxNode
 from flows.onnx_import.values import CODE_RANGES, Array, CodeTensor, Const, Value
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from flows.onnx_import.errors import NetworkError
+from flows.onnx_import.network_error import NetworkError
 from flows.onnx_import.values import Array, Codes, Operation, Value
 
 __all__ = ["close", "code_bounds", "derived_grid", "exact_grid", "grid_of", "reach"]

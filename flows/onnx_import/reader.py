@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from onnx import numpy_helper, version_converter
 from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
-from flows.onnx_import.errors import NetworkError, shape_text
 from flows.onnx_import.foreign import check_kind, not_onnx
-from flows.onnx_import.limits import NODES_MAX, check_elements
+from flows.onnx_import.import_limits import NODES_MAX, check_elements
+from flows.onnx_import.network_error import NetworkError, shape_text
 from flows.onnx_import.row_formats import read_row_formats
 
 __all__ = ["OPSET_MAX", "OPSET_MIN", "OnnxNetwork", "OnnxNode", "read_network", "self_contained"]

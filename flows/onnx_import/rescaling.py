@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flows.onnx_import.errors import NetworkError
 from flows.onnx_import.function_table import Span, table_span
+from flows.onnx_import.network_error import NetworkError
 from flows.onnx_import.row_formats import DEFAULT_FORMAT
 from flows.onnx_import.values import Array, Codes, Indices, Value
 from models.formats import find_format
 from models.formats.code_book import CodeBook
+from models.numerics.rescale import multiplier_for
 from models.ops.requantize import TABLE_ENTRIES_MAX, Lookup, Requantize
-from models.rescale import multiplier_for
 
 __all__ = ["Rescaled", "clamp_codes", "rescaled_rows"]
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from flows.onnx_import.errors import NetworkError
+from flows.onnx_import.network_error import NetworkError
 from flows.onnx_import.values import Const, Indices
 from models.formats import FORMATS, find_format
 

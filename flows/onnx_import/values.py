@@ -26,9 +26,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.onnx_import.errors import NetworkError
-from flows.onnx_import.limits import check_elements
-from flows.onnx_import.steps import COST_MAX, DEPTH_MAX, Array, Function, Steps, cost_of
+from flows.onnx_import.import_limits import check_elements
+from flows.onnx_import.network_error import NetworkError
+from flows.onnx_import.step_sizes import COST_MAX, DEPTH_MAX, Array, Function, Steps, cost_of
 
 __all__ = [
     "CODE_RANGES",

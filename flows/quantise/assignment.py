@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .policies import Policy, Rows
-from .ratio import counts
+from flows.quantise.policies import Policy, Rows
+from flows.quantise.ratio import counts
 
 __all__ = ["assign"]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
-from ..inputs import checked_labels
-from .float_network import FloatNetwork
-from .layers import Reals
-from .runtime import Floats, Runner
+from flows.errors import UserError
+from flows.quantise.float_layers import Reals
+from flows.quantise.float_network import FloatNetwork
+from flows.quantise.runtime import Floats, Runner
+from flows.work.inputs import checked_labels
 
 __all__ = ["Labelled", "Sample", "read_images", "read_labelled", "sample_tensors"]
 

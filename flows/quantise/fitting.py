@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.rescale import Integers
-
-from .layers import Layer, Reals
-from .moments import Moments
-from .rounding import Feedback, levels_of_rows, refit_scales
-from .scales import fit_scales, fixed_point_scales
+from flows.quantise.float_layers import Layer, Reals
+from flows.quantise.moments import Moments
+from flows.quantise.rounding import Feedback, levels_of_rows, refit_scales
+from flows.quantise.scales import fit_scales, fixed_point_scales
+from models.numerics.rescale import Integers
 
 __all__ = ["ROUNDINGS", "Fitted", "fit_layer"]
 

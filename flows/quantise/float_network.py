@@ -14,9 +14,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from ..errors import UserError
-from ..files import refuse_device
-from .runtime import require
+from flows.errors import UserError
+from flows.quantise.runtime import require
+from flows.work.files import refuse_device
 
 __all__ = ["FloatNetwork", "read_float_network"]
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..errors import UserError
-from .layers import Geometry, Layer, Reals
-from .runtime import Floats
+from flows.errors import UserError
+from flows.quantise.float_layers import Geometry, Layer, Reals
+from flows.quantise.runtime import Floats
 
 __all__ = ["MomentSums", "Moments", "rows_of"]
 

@@ -12,20 +12,19 @@ from typing import Any
 
 import onnx
 
+from flows.onnx_import.row_formats import write_row_formats
+from flows.quantise.assignment import assign
+from flows.quantise.calibrated_grids import Grid, power_of_two_grid, range_grid
+from flows.quantise.calibration import Sample, sample_tensors
+from flows.quantise.fitting import ROUNDINGS, Fitted, fit_layer
+from flows.quantise.float_layers import Layer, find_layers
+from flows.quantise.float_network import FloatNetwork
+from flows.quantise.moments import Moments, MomentSums
+from flows.quantise.policies import Policy, Rows
+from flows.quantise.quant_points import Point, find_points
+from flows.quantise.runtime import Floats, Runner
+from flows.quantise.writer import with_quantisers
 from models.formats import find_format
-
-from ..onnx_import.row_formats import write_row_formats
-from .assignment import assign
-from .calibration import Sample, sample_tensors
-from .fitting import ROUNDINGS, Fitted, fit_layer
-from .float_network import FloatNetwork
-from .grids import Grid, power_of_two_grid, range_grid
-from .layers import Layer, find_layers
-from .moments import Moments, MomentSums
-from .points import Point, find_points
-from .policies import Policy, Rows
-from .runtime import Floats, Runner
-from .writer import with_quantisers
 
 __all__ = ["Choices", "Quantised", "quantise_network"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ..errors import UserError
-from .policies import Policy
+from flows.errors import UserError
+from flows.quantise.policies import Policy
 
 __all__ = ["counts", "parse_ratio"]
 

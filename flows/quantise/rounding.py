@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from flows.quantise.float_layers import Reals
+from flows.quantise.scales import nearest_levels, widest_level
 from models.formats import find_format
-from models.rescale import Integers
-
-from .layers import Reals
-from .scales import nearest_levels, widest_level
+from models.numerics.rescale import Integers
 
 __all__ = ["Feedback", "levels_of_rows", "refit_scales"]
 

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from ..errors import UserError
+from flows.errors import UserError
 
 __all__ = ["Floats", "Runner", "require", "with_outputs"]
 

@@ -6,10 +6,9 @@ import math
 
 import numpy as np
 
+from flows.quantise.float_layers import Reals
 from models.formats import find_format
-from models.rescale import Integers
-
-from .layers import Reals
+from models.numerics.rescale import Integers
 
 __all__ = ["fit_scales", "fixed_point_scales", "nearest_levels", "widest_level"]
 

@@ -10,10 +10,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from .fitting import Fitted
-from .float_network import FloatNetwork
-from .grids import Grid
-from .layers import Layer
+from flows.quantise.calibrated_grids import Grid
+from flows.quantise.fitting import Fitted
+from flows.quantise.float_layers import Layer
+from flows.quantise.float_network import FloatNetwork
 
 __all__ = ["with_quantisers"]
 

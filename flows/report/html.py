@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from html import escape
 
-from .content import ImageEntry, LayerEntry, Report
-from .png import data_address
-from .timeline import colour, timeline
+from flows.report.content import ImageEntry, LayerEntry, Report
+from flows.report.png import data_address
+from flows.report.timeline_picture import colour, timeline
 
 __all__ = ["render"]
 

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.estimate.cycles import CycleEstimate
-from flows.estimate.geometry import param_entries
-from flows.estimate.layers import Layer, Work
-from flows.estimate.points import FORMAT_NAMES, SCALARS, Points, bit_length
+from flows.estimate.cycles.cycles import CycleEstimate
+from flows.estimate.cycles.geometry import param_entries
+from flows.estimate.cycles.machine_layer import Layer, Work
+from flows.estimate.machine_points import FORMAT_NAMES, SCALARS, Points, bit_length
 from flows.search.lifetimes import live_words
 from flows.search.precisions import Mixture
-from models.machine_spec import MachineSpec
-from models.row_classes import RowClass
+from models.formats.row_classes import RowClass
+from models.machine.spec import MachineSpec
 
 __all__ = ["candidates", "complete", "spec_of", "with_act_bits", "with_params"]
 
@@ -31,7 +31,7 @@ BANKS, QUEUE_DEPTH, ROW_GROUP = 4, 4, 16
 LEAST_BANK_WORDS = 512
 """A 36 Kb block is no shallower."""
 MOST_WORDS, MOST_DEPTH = 1 << 17, 8192
-"""What :class:`~models.machine_spec.MachineSpec` allows."""
+"""What :class:`~models.machine.spec.MachineSpec` allows."""
 
 Mask = NDArray[np.bool_]
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flows.estimate.geometry import Column, ceil, words_of
-from flows.estimate.layers import INPUT, Layer, Work
-from flows.estimate.points import Points
+from flows.estimate.cycles.geometry import Column, ceil, words_of
+from flows.estimate.cycles.machine_layer import INPUT, Layer, Work
+from flows.estimate.machine_points import Points
 
 __all__ = ["live_words"]
 
@@ -28,8 +28,9 @@ def live_words(points: Points, layers: Sequence[Layer]) -> Column:
     """``[n]`` most scratchpad words that tensors which are still needed take at a time.
 
     Operators read and write different words. What the mapper loses between tensors is not in it.
-    Where a layer list does not say what an addition adds (:mod:`flows.estimate.workload_layers`),
-    it is what the first layer since the last addition reads that has the result's shape.
+    Where a layer list does not say what an addition adds
+    (:mod:`flows.estimate.cycles.workload_layers`), it is what the first layer since the last
+    addition reads that has the result's shape.
     """
     found = np.zeros(len(points), dtype=np.int64)
     known: dict[_Rows, Column] = {}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from flows.estimate.cycles import BOUNDS, estimate_cycles
-from flows.estimate.points import Points
-from flows.search.search import Goal, SearchResult
-from models.machine_spec import MachineSpec
+from flows.estimate.cycles.cycles import BOUNDS, estimate_cycles
+from flows.estimate.machine_points import Points
+from flows.search.find import Goal, SearchResult
+from models.machine.spec import MachineSpec
 
 __all__ = ["by_bound", "limits", "memory_rate"]
 

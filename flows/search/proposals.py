@@ -10,12 +10,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.estimate.formats import in_formats
-from flows.estimate.network import Network
-from flows.estimate.points import Points
+from flows.estimate.cycles.found_network import Network
+from flows.estimate.cycles.network_formats import in_formats
+from flows.estimate.machine_points import Points
 from flows.mapper import MappingError, least_bank_words, with_room
-from models.machine_spec import MachineSpec
-from models.row_classes import RowClass
+from models.formats.row_classes import RowClass
+from models.machine.spec import MachineSpec
 
 __all__ = ["Key", "Proposals", "no_machine"]
 

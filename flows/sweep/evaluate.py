@@ -11,15 +11,15 @@ import numpy as np
 
 from flows.boards.board import DEVICE
 from flows.errors import UserError
-from flows.estimate.cycles import estimate_cycles
-from flows.estimate.network import Network, find_network
-from flows.estimate.points import Points
-from flows.estimate.resources import ResourceColumns, resource_columns
+from flows.estimate.cycles.cycles import estimate_cycles
+from flows.estimate.cycles.found_network import Network, find_network
+from flows.estimate.machine_points import Points
+from flows.estimate.resources.resources import ResourceColumns, resource_columns
 from flows.sweep.definition import Point, point_key
-from flows.sweep.machine import board_of, classes_text, clock_of, machine_of
-from flows.sweep.macro import around_macro, macro_figures
-from flows.sweep.store import Outcome
-from models.machine_spec import MachineSpec
+from flows.sweep.macro_point import around_macro, macro_figures
+from flows.sweep.point_machine import board_of, classes_text, clock_of, machine_of
+from flows.sweep.point_store import Outcome
+from models.machine.spec import MachineSpec
 
 __all__ = ["ESTIMATE", "MAPPING", "evaluate", "map_point"]
 

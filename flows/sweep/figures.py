@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from flows.errors import UserError
-from flows.sweep.machine import board_of
-from flows.sweep.macro import around_macro
+from flows.sweep.macro_point import around_macro
 from flows.sweep.parameters import check_names, check_value
-from flows.sweep.store import Outcome
+from flows.sweep.point_machine import board_of
+from flows.sweep.point_store import Outcome
 
 __all__ = ["figures_fault", "parameter_fault", "point_fault", "sound"]
 

@@ -7,7 +7,7 @@ from functools import cache
 
 from flows.errors import UserError
 from models.formats import find_format
-from models.row_classes import RowClass
+from models.formats.row_classes import RowClass
 
 __all__ = ["default_ratio", "ends_taken", "policy_rows"]
 

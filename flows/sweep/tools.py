@@ -23,7 +23,7 @@ def require_tools(*, synthesise: bool, simulate: bool) -> None:
 
     try:
         if synthesise:
-            from flows.estimate.synthesis import yosys_version
+            from flows.estimate.resources.synthesis import yosys_version
 
             yosys_version()
         if simulate:

@@ -10,12 +10,12 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import Component, In, Signature, connect
 
 from hdl.cim.configure import Configure
-from hdl.cim.engine import CimEngine
+from hdl.cim.macro_engine import CimEngine
 from hdl.cim.shape import MacroShape
 from hdl.engine.contract import EngineSignature
 from hdl.engine.digital_array import DigitalArray
 from models.cim.choice import MacroChoice
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
 from models.program.engine_items import ITEM_BYTES
 
 _TILES = 4
@@ -42,7 +42,7 @@ class MacroEngine(Component):
 
     Tiles keep their order: activations follow the engine that their tile went to, and an engine
     begins only when the other one's results have left. Each alone has the latency and throughput
-    of :class:`~hdl.cim.engine.CimEngine` and :class:`~hdl.engine.digital_array.DigitalArray`.
+    of :class:`~hdl.cim.macro_engine.CimEngine` and :class:`~hdl.engine.digital_array.DigitalArray`.
 
     Attributes
     ----------

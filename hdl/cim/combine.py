@@ -8,7 +8,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
 from hdl.cim.shape import MacroShape, index_bits
-from models.cim.spec import Decomposition
+from models.cim.cim_spec import Decomposition
 
 
 def event_layout(shape: MacroShape) -> data.StructLayout:

@@ -6,10 +6,10 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
-from hdl.cim.engine import config_layout
+from hdl.cim.macro_engine import config_layout
 from hdl.cim.shape import MacroShape, Write
 from hdl.descriptors import struct
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
 from models.program.engine_items import ITEM_BYTES, ITEMS, KIND, Item
 
 
@@ -21,7 +21,7 @@ class Configure(Component):
     run : in
         Number of the run, for the noise.
     i : stream of items as in memory (:mod:`models.program.engine_items`)
-    o : stream of :func:`~hdl.cim.engine.config_layout`
+    o : stream of :func:`~hdl.cim.macro_engine.config_layout`
     """
 
     def __init__(self, spec: MachineSpec, shape: MacroShape, slices: int) -> None:

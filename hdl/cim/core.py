@@ -9,12 +9,12 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from hdl.cim.column import Column
 from hdl.cim.combine import ColumnTotal, event_layout
+from hdl.cim.conversion_walk import Walk
 from hdl.cim.converter import Converter
 from hdl.cim.noise import ColumnNoise, SharedNoise
 from hdl.cim.shape import MacroShape, Write
 from hdl.cim.tables import Tables
-from hdl.cim.walk import Walk
-from models.cim.spec import Decomposition
+from models.cim.cim_spec import Decomposition
 
 AHEAD = 6
 """Cycles from the walk's entry to the column's sum, and from a step's number to its noise."""
@@ -24,7 +24,7 @@ class Core(Component):
     """The macro without its way out. Nothing in it waits: the macro stops all of it together.
 
     Latency from the last entry of a slice to its event ``adc_bits + 7`` cycles, one more with
-    decode tables; throughput as in :class:`~hdl.cim.walk.Walk`.
+    decode tables; throughput as in :class:`~hdl.cim.conversion_walk.Walk`.
 
     Attributes
     ----------

@@ -9,8 +9,8 @@ from amaranth.lib.wiring import Component, In, Out
 
 from hdl.cim.shape import MacroShape
 from hdl.engine.contract import weights_layout
-from models.cim.spec import Decomposition
-from models.machine_spec import MachineSpec
+from models.cim.cim_spec import Decomposition
+from models.machine.spec import MachineSpec
 
 
 class Digits(Component):

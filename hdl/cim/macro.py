@@ -46,7 +46,9 @@ class MacroSignature(Signature):
 
 
 class Macro(Component):
-    """Digital twin of a charge-domain macro: :func:`models.cim.macro.dot_product`, bit for bit.
+    """Simulation model of a charge-domain macro.
+
+    Equals :func:`models.cim.golden.macro.dot_product` bit for bit.
 
     Throughput: a slice of a tile of ``n`` beats takes ``max(n, adc_bits + 1)`` cycles, one where it
     is skipped; results leave one column a cycle (``slices * outputs`` cycles a vector), while the

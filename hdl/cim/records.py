@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 
 from hdl.cim.shape import MacroShape, Write
 from hdl.cim.tables import cap_words, decode_table, fits, noise_table, register_table
-from models.cim.adc import Registers, Window
 from models.cim.decompose import WeightSlices
 from models.cim.die import Die
-from models.cim.layout import When, zero_code
-from models.rescale import Integers
+from models.cim.golden.adc import Registers, Window
+from models.cim.golden.weight_layout import When, zero_code
+from models.numerics.rescale import Integers
 
 
 def pack(layout: data.StructLayout, **fields: int) -> int:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from amaranth.hdl import signed
 from amaranth.lib import data, enum
 
+from models.cim.cim_spec import CimSpec
 from models.cim.die import make_die
-from models.cim.layout import DECODE_BITS
-from models.cim.spec import CimSpec
+from models.cim.golden.weight_layout import DECODE_BITS
 
 
 class Write(enum.Enum, shape=3):  # type: ignore[call-arg]

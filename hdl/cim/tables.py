@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hdl.cim.shape import MacroShape
-from models.cim.adc import Registers
 from models.cim.die import Die
-from models.rescale import Integers
+from models.cim.golden.adc import Registers
+from models.numerics.rescale import Integers
 
 
 def fits(value: int, bits: int, what: str, *, signed: bool = True) -> int:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from hdl.cim.core import AHEAD
 from hdl.cim.shape import MacroShape
-from models.rescale import Integers
+from models.numerics.rescale import Integers
 
 Tile: TypeAlias = tuple[int, int]
 """Beats of a tile, and how many of its activation slices are converted."""

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from hdl.cim.shape import MacroShape
 from hdl.engine.contract import acts_layout
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
 
 
 def filling(spec: MachineSpec, shape: MacroShape) -> dict[str, int]:

@@ -7,10 +7,10 @@ from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from hdl.axi.signature import AxiLiteSignature
-from hdl.load_unit import WINDOWS, window_layout
-from models.machine_spec import MachineSpec
+from hdl.units.load_unit import WINDOWS, window_layout
+from models.machine.spec import MachineSpec
 from models.program.layout import MAGIC, UNITS, VERSION
-from models.registers import (
+from models.program.registers import (
     CONTROL_START,
     CONTROL_UNIT,
     WATCHDOG_DEFAULT,
@@ -23,7 +23,7 @@ from models.registers import (
 
 
 class ControlRegisters(Component):
-    """One register access at a time; writes take full words. See :mod:`models.registers`.
+    """One register access at a time; writes take full words. See :mod:`models.program.registers`.
 
     Attributes
     ----------

@@ -8,10 +8,10 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, Out
 
 from hdl.descriptors import UnitSignature, struct
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
 from models.program.layout import DESCRIPTOR_BYTES, FIELDS, HEADER, UNITS, Unit, width
 from models.program.legal import rules
-from models.registers import ErrorCode
+from models.program.registers import ErrorCode
 
 TOKEN_BITS = 8
 WORKING_UNITS = tuple(Unit(i) for i in range(UNITS))

@@ -6,7 +6,7 @@ from amaranth.hdl import signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out, Signature
 
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
 
 
 def row_groups(spec: MachineSpec) -> int:

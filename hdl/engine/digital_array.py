@@ -8,7 +8,7 @@ from amaranth.lib.wiring import Component, connect, flipped
 
 from hdl.engine.contract import EngineSignature
 from hdl.engine.weight_store import WeightStore
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
 
 
 class DigitalArray(Component):

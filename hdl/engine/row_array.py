@@ -9,7 +9,7 @@ from hdl.engine.contract import EngineSignature
 from hdl.engine.row_grid import RowGrid
 from hdl.engine.weight_store import WeightStore
 from hdl.rows.choose import row_blocks
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
 
 
 class RowArray(Component):

@@ -8,7 +8,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
 from hdl.engine.contract import weights_layout
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
 
 
 class WeightStore(Component):

@@ -8,7 +8,7 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out, Signature
 
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
 from models.program.layout import ADDRESS
 
 

@@ -8,8 +8,8 @@ from amaranth.lib.wiring import Component, In, Out
 
 from hdl.descriptors import struct
 from hdl.engine.contract import accs_layout
-from hdl.vector.fetch import passes, word_meta
-from models.machine_spec import MachineSpec
+from hdl.vector.operand_fetch import passes, word_meta
+from models.machine.spec import MachineSpec
 from models.program.layout import ADDRESS, STEP, VECTOR, VectorOp
 
 

@@ -8,15 +8,9 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
 from hdl.descriptors import struct
-from hdl.load_unit import TABLE_WRITE
-from models.program.layout import (
-    PARAM_DRAIN,
-    PARAM_NORM,
-    TABLE_ENTRIES,
-    VECTOR,
-    VectorOp,
-)
-from models.rescale import Rounding
+from hdl.units.load_unit import TABLE_WRITE
+from models.numerics.rescale import Rounding
+from models.program.layout import PARAM_DRAIN, PARAM_NORM, TABLE_ENTRIES, VECTOR, VectorOp
 
 ROW_VALUES = data.StructLayout({"mean": signed(18), "entry": 17, "shift": 6, "max": signed(16)})
 """What the lanes need of a row: its mean, its function's entry and shift, its largest code."""
@@ -184,7 +178,7 @@ class VectorLane(Component):
         return a3, factor3, addend3, shift3
 
     def _rescale(self, m: Module, a: Signal, b: Signal, addend: Signal, shift: Signal) -> None:
-        """Stages 4-12: the hardware of :func:`models.rescale.rescale`, clamp and table.
+        """Stages 4-12: the hardware of :func:`models.numerics.rescale.rescale`, clamp and table.
 
         No expression is wider than 64 bits: that halves the simulator's work.
         """

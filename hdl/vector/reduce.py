@@ -11,7 +11,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from hdl.vector.issue import tag_layout
 from hdl.vector.row_scalar import sums_layout
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
 from models.ops.row_function import VALUE_BITS
 
 

@@ -8,8 +8,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
 from hdl.descriptors import struct
-from hdl.load_unit import TABLE_WRITE
-from models.machine_spec import MachineSpec
+from hdl.units.load_unit import TABLE_WRITE
+from models.machine.spec import MachineSpec
 from models.ops.row_function import INDEX_BITS, VALUE_BITS
 from models.program.layout import ROW_ENTRIES, VECTOR, VectorOp
 

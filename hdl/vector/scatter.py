@@ -7,8 +7,8 @@ from amaranth.lib import data
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
-from hdl.load_unit import OrderWrite
-from models.machine_spec import MachineSpec
+from hdl.units.load_unit import OrderWrite
+from models.machine.spec import MachineSpec
 from models.program.layout import ADDRESS, ORDER_LANE_BITS, ORDER_WORD_BITS
 
 

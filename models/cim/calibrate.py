@@ -4,7 +4,7 @@ Known counts (cells full, so many inputs driven) are converted. Step one fits a 
 column's codes: its gain and offset. Step two fits a smooth curve to what is left of all columns:
 the non-linearity that all converters share. Both are repeated with what the other found. The result
 is a table for each column of what its codes stand for, or references that undo it
-(:class:`.adc.Trim`); the data path stays in integers.
+(:class:`models.cim.golden.adc.Trim`); the data path stays in integers.
 
 Counts are whole, and with one count a step a threshold that is off by a third of it changes no
 code. So the window's offset is moved by parts of a step from sample to sample, and taken off again:
@@ -21,15 +21,15 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from models.cim.adc import Codes, Trim, Window, full_range, registers
+from models.cim.cim_spec import CimSpec
 from models.cim.die import GAIN_BITS, Die, noise_sigmas, offset_sigma
-from models.cim.fast_adc import FastConverter
-from models.cim.layout import DECODE_BITS
-from models.cim.macro import cell_sums, column_sums
+from models.cim.fast.fast_adc import FastConverter
+from models.cim.fast.threshold_search import Search
+from models.cim.golden.adc import Codes, Trim, Window, full_range, registers
+from models.cim.golden.macro import cell_sums, column_sums
+from models.cim.golden.weight_layout import DECODE_BITS
 from models.cim.noise import column_words, run_keys, shared_words
-from models.cim.search import Search
-from models.cim.spec import CimSpec
-from models.rescale import Integers
+from models.numerics.rescale import Integers
 
 Reals = NDArray[np.float64]
 _Fit = tuple[Reals, Reals, Reals]

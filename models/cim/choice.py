@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cache
 
+from models.cim.cim_spec import CimSpec, Decomposition
 from models.cim.die import Die, make_die
 from models.cim.presets import find_preset
-from models.cim.spec import CimSpec, Decomposition
 
 
 @dataclass(frozen=True, kw_only=True)

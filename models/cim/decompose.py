@@ -8,8 +8,8 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.cim.spec import CimSpec, Decomposition
-from models.rescale import Integers
+from models.cim.cim_spec import CimSpec, Decomposition
+from models.numerics.rescale import Integers
 
 Digits: TypeAlias = NDArray[np.int16]
 Whole = TypeVar("Whole", bound=np.integer)

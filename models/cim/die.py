@@ -13,9 +13,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from models.cim.cim_spec import CimSpec
 from models.cim.noise import Words, column_keys, gaussian, noise_key
-from models.cim.spec import CimSpec
-from models.rescale import Integers
+from models.numerics.rescale import Integers
 
 GAIN_BITS = 16
 """Fraction of converter weights: one ADC step is ``2**16``."""

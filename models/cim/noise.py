@@ -28,7 +28,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.rescale import Integers
+from models.numerics.rescale import Integers
 
 Words = NDArray[np.uint32]
 

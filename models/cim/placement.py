@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models.cim.spec import CimSpec
+from models.cim.cim_spec import CimSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from models.cim.cim_spec import CimSpec, Decomposition
 from models.cim.physics import Physics
-from models.cim.spec import CimSpec, Decomposition
 
 _MIM_65 = Physics(unit_cap_ff=2.0, density_ff_um2=1.5, mismatch_percent_um=1.0, parasitic_ff=40.0)
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.rescale import Integers
+from models.numerics.rescale import Integers
 
 
 class CodeBook(ABC):

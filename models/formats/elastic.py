@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from models.formats.code_book import CodeBook
-from models.rescale import Integers
+from models.numerics.rescale import Integers
 
 
 class ElasticSignificantBits(CodeBook):

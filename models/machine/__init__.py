@@ -1,1 +1,1 @@
-"""The golden machine: executes programs on a memory image, in numpy, bit for bit like the RTL."""
+"""What the machine is: its specification."""

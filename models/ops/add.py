@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from models.rescale import SHIFT_MAX, Integers, Rounding, multiplier_for, rescale
+from models.numerics.rescale import SHIFT_MAX, Integers, Rounding, multiplier_for, rescale
 
 
 @dataclass(frozen=True, kw_only=True)

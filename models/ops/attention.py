@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from models.numerics.rescale import Integers
 from models.ops.convolution import matmul_exact
 from models.ops.requantize import Requantize, requantize
-from models.rescale import Integers
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

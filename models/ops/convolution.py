@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from models.formats import find_format
+from models.numerics.rescale import Integers
 from models.ops.requantize import Requantize, requantize
-from models.rescale import Integers
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from models.numerics.rescale import Integers, Rounding, rescale, shift_right
 from models.ops.row_function import (
     VALUE_BITS,
     RowFunction,
@@ -18,7 +19,6 @@ from models.ops.row_function import (
     reciprocal_root_table,
     row_function,
 )
-from models.rescale import Integers, Rounding, rescale, shift_right
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

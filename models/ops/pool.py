@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from models.rescale import MULTIPLIER_MAX, Integers, Rounding, rescale
+from models.numerics.rescale import MULTIPLIER_MAX, Integers, Rounding, rescale
 
 
 @dataclass(frozen=True, kw_only=True)

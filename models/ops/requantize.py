@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from models.rescale import MULTIPLIER_MAX, SHIFT_MAX, Integers, Rounding, rescale
+from models.numerics.rescale import MULTIPLIER_MAX, SHIFT_MAX, Integers, Rounding, rescale
 
 TABLE_ENTRIES_MAX = 1024
 

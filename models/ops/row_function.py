@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from models.rescale import SHIFT_MAX, Integers
+from models.numerics.rescale import SHIFT_MAX, Integers
 
 ROW_TABLE_ENTRIES = 1024
 INDEX_BITS = 10

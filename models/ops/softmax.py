@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from models.numerics.rescale import Integers, Rounding, rescale
 from models.ops.row_function import RowFunction, Segment, reciprocal_table, row_function
-from models.rescale import Integers, Rounding, rescale
 
 SUM_LIMIT = 1 << 31
 """What the sum of a row's exponentials stays below."""

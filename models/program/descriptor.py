@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
 from models.program.layout import (
     DESCRIPTOR_BYTES,
     FIELDS,

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
+from models.numerics.rescale import Rounding
 from models.program.layout import (
     ROW_ENTRIES,
     TABLE_ENTRIES,
@@ -19,7 +20,6 @@ from models.program.layout import (
     VectorOp,
     WeightSource,
 )
-from models.rescale import Rounding
 
 
 class Rule(NamedTuple):

@@ -13,11 +13,11 @@ import pytest
 
 from benchmarks.import_fuzz import campaign
 from flows.onnx_import import (
-    codes,
+    code_operators,
     compute,
+    float_operators,
     grids,
     importer,
-    operators,
     products,
     quantisers,
     rescaling,
@@ -73,7 +73,7 @@ def test_prints_one_object():
 
 
 def _clip_of_codes_left_out(patch):
-    patch.setattr(codes, "clipped", lambda value, low, high: value)
+    patch.setattr(code_operators, "clipped", lambda value, low, high: value)
 
 
 def _type_without_a_zero_point_is_int8(patch):
@@ -110,8 +110,8 @@ def _borders_not_looked_at(patch):
 
 
 def _padding_of_pools_not_counted(patch):
-    plain = operators._pooled
-    patch.setattr(operators, "_pooled", lambda *arguments: plain(*arguments[:-1], False))
+    plain = float_operators._pooled
+    patch.setattr(float_operators, "_pooled", lambda *arguments: plain(*arguments[:-1], False))
 
 
 def _zero_points_of_weights_left_out(patch):
@@ -124,18 +124,20 @@ def _zero_points_of_weights_left_out(patch):
 
 
 def _means_of_batch_norm_left_out(patch):
-    plain = operators.batch_norm
+    plain = float_operators.batch_norm
 
     def without(grids, node, value, numbers):
         zeros = replace(numbers[2], real=0 * numbers[2].real)
         return plain(grids, node, value, [*numbers[:2], zeros, *numbers[3:]])
 
-    patch.setattr(compute.operators, "batch_norm", without)
+    patch.setattr(compute.float_operators, "batch_norm", without)
 
 
 def _joined_the_other_way_round(patch):
-    plain = operators.concat
-    patch.setattr(operators, "concat", lambda grids, node, parts: plain(grids, node, parts[::-1]))
+    plain = float_operators.concat
+    patch.setattr(
+        float_operators, "concat", lambda grids, node, parts: plain(grids, node, parts[::-1])
+    )
 
 
 def _codes_keep_their_first_grid(patch):

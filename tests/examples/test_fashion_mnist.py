@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 
 from flows.onnx_import import load_network
-from models.graph import run_graph
+from models.network.graph import run_graph
 
 FOLDER = Path(__file__).parents[2] / "examples" / "fashion_mnist"
 LIMITS = {"vit": (24, 2.0), "resnet": (2, 0.1)}

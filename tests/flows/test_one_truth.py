@@ -8,25 +8,25 @@ from pathlib import Path
 import pytest
 
 from flows.boards import find
-from flows.cli import main, searching
+from flows.cli import main, show_search
 from flows.errors import UserError
-from flows.estimate.formats import in_formats
-from flows.estimate.network import Network, find_network
-from flows.machines import default_machine
+from flows.estimate.cycles.found_network import Network, find_network
+from flows.estimate.cycles.network_formats import in_formats
+from flows.machine.default import default_machine
 from flows.mapper import MappingError, map_network
 from flows.onnx_import import load_network
+from flows.search.find import Goal, SearchResult, search
 from flows.search.precisions import PRECISIONS
-from flows.search.search import Goal, SearchResult, search
 from flows.sweep.definition import Definition
 from flows.sweep.evaluate import ESTIMATE
-from flows.sweep.machine import machine_of
-from flows.sweep.model import model_mark
-from flows.sweep.run import fronts, sweep
-from flows.sweep.store import Store
-from flows.sweep.workers import local_workers
-from models.machine_spec import MachineSpec
-from models.workloads import WORKLOADS
-from tests.flows.onnx_files import OnnxFile
+from flows.sweep.model_mark import model_mark
+from flows.sweep.point_machine import machine_of
+from flows.sweep.point_store import Store
+from flows.sweep.sweep_run import fronts, sweep
+from flows.sweep.sweep_workers import local_workers
+from models.machine.spec import MachineSpec
+from models.network.workloads import WORKLOADS
+from tests.support.onnx_files import OnnxFile
 
 BOARDS = ("arty-z7-20", "zcu102")
 LARGEST = 5_000_000
@@ -137,8 +137,8 @@ def test_all_verbs_agree_on_lenet(
     assert main(["estimate", *arguments]) == (0 if reason is None else 2)
     said = capsys.readouterr().err
     assert said == ("" if reason is None else f"rowmac: {path}: {reason}\n")
-    few = partial(searching.search, precisions=PRECISIONS[:1])
-    monkeypatch.setattr(searching, "search", few)
+    few = partial(show_search.search, precisions=PRECISIONS[:1])
+    monkeypatch.setattr(show_search, "search", few)
     status = main(["search", *arguments, "--fps", "1", "--json"])
     printed = capsys.readouterr()
     store = tmp_path / "store.sqlite"

@@ -5,7 +5,7 @@ import pytest
 from sim.runner import Design, Simulator, build
 
 TOY = Path(__file__).parent / "toy_rowmac.v"
-BENCH = "tests.sim.bench_axi_lite"
+BENCH = "tests.support.sim.bench_axi_lite"
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from sim.runner import VERILOG, Design, Simulator, build
 
-BENCH = "tests.sim.bench_axi_ram"
+BENCH = "tests.support.sim.bench_axi_ram"
 
 
 def memory(simulators: Path, width: int) -> Simulator:

@@ -15,7 +15,7 @@ module counter(input clk, input rst, input [7:0] step, output reg [7:0] total);
     always @(posedge clk) total <= rst ? 8'd0 : total + step;
 endmodule
 """
-BENCH = "tests.sim.bench_runner"
+BENCH = "tests.support.sim.bench_runner"
 
 
 @pytest.fixture

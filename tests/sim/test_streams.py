@@ -6,7 +6,7 @@ import pytest
 from sim.runner import Design, SimulationFailed, Simulator, build
 from sim.stalls import Stalls
 
-BENCH = "tests.sim.bench_streams"
+BENCH = "tests.support.sim.bench_streams"
 
 # A buffer of one item. FAULT 1: valid is dropped now and then while it waits; 2: the payload
 # changes while it waits; 3: valid waits for ready; 4: an item is delivered twice.

@@ -9,9 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..layers import Reals
-from ..rounding import levels_of_rows
-from ..scales import fit_scales
+from flows.quantise.float_layers import Reals
+from flows.quantise.rounding import levels_of_rows
+from flows.quantise.scales import fit_scales
 
 __all__ = ["Pick", "Policy", "Rows"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Policy
+from flows.quantise.policies.base import Policy
 
 __all__ = ["Esb"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Policy
+from flows.quantise.policies.base import Policy
 
 __all__ = ["F8Net"]
 
@@ -11,7 +11,7 @@ class F8Net(Policy):
     """``fixed8`` with scales that are powers of two, of weights and activations.
 
     The fractional lengths follow from standard deviations
-    (:func:`flows.quantise.grids.power_of_two_grid`); rescaling rounds halves to even.
+    (:func:`flows.quantise.calibrated_grids.power_of_two_grid`); rescaling rounds halves to even.
 
     Source: Jin et al., "F8Net: Fixed-Point 8-bit Only Multiplication for Network Quantization"
     (ICLR 2022).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Pick, Policy, Rows
+from flows.quantise.policies.base import Pick, Policy, Rows
 
 __all__ = ["Msq"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .base import Pick, Policy, Rows
+from flows.quantise.policies.base import Pick, Policy, Rows
 
 __all__ = ["Ilmpq", "Rmsmp"]
 

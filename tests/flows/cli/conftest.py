@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from flows.boards import find
-from flows.build import build
+from flows.out_folder.build import build
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "fashion_mnist"
 

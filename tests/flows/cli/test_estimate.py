@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from flows.cli import main
-from flows.cli.estimation_resources import ERRORS
+from flows.cli.show_estimate_resources import ERRORS
 from flows.cli.spec_fields import SPEC_FIELDS
-from flows.estimate.cycle_points import stated_error
-from flows.estimate.cycles import BOUNDS
-from flows.estimate.machine_synthesis import SynthesisedMachine
-from models.machine_spec import MachineSpec
-from models.workloads import WORKLOADS
+from flows.estimate.cycles.cycle_points import stated_error
+from flows.estimate.cycles.cycles import BOUNDS
+from flows.estimate.resources.machine_synthesis import SynthesisedMachine
+from models.machine.spec import MachineSpec
+from models.network.workloads import WORKLOADS
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist"
 Capture = pytest.CaptureFixture[str]
@@ -91,7 +91,9 @@ def test_synthesised_figures_stand_beside_the_estimates(
         return SynthesisedMachine(lut=20_000, ff=10_000, dsp=170, bram36=89, parts=20, yosys="0.1")
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("flows.estimate.machine_synthesis.synthesise_machine", synthesised)
+    monkeypatch.setattr(
+        "flows.estimate.resources.machine_synthesis.synthesise_machine", synthesised
+    )
     assert main(["estimate", "--synthesise", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["resources"]
     for name, value in (("lut", 20_000), ("ff", 10_000), ("dsp", 170)):

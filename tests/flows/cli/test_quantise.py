@@ -11,8 +11,8 @@ import pytest
 
 from flows.cli import main
 from flows.onnx_import import load_network
-from tests.flows.onnx_files import OnnxFile
-from tests.flows.quantise.float_files import CNN_SHAPE, cnn, images
+from tests.support.float_files import CNN_SHAPE, cnn, images
+from tests.support.onnx_files import OnnxFile
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +179,7 @@ def test_no_onnxruntime(folder, capsys, monkeypatch):
 
 def test_a_failure_leaves_the_old_file(folder, capsys, monkeypatch):
     (folder / "kept.onnx").write_text("before")
-    import flows.cli.quantisation as module
+    import flows.cli.show_quantise as module
 
     def fail(*given, **named):
         raise KeyboardInterrupt

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flows.cli import main
-from tests.flows.sweep.report_store import made_store
+from tests.support.report_store import made_store
 
 Capture = pytest.CaptureFixture[str]
 
@@ -119,7 +119,7 @@ def test_an_interrupted_report_leaves_the_former_page(
     def stop(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("flows.cli.reporting.write_csv", stop)
+    monkeypatch.setattr("flows.cli.show_report.write_csv", stop)
     assert main(["report", str(store), "-o", str(page), "--csv", str(table)]) == 130
     assert page.read_text() == "former"
     assert list(tmp_path.iterdir()) == [page]

@@ -62,8 +62,8 @@ def test_an_output_that_differs_is_told(
     folder: Path, cache_home: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One code of the integer graph is changed: the command must see it."""
-    from flows import build
-    from models.graph import run_graph
+    from flows.out_folder import build
+    from models.network.graph import run_graph
 
     def wrong(*arguments: object) -> np.ndarray:
         codes = run_graph(*arguments).copy()
@@ -232,13 +232,13 @@ def test_bus_error_stops_the_run(
     folder: Path, cache_home: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Memory answers with an error: one line with the code, nothing hangs."""
-    from flows import simulate
-    from flows.execute import image_run
+    from flows.run import simulation
+    from flows.run.execute import image_run
     from sim.conditions import Conditions, Response
 
     faults = Conditions(fault_read=Response.SLVERR, fault_first=0x4000)
     monkeypatch.setattr(
-        simulate,
+        simulation,
         "image_run",
         lambda *arguments, **more: image_run(*arguments, **more, conditions=faults),
     )

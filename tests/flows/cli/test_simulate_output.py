@@ -38,14 +38,14 @@ def test_results_outlive_a_report_that_cannot_be_written(
     as_data: bool,
 ) -> None:
     """The disk fills while the page is written: an older page stays, tables and data are shown."""
-    from flows.cli import simulation
+    from flows.cli import show_simulate
 
     def fail(report: object) -> str:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     page = tmp_path / "page.html"
     page.write_text("older")
-    monkeypatch.setattr(simulation, "render", fail)
+    monkeypatch.setattr(show_simulate, "render", fail)
     arguments = ["simulate", str(folder), "--inputs", str(SAMPLES), "--report", str(page)]
     assert main([*arguments, *(["--json"] if as_data else [])]) == 2
     said = capsys.readouterr()
@@ -65,13 +65,13 @@ def test_the_log_of_a_failure_is_kept(
     folder: Path, cache_home: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The interrupt does not come in time: the error names a log that its reader finds."""
-    from flows import simulate
-    from flows.execute import image_run
+    from flows.run import simulation
+    from flows.run.execute import image_run
 
     def hurried(*arguments: Any, **more: Any) -> Any:
         return replace(image_run(*arguments, **more), max_cycles=100)
 
-    monkeypatch.setattr(simulate, "image_run", hurried)
+    monkeypatch.setattr(simulation, "image_run", hurried)
     assert main(["simulate", str(folder), "--inputs", str(SAMPLES)]) == 1
     log = folder / "simulation.log"
     assert f"(seed 1, log {log}): " in capsys.readouterr().err

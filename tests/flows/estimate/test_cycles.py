@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.cycle_points import tables, works
-from flows.activity import intervals
-from flows.estimate.cycle_points import (
+from flows.estimate.cycles.cycle_points import (
     SEARCH_POINTS,
     cycle_errors,
     error_summary,
@@ -24,24 +23,25 @@ from flows.estimate.cycle_points import (
     stated_error,
     stated_search_error,
 )
-from flows.estimate.cycles import CHUNK, NEEDS, estimate_cycles
-from flows.estimate.graph_layers import graph_layers, mapped_layers
-from flows.estimate.layer_graphs import layer_graph
-from flows.estimate.layers import INPUT, Table
-from flows.estimate.network import find_network
-from flows.estimate.points import Points
-from flows.estimate.workload_layers import workload_layers
-from flows.execute import run_images
-from flows.inputs import read_inputs
+from flows.estimate.cycles.cycles import CHUNK, NEEDS, estimate_cycles
+from flows.estimate.cycles.found_network import find_network
+from flows.estimate.cycles.graph_layers import graph_layers, mapped_layers
+from flows.estimate.cycles.layer_graphs import layer_graph
+from flows.estimate.cycles.machine_layer import INPUT, Table
+from flows.estimate.cycles.workload_layers import workload_layers
+from flows.estimate.machine_points import Points
 from flows.mapper import map_network
 from flows.onnx_import import load_network
-from models.machine_spec import MachineSpec
+from flows.run.activity import intervals
+from flows.run.execute import run_images
+from flows.work.inputs import read_inputs
+from models.formats.row_classes import parse_row_classes
+from models.machine.spec import MachineSpec
+from models.network.workloads import WORKLOADS, Kind, find_workload
 from models.program.descriptor import decode_program
 from models.program.layout import DESCRIPTOR_BYTES, Unit
-from models.row_classes import parse_row_classes
-from models.workloads import WORKLOADS, Kind, find_workload
-from tests.flows.estimate.machines import machines
-from tests.flows.machines import DEFAULT, simulator
+from tests.support.estimate_machines import machines
+from tests.support.machines import DEFAULT, simulator
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist"
 COLUMNS = ("cycles", "busy", "read_bytes", "written_bytes", "bound", "fits", "total")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.fit_resources import COEFFICIENTS, fitted
-from flows.estimate.fit import non_negative
+from flows.estimate.resources.fit import non_negative
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -13,13 +13,17 @@ from hypothesis import strategies as st
 
 from benchmarks.estimate_error import ERRORS, resource_errors
 from flows.errors import UserError
-from flows.estimate.points import FAMILIES, Points
-from flows.estimate.resources import calibration_data, estimate_resources, resource_columns
+from flows.estimate.machine_points import FAMILIES, Points
+from flows.estimate.resources.resources import (
+    calibration_data,
+    estimate_resources,
+    resource_columns,
+)
 from hdl.rows.choose import row_blocks
-from models.machine_spec import MachineSpec
-from models.memories import block_rams
-from models.row_classes import RowClass
-from tests.flows.estimate.machines import machines
+from models.cost.memories import block_rams
+from models.formats.row_classes import RowClass
+from models.machine.spec import MachineSpec
+from tests.support.estimate_machines import machines
 
 FIGURES = ("lut", "ff", "dsp", "bram36")
 families = st.sampled_from(FAMILIES)

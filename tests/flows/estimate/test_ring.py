@@ -6,17 +6,17 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.estimate.cycles import estimate_cycles
-from flows.estimate.geometry import param_entries
-from flows.estimate.graph_layers import graph_layers
-from flows.estimate.layers import Work
-from flows.estimate.points import Points
-from flows.estimate.ring import KEPT, Ring
-from flows.estimate.workload_graph import workload_graph
+from flows.estimate.cycles.cycles import estimate_cycles
+from flows.estimate.cycles.geometry import param_entries
+from flows.estimate.cycles.graph_layers import graph_layers
+from flows.estimate.cycles.machine_layer import Work
+from flows.estimate.cycles.ring import KEPT, Ring
+from flows.estimate.cycles.workload_graph import workload_graph
+from flows.estimate.machine_points import Points
 from flows.mapper.place import RingSpace
-from models.machine_spec import MachineSpec
-from models.row_classes import RowClass
-from models.workloads.network import Shapes
+from models.formats.row_classes import RowClass
+from models.machine.spec import MachineSpec
+from models.network.workloads.workload import Shapes
 
 
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=30), st.integers(12, 40))

@@ -12,13 +12,13 @@ from amaranth.back import rtlil
 
 from benchmarks.resource_points import part_id, read_points
 from flows.errors import UserError
-from flows.estimate import machine_synthesis
-from flows.estimate.machine_synthesis import synthesise_machine
-from flows.estimate.parts import Part, machine_parts
-from flows.estimate.synthesis import Netlist, synthesise_part, yosys_version
-from models.machine_spec import MachineSpec
-from models.memories import block_rams
-from models.row_classes import parse_row_classes
+from flows.estimate.resources import machine_synthesis
+from flows.estimate.resources.machine_synthesis import synthesise_machine
+from flows.estimate.resources.parts import Part, machine_parts
+from flows.estimate.resources.synthesis import Netlist, synthesise_part, yosys_version
+from models.cost.memories import block_rams
+from models.formats.row_classes import parse_row_classes
+from models.machine.spec import MachineSpec
 
 pytestmark = pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
 

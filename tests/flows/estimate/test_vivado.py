@@ -7,9 +7,9 @@ import pytest
 
 from flows.cli import main
 from flows.errors import RunError, UserError
-from flows.estimate.vivado import vivado_utilisation
-from flows.estimate.vivado_report import Utilisation, read_utilisation
-from models.machine_spec import MachineSpec
+from flows.estimate.resources.vivado import vivado_utilisation
+from flows.estimate.resources.vivado_report import Utilisation, read_utilisation
+from models.machine.spec import MachineSpec
 
 REPORTS = Path(__file__).parent / "vivado"
 SLICES = Utilisation(lut=15_000, ff=12_345, dsp=170, bram36=80.5, version="2023.1")

@@ -6,24 +6,24 @@ from itertools import combinations
 
 import pytest
 
-from flows.estimate.formats import in_formats
-from flows.estimate.layer_graphs import with_values
-from flows.estimate.workload_graph import workload_graph
-from flows.execute import golden_run
+from flows.estimate.cycles.layer_graphs import with_values
+from flows.estimate.cycles.network_formats import in_formats
+from flows.estimate.cycles.workload_graph import workload_graph
 from flows.mapper import MappingError, check_mapping, map_network, with_room
 from flows.mapper.mapping import Mapper
 from flows.mapper.packing import Planned, Recorder, packed
 from flows.mapper.place import Allocator
-from models.graph import IntegerGraph, Node, Reshape, run_graph
-from models.machine_spec import MachineSpec
+from flows.run.execute import golden_run
+from models.machine.spec import MachineSpec
+from models.network.graph import IntegerGraph, Node, Reshape, run_graph
+from models.network.workloads import Kind, LayerShape, find_workload
+from models.numerics.quantized import TensorType
 from models.ops.convolution import linear_spec
 from models.ops.requantize import Requantize
 from models.program.descriptor import decode_program
 from models.program.layout import Unit, VectorOp
-from models.quantized import TensorType
-from models.workloads import Kind, LayerShape, find_workload
-from tests.flows.machines import DEFAULT, ODD, SMALL
-from tests.random_networks import KINDS, random_codes, random_network
+from tests.support.machines import DEFAULT, ODD, SMALL
+from tests.support.random_networks import KINDS, random_codes, random_network
 
 CLASSED = MachineSpec(rows=16).with_classes([("fixed8", 8), ("pot4", 8)])
 

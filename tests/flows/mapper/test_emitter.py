@@ -12,13 +12,13 @@ import pytest
 from flows.mapper import map_network
 from flows.mapper.emitter import Emitter, reads, writes
 from flows.onnx_import import load_network
-from models.graph import IntegerGraph
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
+from models.network.graph import IntegerGraph
 from models.program.descriptor import Descriptor, decode_program
 from models.program.layout import UNITS, LoadTarget, Unit, VectorOp, WeightSource
-from tests.flows.machines import DEFAULT, ODD, SMALL
-from tests.flows.mapper.ordering import clocks, hazard, run_to_end
-from tests.random_networks import KINDS, random_network
+from tests.support.machines import DEFAULT, ODD, SMALL
+from tests.support.ordering import clocks, hazard, run_to_end
+from tests.support.random_networks import KINDS, random_network
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist"
 SEEDS = range(22)

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from flows.estimate.graph_layers import graph_layers
-from flows.estimate.layer_graphs import layer_graph
+from flows.estimate.cycles.graph_layers import graph_layers
+from flows.estimate.cycles.layer_graphs import layer_graph
 from flows.mapper import map_network
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
+from models.network.workloads import find_workload
 from models.ops.convolution import Convolution
-from models.workloads import find_workload
 
 
 @pytest.mark.parametrize("name", ["stem", "block0.depthwise", "block0.pointwise"])

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from flows.mapper.order import PATIENT, mapping_order
 from flows.onnx_import import load_network
-from models.graph import Node, Operator, Reshape
+from models.network.graph import Node, Operator, Reshape
 from models.ops.add import Add
 from models.ops.attention import AttentionContext, AttentionScores
 from models.ops.convolution import Convolution, linear_spec
 from models.ops.requantize import Requantize
 from models.ops.softmax import Softmax
 from tests.flows.mapper.test_emitter import EXAMPLES
-from tests.random_networks import KINDS, random_network
+from tests.support.random_networks import KINDS, random_network
 
 SAME = Requantize(bias=0, multiplier=1, shift=0)  # type: ignore[arg-type]
 PRODUCT = linear_spec([[1]], SAME)

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from flows.mapper import MappingError, map_network
 from flows.mapper.place import Allocator, Place, RingSpace, words_of
-from models.graph import IntegerGraph, Node
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
+from models.network.graph import IntegerGraph, Node
+from models.numerics.quantized import TensorType
 from models.ops.convolution import linear_spec
 from models.ops.requantize import Requantize
-from models.quantized import TensorType
-from tests.flows.machines import ODD, SMALL
+from tests.support.machines import ODD, SMALL
 
 STEPS = st.lists(
     st.tuples(st.booleans(), st.integers(0, 1 << 16), st.sampled_from([1, 7, 64, 500, 1024, 1500])),

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from flows.mapper import MappingError, map_network
 from flows.mapper.row_plan import classed_plan, plain_plan
 from flows.mapper.static_weights import fitting, weight_codes
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
 from models.ops.attention import AttentionScores
 from models.ops.convolution import Convolution
 from models.program.layout import ORDER_LANE_BITS, ORDER_WORD_BITS
-from tests.flows.machines import MIXED, SMALL
-from tests.random_networks import random_network
+from tests.support.machines import MIXED, SMALL
+from tests.support.random_networks import random_network
 
 RMSMP = MachineSpec().with_classes([("fixed8", 12), ("pot4", 20)])
 

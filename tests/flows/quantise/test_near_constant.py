@@ -10,12 +10,12 @@ import pytest
 from flows.cli import main
 from flows.onnx_import import load_network
 from flows.quantise import read_float_network
-from flows.quantise.layers import find_layers
+from flows.quantise.float_layers import find_layers
 from flows.quantise.moments import MomentSums
 from flows.quantise.rounding import Feedback
 from flows.quantise.runtime import Runner
-from models.graph import run_graph
-from tests.flows.quantise.float_files import FloatFile
+from models.network.graph import run_graph
+from tests.support.float_files import FloatFile
 
 SHAPE = (48, 8, 8)
 

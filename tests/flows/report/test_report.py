@@ -11,7 +11,7 @@ import pytest
 
 from flows.report import ImageEntry, LayerEntry, Report, Span, render
 from flows.report.png import data_address, encode
-from flows.report.timeline import timeline
+from flows.report.timeline_picture import timeline
 
 LAYERS = tuple(
     LayerEntry(

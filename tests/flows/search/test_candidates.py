@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.estimate.cycles import estimate_cycles
-from flows.estimate.graph_layers import graph_layers
-from flows.estimate.network import find_network
-from flows.estimate.points import Points
+from flows.estimate.cycles.cycles import estimate_cycles
+from flows.estimate.cycles.found_network import find_network
+from flows.estimate.cycles.graph_layers import graph_layers
+from flows.estimate.machine_points import Points
 from flows.mapper import map_network
 from flows.onnx_import import load_network
 from flows.search.candidates import candidates, complete, spec_of, with_act_bits, with_params
 from flows.search.lifetimes import live_words
 from flows.search.precisions import PRECISIONS, Precision
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist"
 DEIT = find_network("deit-tiny")

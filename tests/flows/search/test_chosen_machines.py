@@ -10,23 +10,23 @@ from benchmarks.chosen_cycles import BLOCK, simulate
 from benchmarks.search_papers import BOARD, CLOCK_MHZ, NETWORK
 from benchmarks.vit_block import block_graph, block_shapes
 from flows.boards import find
-from flows.estimate.cycles import estimate_cycles
-from flows.estimate.graph_layers import mapped_layers
-from flows.estimate.layer_graphs import layer_graph
-from flows.estimate.layers import Layer
-from flows.estimate.machine_synthesis import SynthesisedMachine
-from flows.estimate.network import find_network
-from flows.estimate.points import Points
-from flows.estimate.resources import estimate_resources
+from flows.estimate.cycles.cycles import estimate_cycles
+from flows.estimate.cycles.found_network import find_network
+from flows.estimate.cycles.graph_layers import mapped_layers
+from flows.estimate.cycles.layer_graphs import layer_graph
+from flows.estimate.cycles.machine_layer import Layer
+from flows.estimate.machine_points import Points
+from flows.estimate.resources.machine_synthesis import SynthesisedMachine
+from flows.estimate.resources.resources import estimate_resources
 from flows.mapper import MappingError, map_network
 from flows.mapper.operands import code_range
-from flows.search.search import Goal, SearchResult, search
-from models.graph import IntegerGraph
-from models.machine_spec import MachineSpec
+from flows.search.find import Goal, SearchResult, search
+from models.formats.row_classes import parse_row_classes
+from models.machine.spec import MachineSpec
+from models.network.graph import IntegerGraph
+from models.numerics.rescale import Integers
 from models.program.descriptor import decode_program
 from models.program.layout import DESCRIPTOR_BYTES, Unit
-from models.rescale import Integers
-from models.row_classes import parse_row_classes
 
 SPEC = MachineSpec(tokens=4, rows=16, vector_lanes=16, depth=3072, bank_words=16384)
 CYCLES = {

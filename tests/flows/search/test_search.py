@@ -7,15 +7,15 @@ import pytest
 
 from flows.boards import Board, find
 from flows.boards.board import DEVICE
-from flows.estimate.cycles import estimate_cycles
-from flows.estimate.network import find_network
-from flows.estimate.points import Points
-from flows.estimate.resources import estimate_resources
+from flows.estimate.cycles.cycles import estimate_cycles
+from flows.estimate.cycles.found_network import find_network
+from flows.estimate.machine_points import Points
+from flows.estimate.resources.resources import estimate_resources
 from flows.search.candidates import candidates, complete, spec_of, with_params
+from flows.search.find import Found, Goal, search
 from flows.search.limits import by_bound, limits, memory_rate
 from flows.search.precisions import PRECISIONS, Mixture, Precision
-from flows.search.search import Found, Goal, search
-from models.machine_spec import MachineSpec
+from models.machine.spec import MachineSpec
 
 ARTY, ZCU102 = find("arty-z7-20"), find("zcu102")
 

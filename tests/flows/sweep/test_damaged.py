@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from flows.cli import main
-from tests.flows.sweep.report_store import made_store
+from tests.support.report_store import made_store
 
 Capture = pytest.CaptureFixture[str]
 Made = tuple[Path, str, dict[str, Any]]

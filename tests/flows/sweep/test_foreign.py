@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli import main, sweeping
-from flows.sources import ROOMS, source_files, source_mark
-from flows.sweep.model import model_mark
-from flows.sweep.store import Outcome, Store
+from flows.cli import main, show_sweep
+from flows.sweep.model_mark import model_mark
+from flows.sweep.point_store import Outcome, Store
+from flows.work.source_mark import ROOMS, source_files, source_mark
 
 ROOT = Path(__file__).parents[3]
 CNN = ROOT / "examples" / "fashion_mnist" / "resnet_int8.onnx"
@@ -114,7 +114,7 @@ def test_all_that_an_estimate_loads_is_in_the_mark() -> None:
     assert ours <= set(source_files())
 
 
-@pytest.mark.parametrize("name", ["flows/boards/catalog.py", "models/machine_spec.py"])
+@pytest.mark.parametrize("name", ["flows/boards/board_catalog.py", "models/machine/spec.py"])
 def test_another_board_or_machine_is_another_model(name: str, tmp_path: Path) -> None:
     for room in ROOMS:
         shutil.copytree(ROOT / room, tmp_path / "one" / room)
@@ -156,7 +156,7 @@ def test_a_disk_that_is_full_at_the_end_is_told(
             while True:
                 file.write(b"x" * 4096)
 
-    monkeypatch.setattr(sweeping, "ends_taken", fill)
+    monkeypatch.setattr(show_sweep, "ends_taken", fill)
     try:
         path = place / "s.sqlite"
         assert _run(path, "--set", "queue_depth=2..40", "--json") == 2

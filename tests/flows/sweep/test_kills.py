@@ -15,15 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from flows.sweep.work import SYNTHESIS
-from tests.flows.sweep.killed import DEFINITION
+from flows.sweep.measure import SYNTHESIS
+from tests.support.killed_sweep import DEFINITION
 
 ROOT = Path(__file__).resolve().parents[3]
 KILLS = 20
 SEED = 99
 
 
-def start(*arguments: str, module: str = "tests.flows.sweep.killed") -> subprocess.Popen[bytes]:
+def start(*arguments: str, module: str = "tests.support.killed_sweep") -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         [sys.executable, "-m", module, *arguments],

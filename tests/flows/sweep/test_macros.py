@@ -11,12 +11,12 @@ import pytest
 from flows.cli import main
 from flows.sweep.definition import Definition, point_key
 from flows.sweep.evaluate import evaluate
-from flows.sweep.model import model_mark
-from flows.sweep.run import fronts, sweep
-from flows.sweep.store import Store
-from flows.sweep.stored import read_store
-from flows.sweep.work import SIMULATION, SYNTHESIS
-from flows.sweep.workers import local_workers
+from flows.sweep.measure import SIMULATION, SYNTHESIS
+from flows.sweep.model_mark import model_mark
+from flows.sweep.point_store import Store
+from flows.sweep.stored_sweep import read_store
+from flows.sweep.sweep_run import fronts, sweep
+from flows.sweep.sweep_workers import local_workers
 from models.cim.presets import find_preset
 
 CNN = str(Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist" / "resnet_int8.onnx")

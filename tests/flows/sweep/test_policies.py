@@ -12,15 +12,15 @@ import pytest
 
 from flows.cli import main
 from flows.errors import UserError
-from flows.estimate.cycles import estimate_cycles
-from flows.estimate.network import find_network
-from flows.estimate.points import Points
+from flows.estimate.cycles.cycles import estimate_cycles
+from flows.estimate.cycles.found_network import find_network
+from flows.estimate.machine_points import Points
 from flows.quantise import POLICIES, Choices
 from flows.quantise.assignment import assign
 from flows.quantise.policies import Rows
 from flows.sweep.definition import read_definition
 from flows.sweep.evaluate import evaluate
-from flows.sweep.machine import classes_text, machine_of
+from flows.sweep.point_machine import classes_text, machine_of
 from flows.sweep.policy_rows import default_ratio, policy_rows
 
 FILES = Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist" / "quantised"

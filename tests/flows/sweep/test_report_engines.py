@@ -14,16 +14,16 @@ from flows.cli import main
 from flows.sweep.definition import Definition
 from flows.sweep.evaluate import ESTIMATE, evaluate
 from flows.sweep.front import COSTS
-from flows.sweep.model import model_mark
-from flows.sweep.report.chosen import command
-from flows.sweep.report.content import Group, groups
-from flows.sweep.report.csv_file import write_csv
-from flows.sweep.report.page import render
-from flows.sweep.report.parallel import parallel, varying
-from flows.sweep.store import Store
-from flows.sweep.stored import Stored, read_store
-from models.row_classes import parse_row_classes
-from tests.flows.sweep.test_report import Elements
+from flows.sweep.model_mark import model_mark
+from flows.sweep.point_store import Store
+from flows.sweep.stored_sweep import Stored, read_store
+from flows.sweep.sweep_report.chosen import command
+from flows.sweep.sweep_report.csv_file import write_csv
+from flows.sweep.sweep_report.page import render
+from flows.sweep.sweep_report.parallel import parallel, varying
+from flows.sweep.sweep_report.sweep_content import Group, groups
+from models.formats.row_classes import parse_row_classes
+from tests.flows.sweep.test_sweep_report import Elements
 
 CNN = str(Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist" / "resnet_int8.onnx")
 Capture = pytest.CaptureFixture[str]

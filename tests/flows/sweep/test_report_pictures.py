@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.sweep.evaluate import ESTIMATE
-from flows.sweep.report.content import PICTURED, groups, select
-from flows.sweep.report.parallel import parallel
-from flows.sweep.report.scale import Scale, axis
-from flows.sweep.report.scatter import scatter
-from flows.sweep.stored import Stored, read_store
-from tests.flows.sweep.report_store import made_store
+from flows.sweep.stored_sweep import Stored, read_store
+from flows.sweep.sweep_report.parallel import parallel
+from flows.sweep.sweep_report.scale import Scale, axis
+from flows.sweep.sweep_report.scatter import scatter
+from flows.sweep.sweep_report.sweep_content import PICTURED, groups, select
+from tests.support.report_store import made_store
 
 
 @pytest.fixture(scope="module")

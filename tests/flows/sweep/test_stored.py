@@ -11,12 +11,12 @@ import pytest
 
 from flows.errors import UserError
 from flows.sweep.evaluate import ESTIMATE
-from flows.sweep.machine import machine_of
-from flows.sweep.model import model_mark
+from flows.sweep.model_mark import model_mark
 from flows.sweep.parameters import NUMBERS
-from flows.sweep.store import Outcome, Store
-from flows.sweep.stored import Stored, read_store
-from tests.flows.sweep.report_store import made_store
+from flows.sweep.point_machine import machine_of
+from flows.sweep.point_store import Outcome, Store
+from flows.sweep.stored_sweep import Stored, read_store
+from tests.support.report_store import made_store
 
 
 @pytest.fixture(scope="module")

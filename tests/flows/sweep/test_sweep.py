@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 
 from flows.cli import main
 from flows.errors import UserError
-from flows.estimate.network import find_network
-from flows.estimate.resources import estimate_resources
+from flows.estimate.cycles.found_network import find_network
+from flows.estimate.resources.resources import estimate_resources
 from flows.sweep.definition import Definition, point_key, read_definition
 from flows.sweep.evaluate import ESTIMATE, MAPPING, evaluate
 from flows.sweep.front import COSTS, front, pareto
-from flows.sweep.machine import machine_of
-from flows.sweep.model import model_mark
-from flows.sweep.run import fronts, sweep
-from flows.sweep.store import Outcome, Store
-from flows.sweep.work import SYNTHESIS, work
-from flows.sweep.workers import DaskWorkers, local_workers
+from flows.sweep.measure import SYNTHESIS, work
+from flows.sweep.model_mark import model_mark
+from flows.sweep.point_machine import machine_of
+from flows.sweep.point_store import Outcome, Store
+from flows.sweep.sweep_run import fronts, sweep
+from flows.sweep.sweep_workers import DaskWorkers, local_workers
 
 CNN = str(Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist" / "resnet_int8.onnx")
 Capture = pytest.CaptureFixture[str]

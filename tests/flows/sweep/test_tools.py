@@ -12,12 +12,12 @@ import pytest
 from flows.cli import main
 from flows.errors import UserError
 from flows.sweep.definition import Definition, point_key
-from flows.sweep.model import model_mark
-from flows.sweep.run import sweep
-from flows.sweep.store import Outcome, Store
+from flows.sweep.measure import SYNTHESIS, Task, work
+from flows.sweep.model_mark import model_mark
+from flows.sweep.point_store import Outcome, Store
+from flows.sweep.sweep_run import sweep
+from flows.sweep.sweep_workers import DaskWorkers, local_workers
 from flows.sweep.tools import ToolMissingError, require_tools
-from flows.sweep.work import SYNTHESIS, Task, work
-from flows.sweep.workers import DaskWorkers, local_workers
 
 Capture = pytest.CaptureFixture[str]
 DEFINITION = Definition({"network": ["resnet-8"], "queue_depth": [4, 5, 6, 7]})

@@ -10,12 +10,19 @@ import pytest
 
 from hdl.cim.macro import Macro
 from hdl.cim.shape import MacroShape
+from models.cim.cim_spec import CimSpec
 from models.cim.die import make_die
 from models.cim.physics import Physics
 from models.cim.presets import find_preset
-from models.cim.spec import CimSpec
-from tests.hdl.cim.products import Job, compare, exact_job, job_round, random_job, random_window
-from tests.hdl.plan import run_rounds
+from tests.support.hdl.macro_products import (
+    Job,
+    compare,
+    exact_job,
+    job_round,
+    random_job,
+    random_window,
+)
+from tests.support.hdl.plan import run_rounds
 
 
 @dataclass(frozen=True, kw_only=True)

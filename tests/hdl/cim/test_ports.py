@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flows.verilog import emit
 from hdl.cim.black_box import BlackBox
 from hdl.cim.macro import Macro
 from hdl.cim.records import Records
 from hdl.cim.shape import MacroShape
-from models.cim.adc import Window, full_range, registers
+from hdl.emit import emit
+from models.cim.cim_spec import CimSpec
 from models.cim.decompose import weight_slices
 from models.cim.die import make_die
-from models.cim.layout import When
-from models.cim.macro import dot_product
+from models.cim.golden.adc import Window, full_range, registers
+from models.cim.golden.macro import dot_product
+from models.cim.golden.weight_layout import When
 from models.cim.physics import Physics
 from models.cim.presets import find_preset
-from models.cim.spec import CimSpec
-from tests.hdl.cycles import simulate
+from tests.support.hdl.amaranth_cycles import simulate
 
 SMALL = CimSpec(rows=8, columns=6, weight_bits=3, act_bits=3, adc_bits=4)
 

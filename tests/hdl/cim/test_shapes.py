@@ -9,11 +9,11 @@ import pytest
 
 from hdl.cim.macro import Macro
 from hdl.cim.shape import MacroShape
+from models.cim.cim_spec import CimSpec, Decomposition
 from models.cim.die import make_die
 from models.cim.physics import Physics
-from models.cim.spec import CimSpec, Decomposition
-from tests.hdl.cim.products import compare, job_round, random_job, random_window
-from tests.hdl.cycles import simulate
+from tests.support.hdl.amaranth_cycles import simulate
+from tests.support.hdl.macro_products import compare, job_round, random_job, random_window
 
 
 def random_shape(rng: np.random.Generator) -> MacroShape:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.cim.adc import Trim, Window, full_range, registers, unit_step
 from models.cim.calibrate import calibrate, residual
 from models.cim.die import Die, make_die
-from models.cim.fast import fast_product
+from models.cim.fast.fast_product import fast_product
+from models.cim.golden.adc import Trim, Window, full_range, registers, unit_step
 from models.cim.presets import PRESETS, find_preset
 
 SAMPLES = 1 << 19

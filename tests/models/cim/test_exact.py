@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.cim.adc import unit_step
+from models.cim.cim_spec import CimSpec, Decomposition
 from models.cim.decompose import paired_acts, paired_weights, polarise
 from models.cim.die import make_die
-from models.cim.macro import When, dot_product
-from models.cim.spec import CimSpec, Decomposition
+from models.cim.golden.adc import unit_step
+from models.cim.golden.macro import When, dot_product
 
 
 @st.composite

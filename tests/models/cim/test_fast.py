@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.cim.adc import Window, full_range, unit_step
+from models.cim.cim_spec import CimSpec, Decomposition
 from models.cim.decompose import polarise
 from models.cim.die import make_die
-from models.cim.fast import fast_product
-from models.cim.macro import When, dot_product
+from models.cim.fast.fast_product import fast_product
+from models.cim.golden.adc import Window, full_range, unit_step
+from models.cim.golden.macro import When, dot_product
 from models.cim.physics import Physics
-from models.cim.spec import CimSpec, Decomposition
 
 
 @st.composite
@@ -47,7 +47,7 @@ def _macros(draw: st.DrawFn, columns: int = 40) -> CimSpec:
 def test_fast_equals_definition(
     spec: CimSpec, seed: int, static: bool, dynamic: bool, table: bool
 ) -> None:
-    with mock.patch("models.cim.fast.WORTH", 1 << 60):
+    with mock.patch("models.cim.fast.fast_product.WORTH", 1 << 60):
         _compare(spec, seed, static=static, dynamic=dynamic, table=table, windows=3)
 
 
@@ -59,7 +59,7 @@ def test_compiled_equals_definition(spec: CimSpec, seed: int, static: bool, dyna
     Columns are more than one block of sums.
     """
     pytest.importorskip("numba")
-    with mock.patch("models.cim.fast.WORTH", 0):
+    with mock.patch("models.cim.fast.fast_product.WORTH", 0):
         _compare(spec, seed, static=static, dynamic=dynamic, table=False, windows=1, outputs=60)
 
 

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.cim.adc import Window, full_range, unit_step
+from models.cim.cim_spec import CimSpec, Decomposition
 from models.cim.decompose import polarise
 from models.cim.die import make_die
-from models.cim.fast import fast_product
-from models.cim.layout import Layout
-from models.cim.macro import When, dot_product
-from models.cim.patterns import suits
+from models.cim.fast.fast_product import fast_product
+from models.cim.fast.patterns import suits
+from models.cim.golden.adc import Window, full_range, unit_step
+from models.cim.golden.macro import When, dot_product
+from models.cim.golden.weight_layout import Layout
 from models.cim.physics import Physics
 from models.cim.presets import find_preset
-from models.cim.spec import CimSpec, Decomposition
 
 pytest.importorskip("numba")
 
@@ -62,7 +62,7 @@ def test_every_macro(spec: CimSpec, seed: int, static: bool, dynamic: bool) -> N
     for window in (full_range(spec), unit_step(spec)):
         arguments = {"die": die, "window": window, "when": when}
         want = dot_product(acts, weights, **arguments)
-        with mock.patch("models.cim.fast.WORTH", 0):
+        with mock.patch("models.cim.fast.fast_product.WORTH", 0):
             got = fast_product(acts, weights, **arguments)
         np.testing.assert_array_equal(got.values, want.values)
         assert got.conversions == want.conversions
@@ -85,7 +85,7 @@ def test_presets_suit(name: str, bits: int) -> None:
             when = When(tokens=100, run=number, first=77)
             layout = Layout.of(acts, weights, die, window, when, None, None, None)
             assert suits(layout)
-            with mock.patch("models.cim.fast.WORTH", 0):
+            with mock.patch("models.cim.fast.fast_product.WORTH", 0):
                 got = fast_product(acts, weights, die=die, window=window, when=when)
             want = dot_product(acts, weights, die=die, window=window, when=when)
             np.testing.assert_array_equal(got.values, want.values)
@@ -126,7 +126,7 @@ def test_whole_products_with_a_bias(relu: bool) -> None:
     die = make_die(spec, 1)
     arguments = {"die": die, "window": full_range(spec), "bias": random.integers(-300, 300, 9)}
     want = dot_product(acts, weights, **arguments)
-    with mock.patch("models.cim.fast.WORTH", 0):
+    with mock.patch("models.cim.fast.fast_product.WORTH", 0):
         got = fast_product(acts, weights, **arguments)
     np.testing.assert_array_equal(got.values, want.values)
 
@@ -155,7 +155,7 @@ def test_many_noisy_bits(decomposition: Decomposition, skip: bool) -> None:
     window = Window(step=46, offset=-(46 << 8) if spec.signed else 0)
     assert suits(Layout.of(acts, weights, die, window, when, None, None, None))
     want = dot_product(acts, weights, die=die, window=window, when=when)
-    with mock.patch("models.cim.fast.WORTH", 0):
+    with mock.patch("models.cim.fast.fast_product.WORTH", 0):
         got = fast_product(acts, weights, die=die, window=window, when=when)
     np.testing.assert_array_equal(got.values, want.values)
     quiet = dot_product(acts, weights, die=make_die(spec, 2, dynamic=False), window=window)
@@ -171,6 +171,6 @@ def test_skipped_conversions_far_from_the_window() -> None:
     window = Window(step=256, offset=-256 * 100_000)
     assert suits(Layout.of(acts, weights, die, window, None, None, None, None))
     want = dot_product(acts, weights, die=die, window=window)
-    with mock.patch("models.cim.fast.WORTH", 0):
+    with mock.patch("models.cim.fast.fast_product.WORTH", 0):
         got = fast_product(acts, weights, die=die, window=window)
     np.testing.assert_array_equal(got.values, want.values)

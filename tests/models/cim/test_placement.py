@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.cim.cim_spec import CimSpec
 from models.cim.placement import ArrayWindow, check_windows, place
 from models.cim.presets import find_preset
-from models.cim.spec import CimSpec
 
 SPEC = CimSpec(rows=64, cells_per_unit=4, columns=32)
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.cim.adc import Window, unit_step
+from models.cim.cim_spec import CimSpec, Decomposition
 from models.cim.die import make_die
-from models.cim.macro import When, dot_product
+from models.cim.golden.adc import Window, unit_step
+from models.cim.golden.macro import When, dot_product
 from models.cim.physics import Physics
-from models.cim.spec import CimSpec, Decomposition
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.cim.adc import Window, full_range, registers, unit_step
+from models.cim.cim_spec import CimSpec
 from models.cim.die import inl_sigma, make_die, noise_sigmas
-from models.cim.fast import fast_product
+from models.cim.fast.fast_product import fast_product
+from models.cim.golden.adc import Window, full_range, registers, unit_step
 from models.cim.noise import (
     column_keys,
     column_words,
@@ -21,7 +22,6 @@ from models.cim.noise import (
     shared_words,
 )
 from models.cim.physics import Physics
-from models.cim.spec import CimSpec
 
 
 def _close(found: float, expected: float, samples: int) -> None:

@@ -1,0 +1,208 @@
+"""What ``rowmac estimate`` works out and prints."""
+
+import argparse
+import re
+from dataclasses import asdict, replace
+from typing import Any
+
+from flows.boards import Board, UnknownBoard, find
+from flows.cli.numbers import count
+from flows.cli.show_estimate_resources import resources
+from flows.cli.spec_fields import SPEC_FIELDS
+from flows.cli.table import table
+from flows.errors import UserError
+from flows.machine.around_macro import macro_engine
+from flows.machine.default import default_machine
+from models.machine.spec import MachineSpec
+
+__all__ = ["show"]
+
+
+def show(options: argparse.Namespace) -> dict[str, Any]:
+    """Estimate and print; returns the same as data."""
+    try:
+        board = find(options.board)
+    except UnknownBoard as error:
+        raise UserError(str(error)) from None
+    preset = macro_engine(options.engine)
+    if preset is not None:
+        from flows.cli.show_estimate_macro import show_macro
+
+        return show_macro(options, board, preset)
+    spec = _machine(board, options)
+    clock = options.clock or board.clock_mhz
+    result: dict[str, Any] = {
+        "board": board.name,
+        "machine": {k: v for k, v in asdict(spec).items() if k != "classes"}
+        | {"classes": [*map(str, spec.classes)]},
+        "macs_per_cycle": spec.macs_per_cycle,
+        "assumed_clock_mhz": clock,
+    }
+    result["resources"] = resources(
+        spec, board, synthesise=options.synthesise, vivado=options.vivado
+    )
+    if options.network is not None:
+        result["network"] = _network(spec, clock, options, result["resources"])
+    if not options.json:
+        _print(result, board)
+    return result
+
+
+def _machine(board: Board, options: argparse.Namespace) -> MachineSpec:
+    given = {n: getattr(options, n) for n in SPEC_FIELDS if getattr(options, n) is not None}
+    plain = options.rows is not None and options.rows.isdecimal()
+    if plain:
+        try:
+            given["rows"] = count(options.rows)
+        except argparse.ArgumentTypeError as error:
+            raise UserError(f"--rows {error}") from None
+    spec = default_machine(board)
+    if options.rows is not None and not plain:
+        # Checked all at once: new rows may need other lanes and the reverse.
+        from models.formats.row_classes import parse_row_classes
+
+        try:
+            classes = parse_row_classes(options.rows)
+        except ValueError as error:
+            raise UserError(f"--rows: {error}") from None
+        given |= {"classes": classes, "rows": sum(c.rows for c in classes)}
+    try:
+        return replace(spec, **given)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def _network(
+    spec: MachineSpec, clock: float, options: argparse.Namespace, cost: dict[str, Any]
+) -> dict[str, Any]:
+    """Cycles, rates, traffic and bounds."""
+    from flows.estimate.cycles.cycle_points import stated_error
+    from flows.estimate.cycles.cycles import BOUNDS, estimate_cycles
+    from flows.estimate.cycles.found_network import find_network
+    from flows.estimate.machine_points import Points
+
+    network = find_network(options.network, spec)
+    bus = spec.axi_width / 8
+    rate = bus if options.bandwidth is None else min(bus, options.bandwidth / clock)
+    found = estimate_cycles(Points.of([spec], "xcup"), network.layers, rate)
+    cycles = int(found.total[0])
+    seconds = cycles / clock / 1e6
+    gops = 2 * network.macs / seconds / 1e9
+    macs = {layer.name: layer.macs for layer in network.layers}
+    return {
+        "name": network.name,
+        "assumptions": [
+            f"clock of {clock:g} MHz: no place-and-route was run",
+            f"memory yields {rate * clock:,.0f} MB/s",
+            *network.assumptions,
+        ],
+        "macs": network.macs,
+        "cycles": cycles,
+        "frames_per_second": 1 / seconds,
+        "gops": gops,
+        "utilisation": network.macs / cycles / spec.macs_per_cycle,
+        **_densities(gops, cost),
+        "read_bytes": int(found.read_bytes.sum()),
+        "written_bytes": int(found.written_bytes.sum()),
+        "error": stated_error(),
+        "layers": [
+            {
+                "name": name,
+                "cycles": int(found.cycles[0, index]),
+                "busy": int(found.busy[0, index]),
+                "bound": BOUNDS[found.bound[0, index]],
+                "macs": macs.get(name, 0),
+                "read_bytes": int(found.read_bytes[0, index]),
+                "written_bytes": int(found.written_bytes[0, index]),
+            }
+            for index, name in enumerate(found.names)
+            if found.cycles[0, index] or found.busy[0, index]
+        ],
+    }
+
+
+def _densities(gops: float, cost: dict[str, Any]) -> dict[str, float]:
+    found = {"gops_per_klut": gops / cost["lut"]["estimate"] * 1000}
+    if cost["dsp"]["estimate"]:
+        found["gops_per_dsp"] = gops / cost["dsp"]["estimate"]
+    return found
+
+
+def _print(result: dict[str, Any], board: Board) -> None:
+    print(f"Estimates for {board.title}: {result['macs_per_cycle']} MAC/cycle")
+    _print_resources(result["resources"], board)
+    network = result.get("network")
+    if network is None:
+        return
+    from flows.estimate.cycles.cycle_points import error_text
+
+    error = network["error"]
+    print()
+    print(
+        f"{network['name']}: {network['cycles']:,} cycles an image (estimate; "
+        f"{error_text(error)}; of {error['layers']:,} layers 95 % within "
+        f"{100 * error['layer_p95']:.1f} %)"
+    )
+    print(
+        f"  {network['frames_per_second']:,.1f} images a second and {network['gops']:,.1f} GOPS at "
+        f"an assumed {result['assumed_clock_mhz']:g} MHz; "
+        f"{100 * network['utilisation']:.1f} % of the array's MACs in use"
+    )
+    density = f"{network['gops_per_klut']:.2f} GOPS/kLUT"
+    if "gops_per_dsp" in network:
+        density += f", {network['gops_per_dsp']:.3f} GOPS/DSP"
+    print(f"  {density} (achieved, of estimated resources)")
+    print(
+        f"  {network['read_bytes']:,} bytes read and {network['written_bytes']:,} written an image"
+    )
+    for line in network["assumptions"]:
+        print(f"  assumed: {line}")
+    head = ("layer", "times", "cycles", "%", "bytes read", "bound by")
+    print(table(head, _layer_rows(network)))
+
+
+def _layer_rows(network: dict[str, Any]) -> list[tuple[object, ...]]:
+    """One row for layers of the same work whose names differ in the first number only."""
+    groups: dict[object, list[dict[str, Any]]] = {}
+    for one in network["layers"]:
+        pattern = re.sub(r"\d+", "#", one["name"], count=1)
+        groups.setdefault((pattern, one["busy"], one["macs"], one["bound"]), []).append(one)
+    rows: list[tuple[object, ...]] = []
+    for some in groups.values():
+        cycles = sum(one["cycles"] for one in some)
+        read = sum(one["read_bytes"] for one in some)
+        share = 100 * cycles / network["cycles"]
+        rows.append((some[0]["name"], len(some), cycles, share, read, some[0]["bound"]))
+    return rows
+
+
+def _stated(error: dict[str, Any]) -> dict[str, str]:
+    stated = {
+        name: f"{100 * error[f'{name}_median']:.1f} %, 95 %: {100 * error[f'{name}_p95']:.1f} %"
+        for name in ("lut", "ff")
+    }
+    worst = {"dsp": error["dsp_max_error"], "bram36": error["bram_max_error"]}
+    return stated | {name: f"at most {most}" if most else "none" for name, most in worst.items()}
+
+
+def _print_resources(cost: dict[str, Any], board: Board) -> None:
+    errors = _stated(cost["error"])
+    names = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram36": "block RAM (36 Kb)"}
+    against = f"error against Yosys by parts, {cost['error']['machines']} machines: median"
+    head = ["", "estimate", f"% of {board.part}", against]
+    rows: list[list[object]] = [
+        [names[name], cost[name]["estimate"], 100 * cost[name]["share"], errors[name]]
+        for name in names
+    ]
+    if "yosys" in cost:
+        head += [f"Yosys {cost['yosys']['version']}", "error %"]
+        for row, name in zip(rows, names, strict=True):
+            one = cost[name]
+            row += [one["synthesised"], 100 * one["error"]] if "synthesised" in one else ["", ""]
+    if "vivado" in cost:
+        head += [f"Vivado {cost['vivado']['version']}", "error %"]
+        for row, name in zip(rows, names, strict=True):
+            row += [cost[name]["vivado"], 100 * cost[name]["error_to_vivado"]]
+    print(table(head, rows))
+    for line in cost["notes"]:
+        print(f"  note: {line}")

@@ -1,0 +1,68 @@
+"""What ``rowmac estimate`` says of a machine around a macro: cycles; its cost is not modelled."""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from flows.boards import Board
+from flows.cli.spec_fields import SPEC_FIELDS
+from flows.cli.table import table
+from flows.errors import UserError
+from flows.estimate.cycles.macro_estimate import estimate_macro
+
+__all__ = ["show_macro"]
+
+
+def show_macro(options: argparse.Namespace, board: Board, preset: str) -> dict[str, Any]:
+    """Estimate and print; returns the same as data.
+
+    Raises
+    ------
+    UserError
+        If the network is no file, there is no such machine, or something is asked for that only
+        digital machines have.
+    """
+    given = [n for n in ("rows", *SPEC_FIELDS) if getattr(options, n) is not None]
+    given += [n for n in ("synthesise", "vivado", "bandwidth") if getattr(options, n)]
+    if given:
+        name = given[0].replace("_", "-")
+        raise UserError(f"--{name} must be of a machine with --engine digital")
+    if options.network is None or not str(options.network).endswith(".onnx"):
+        raise UserError("--engine cim:PRESET must come with --network FILE.onnx")
+    found = estimate_macro(Path(options.network), board, preset, options.adc_bits)
+    clock = options.clock or board.clock_mhz
+    result: dict[str, Any] = {
+        "board": board.name,
+        "macro": asdict(found.macro),
+        "macs_per_cycle": found.spec.macs_per_cycle,
+        "assumed_clock_mhz": clock,
+        "network": {
+            "name": Path(options.network).stem,
+            "macs": found.macs,
+            "cycles": found.cycles,
+            "frames_per_second": found.fps(clock),
+            "gops": found.gops(clock),
+            "conversions": found.conversions,
+            "layers": [asdict(one) for one in found.layers],
+        },
+    }
+    if not options.json:
+        _print(result)
+    return result
+
+
+def _print(result: dict[str, Any]) -> None:
+    network, macro = result["network"], result["macro"]
+    print(
+        f"{network['name']} on {macro['columns']} columns of {macro['preset']}: "
+        f"{network['cycles']:,} cycles an image (estimate: docs/guides/estimate.md)"
+    )
+    print(
+        f"  {network['frames_per_second']:,.1f} images a second and {network['gops']:,.1f} GOPS of "
+        f"the emulation at an assumed {result['assumed_clock_mhz']:g} MHz: no place-and-route was "
+        "run, and a macro of silicon has a speed of its own"
+    )
+    print(f"  {network['conversions']:,} conversions an image; LUTs of the twin are not modelled")
+    rows = [(o["name"], o["cycles"], o["conversions"], o["bound"]) for o in network["layers"]]
+    print(table(("layer", "cycles", "conversions a column", "bound by"), rows))

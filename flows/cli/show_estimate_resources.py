@@ -1,0 +1,95 @@
+"""Resources of a machine for ``rowmac estimate``: estimated, beside the device, and synthesised."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from flows.boards import Board
+from flows.boards.board import DEVICE
+from flows.cli.progress import StageProgress
+from flows.errors import UserError
+from flows.work.cache import cache_folder
+from models.machine.spec import MachineSpec
+
+__all__ = ["resources"]
+
+TITLES = {"lut": "LUTs", "ff": "flip-flops", "dsp": "DSP slices", "bram36": "block RAMs"}
+
+ERRORS = Path(__file__).parents[1] / "estimate" / "data" / "resource_error.json"
+"""What ``python -m benchmarks.estimate_error --held-out --json`` has printed."""
+
+
+def resources(
+    spec: MachineSpec, board: Board, *, synthesise: bool, vivado: bool = False
+) -> dict[str, Any]:
+    """Each figure with its share of the device and the error on machines held out.
+
+    ``fits`` says whether the device has as much of everything; if not, the first note says of what.
+    """
+    from flows.estimate.resources.resources import estimate_resources
+
+    if vivado:
+        # What is missing is told before Yosys takes its minutes.
+        from flows.estimate.resources.vivado import find_vivado
+
+        find_vivado()
+    found = estimate_resources(spec, board.family)
+    errors = json.loads(ERRORS.read_text())
+    result: dict[str, Any] = {"notes": list(found.notes), "error": errors}
+    for name, field in DEVICE.items():
+        device = getattr(board.resources, field)
+        value = getattr(found, name)
+        result[name] = {"estimate": value, "device": device, "share": value / device}
+    short = [name for name in DEVICE if result[name]["share"] > 1]
+    result["fits"] = not short
+    if short:
+        lacks = " and ".join(
+            f"{result[name]['estimate']:,} of {result[name]['device']:,} {TITLES[name]}"
+            for name in short
+        )
+        result["notes"].insert(0, f"this machine does not fit {board.part}: it takes {lacks}")
+    if synthesise:
+        _synthesise(spec, board.family, result)
+    if vivado:
+        _vivado(spec, board, result)
+    return result
+
+
+def _synthesise(spec: MachineSpec, family: str, result: dict[str, Any]) -> None:
+    """Add what Yosys finds, part by part; parts that were done before are kept."""
+    from flows.estimate.resources.machine_synthesis import synthesise_machine
+
+    cache = cache_folder("synthesised parts") / "synthesis"
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write to {cache}: {error.strerror or error}") from None
+    with StageProgress() as progress:
+
+        def tell(part: str, done: int, total: int) -> None:
+            progress.stage(f"Yosys: {part}", done, total)
+
+        found = synthesise_machine(spec, family, cache=cache, progress=tell)
+    result["yosys"] = {"version": found.yosys, "parts": found.parts}
+    for name in ("lut", "ff", "dsp"):
+        value = getattr(found, name)
+        result[name] |= {
+            "synthesised": value,
+            "error": result[name]["estimate"] / max(value, 1) - 1,
+        }
+
+
+def _vivado(spec: MachineSpec, board: Board, result: dict[str, Any]) -> None:
+    """Add what Vivado's synthesis finds for the whole machine."""
+    from flows.estimate.resources.vivado import vivado_utilisation
+
+    with StageProgress() as progress:
+        progress.stage("Vivado: synthesis out of context", 0, 1)
+        found = vivado_utilisation(spec, board.family, board.part)
+    result["vivado"] = {"version": found.version, "part": board.part}
+    for name in DEVICE:
+        value = getattr(found, name)
+        result[name] |= {
+            "vivado": value,
+            "error_to_vivado": result[name]["estimate"] / max(value, 1) - 1,
+        }

@@ -1,0 +1,123 @@
+"""What ``rowmac report`` does and prints."""
+
+import argparse
+import os
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from flows.cli.progress import StageProgress
+from flows.errors import UserError
+from flows.sweep.stored_sweep import Stored, read_store
+from flows.sweep.sweep_report.csv_file import write_csv
+from flows.sweep.sweep_report.page import render
+from flows.sweep.sweep_report.sweep_content import Group, groups, refusals, select
+from flows.work.atomic import output_file
+
+__all__ = ["show"]
+
+STAGES = ("reading the store", "fronts", "writing")
+
+
+def show(options: argparse.Namespace) -> dict[str, Any]:
+    """Write page and table; returns what was chosen where."""
+    _check(options.store, options.output, options.csv)
+    with StageProgress() as progress:
+        progress.stage(STAGES[0], 0, len(STAGES))
+        stored = read_store(options.store)
+        stored = replace(stored, entries=select(stored.entries, options.network))
+        progress.stage(STAGES[1], 1, len(STAGES))
+        found = groups(stored.entries, options.choose)
+        progress.stage(STAGES[2], 2, len(STAGES))
+        _write(options, stored, found)
+    result = _result(options, stored, found)
+    if not options.json:
+        _print(result)
+    return result
+
+
+def _check(store: Path, page: Path, table: Path | None) -> None:
+    """No output may be the store, or the other one."""
+    names = {"--csv": table, "-o/--output": page}
+    for name, file in names.items():
+        if file is not None and _same(file, store):
+            raise UserError(f"{name} must be another file than the store, not {file}")
+    if table is not None and _same(table, page):
+        raise UserError(f"--csv must be another file than the page, not {table}")
+
+
+def _same(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _write(options: argparse.Namespace, stored: Stored, found: list[Group]) -> None:
+    """Both files, or none if one cannot be made."""
+    with ExitStack() as outputs:
+        page = outputs.enter_context(output_file(options.output))
+        page.write_text(render(stored, found), encoding="utf-8", errors="backslashreplace")
+        if options.csv is not None:
+            table = outputs.enter_context(output_file(options.csv))
+            write_csv(table, stored.entries, found)
+
+
+def _result(options: argparse.Namespace, stored: Stored, found: list[Group]) -> dict[str, Any]:
+    return {
+        "report": str(options.output),
+        "csv": None if options.csv is None else str(options.csv),
+        "model": stored.model,
+        "points": len(stored.entries),
+        "errors": [
+            {"stage": stage, "reason": text, "count": count}
+            for stage, text, count in refusals(stored.entries)
+        ],
+        "groups": [
+            {
+                "network": group.network or None,
+                "board": group.board.name,
+                "macro": group.macro,
+                "points": len(group.entries),
+                "fitting": len(group.fitting),
+                "front": len(group.best),
+                "shown": len(group.shown),
+                "published": len(group.anchors),
+                "rule": group.rule,
+                "chosen": _chosen(group),
+            }
+            for group in found
+        ],
+    }
+
+
+def _chosen(group: Group) -> dict[str, Any] | None:
+    if group.chosen is None:
+        return None
+    entry = group.entries[group.chosen]
+    return {"point": entry.point, **entry.values}
+
+
+def _print(result: dict[str, Any]) -> None:
+    for group in result["groups"]:
+        points = (
+            f"{group['network'] or 'no network'} on {group['board']}: {group['points']:,} points"
+        )
+        if group["macro"]:
+            print(f"{points} around macros, whose cost is not modelled")
+            continue
+        print(f"{points}, {group['fitting']:,} fit, {group['front']:,} on the Pareto front")
+        chosen = group["chosen"]
+        if chosen is None:
+            print(f"  none chosen: {group['rule']}; there is none such")
+            continue
+        value = chosen["estimate"]
+        gain = f"{value['fps']:,.1f} images a second, " if "fps" in value else ""
+        print(
+            f"  chosen: {gain}{value['lut']:,} LUTs, {value['dsp']:,} DSP slices, "
+            f"{value['bram36']:,} block RAMs (estimates)"
+        )
+    refused = sum(error["count"] for error in result["errors"])
+    if refused:
+        print(f"{refused:,} refused, with reasons on the page")
+    print(f"page: {result['report']}")
+    if result["csv"] is not None:
+        print(f"table: {result['csv']}")

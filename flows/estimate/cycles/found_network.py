@@ -1,0 +1,120 @@
+"""What an estimate is made for: a network file, or a named workload."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flows.errors import UserError
+from flows.estimate.cycles.machine_layer import Layer
+from flows.estimate.cycles.network_formats import in_formats
+from flows.estimate.cycles.workload_graph import workload_graph
+from flows.estimate.cycles.workload_layers import workload_layers
+from flows.mapper import MappingError, check_mapping, with_room
+from flows.work.files import check_readable
+from models.machine.spec import MachineSpec
+from models.network.graph import IntegerGraph
+from models.network.workloads import WORKLOADS, find_workload
+
+__all__ = ["Network", "find_network"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A network to estimate.
+
+    Attributes
+    ----------
+    layers : what the cycle model walks
+    graph : what the mapper maps
+    of_file : whether its number formats are its own; else they are the machine's
+    assumptions : what the estimate takes for granted beyond the machine's own model
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    graph: IntegerGraph = field(repr=False, compare=False)
+    of_file: bool = True
+    assumptions: tuple[str, ...] = ()
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of an image."""
+        return sum(layer.macs for layer in self.layers)
+
+    def refusal(self, spec: MachineSpec) -> str | None:
+        """Why the mapper refuses the network on a machine, in its words; None if it maps."""
+        graph = self.graph if self.of_file else in_formats(self.graph, spec)
+        try:
+            check_mapping(graph, spec)
+        except MappingError as error:
+            return str(error)
+        return None
+
+    def with_room(self, spec: MachineSpec) -> MachineSpec:
+        """The machine with memories as large as the mapper needs, in the machine's formats.
+
+        Raises
+        ------
+        MappingError
+            If no memories would do.
+        """
+        return with_room(in_formats(self.graph, spec), spec)
+
+
+def find_network(text: str, spec: MachineSpec | None = None) -> Network:
+    """A named workload, or the network of a file.
+
+    Parameters
+    ----------
+    spec : MachineSpec, optional
+        The one machine of interest: the network is then mapped to it, which also finds out whether
+        it fits.
+
+    Raises
+    ------
+    UserError
+        If it is neither, or the file's network cannot be imported or mapped.
+    """
+    if text in WORKLOADS:
+        network = _workload(text)
+        if spec is not None and (refusal := network.refusal(spec)):
+            raise UserError(f"{text}: {refusal}")
+        return network
+    path = Path(text)
+    if not path.exists() and path.suffix != ".onnx":
+        try:
+            find_workload(text)
+        except ValueError as error:
+            raise UserError(str(error)) from None
+    return _file(path, spec)
+
+
+def _file(path: Path, spec: MachineSpec | None) -> Network:
+    from flows.estimate.cycles.graph_layers import graph_layers, mapped_layers
+    from flows.mapper import map_network
+    from flows.onnx_import import NetworkError, load_network
+
+    check_readable(path)
+    try:
+        graph = load_network(path)
+        if spec is None:
+            return Network(name=path.stem, layers=tuple(graph_layers(graph)), graph=graph)
+        layers = mapped_layers(graph, map_network(graph, spec))
+    except (NetworkError, MappingError) as error:
+        raise UserError(f"{path}: {error}") from None
+    return Network(name=path.stem, layers=tuple(layers), graph=graph)
+
+
+def _workload(name: str) -> Network:
+    workload = find_workload(name)
+    assumptions = ["rows of weights are in the ratio of the machine's row classes"]
+    if any(x.groups > 1 and x.weighted for x in workload.layers):
+        assumptions.append("grouped convolutions run as dense ones, filled up with zeros")
+    return Network(
+        name=name,
+        layers=tuple(workload_layers(workload.layers)),
+        graph=workload_graph(name, workload.layers),
+        of_file=False,
+        assumptions=tuple(assumptions),
+    )

@@ -1,0 +1,300 @@
+"""One pass over a network's layers, on the timeline of many machines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from flows.estimate.cycles.cycle_estimate import BOUNDS, NEEDS, CycleEstimate
+from flows.estimate.cycles.geometry import (
+    Column,
+    ProductShape,
+    ceil,
+    dynamic_rows,
+    product_shape,
+    words_of,
+)
+from flows.estimate.cycles.machine_layer import INPUT, Layer, Table, Work
+from flows.estimate.cycles.ring import Ring
+from flows.estimate.cycles.timeline import DESCRIPTOR_BITS, VECTOR, Timeline
+from flows.estimate.machine_points import Points
+from models.program.layout import PARAM_BYTES
+
+__all__ = ["Walk"]
+
+ARRAY, PARTS, DRAIN, STREAM, WRITES, OPERATOR, MEMORY, NOTHING = range(len(BOUNDS))
+
+
+class Walk:
+    """Input, layers, output; see :func:`flows.estimate.cycles.cycles.estimate_cycles`."""
+
+    def __init__(
+        self, points: Points, layers: Sequence[Layer], bytes_per_cycle: float | None
+    ) -> None:
+        self.points, self.layers = points, layers
+        width = points.axi_width / 8
+        rate = width if bytes_per_cycle is None else np.minimum(width, bytes_per_cycle)
+        self.slowdown = width / rate
+        self.line = Timeline(points, self.slowdown)
+        self.zero = np.zeros(len(points), dtype=np.int64)
+        self.ends: dict[int, Column] = {}
+        self.tables: set[tuple[object, bool]] = set()
+        self.shapes: dict[object, ProductShape] = {}
+        self.needs = dict.fromkeys(NEEDS, self.zero)
+        self.read, self.written, self.busy = self.zero, self.zero, self.zero
+        self.bound = self.zero
+        self.params, self.orders = Ring(points.param_entries), Ring(points.param_entries)
+
+    def run(self, *, whole: bool = False) -> CycleEstimate:
+        """Walk input, layers, output; ``whole``: add them up."""
+        rows: list[tuple[Column, ...]] = []
+        front = self.zero
+
+        def close() -> None:
+            nonlocal front
+            rows.append((self.line.end - front, self.busy, self.read, self.written, self.bound))
+            front = self.line.end
+            self.busy, self.read, self.written = self.zero, self.zero, self.zero
+
+        self._input()
+        close()
+        for index, layer in enumerate(self.layers):
+            self.bound = np.full(len(self.points), NOTHING)
+            self._layer(index, layer)
+            close()
+        self._output()
+        close()
+        # Layer by layer, as they were made: machines first would cost a transposition.
+        table = [np.stack(column).T for column in zip(*rows, strict=True)]
+        names = ("input", *(layer.name for layer in self.layers), "output")
+        if whole:
+            most = table[0].argmax(axis=1)
+            bound = table[4][np.arange(len(self.points)), most, None]
+            table = [*(column.sum(axis=1, keepdims=True) for column in table[:4]), bound]
+            names = ("network",)
+        points = self.points
+        has = (
+            points.depth, points.banks * points.bank_words, points.param_entries,
+            dynamic_rows(points),
+        )  # fmt: skip
+        return CycleEstimate(
+            names=names,
+            cycles=table[0],
+            busy=table[1],
+            read_bytes=table[2],
+            written_bytes=table[3],
+            bound=table[4].astype(np.int8),
+            needs=self.needs,
+            has=dict(zip(NEEDS, has, strict=True)),
+        )
+
+    # Memory
+
+    def _load(self, size: Column, *waits: Column, entries: int = 0) -> Column:
+        """Load so many bytes."""
+        beats = ceil(size, self.points.axi_width // 8)
+        self.read = self.read + size + DESCRIPTOR_BITS // 8
+        return self.line.load(beats, *waits, entries=entries)
+
+    def _params(self, channels: Column | int, reach: Column | int) -> Column:
+        """Load parameters, once the entries they need are no longer in use."""
+        free = self.params.take(self.zero + reach)
+        return self._load(self.zero + PARAM_BYTES * channels, free)
+
+    def _tables(self, tables: Sequence[Table]) -> list[Column]:
+        """Bring tables in that are not there yet."""
+        ends = []
+        for table in tables:
+            if (table.key, table.row) not in self.tables:
+                self.tables.add((table.key, table.row))
+                ends.append(self._load(self.zero + 2 * table.entries, entries=table.entries))
+        return ends
+
+    def _input(self) -> None:
+        first = next((x for x in self.layers if INPUT in x.sources), None)
+        self.bound = np.full(len(self.points), MEMORY)
+        if first is None:
+            self.ends[INPUT] = self.zero
+            return
+        words = self._read_words(first)
+        rows = self.zero + (first.rows_in or first.positions)
+        if first.stem:
+            lanes = self.points.lanes
+            packed = first.taps * ceil(first.channels, lanes)
+            small = ceil(first.taps * first.channels, lanes) < packed
+            patch = words_of(self.points, first.taps * first.channels)
+            words = np.where(small, patch, words)
+            rows = np.where(small, first.positions, rows)
+        size = words * rows * self.points.beats_per_word * (self.points.axi_width // 8)
+        # Beside it the queues fill, as far as the program goes; then come store and end.
+        count = 2 + sum(map(_descriptors, self.layers))
+        self.line.ahead = min(12, count)
+        self.line.behind = count - self.line.ahead
+        self.ends[INPUT] = self._load(size)
+        self.busy = ceil(size * 8, self.points.axi_width)
+
+    def _output(self) -> None:
+        last = self.layers[-1]
+        words = self._made_words(last) * last.positions
+        self.bound = np.full(len(self.points), MEMORY)
+        self.written = words * self.points.beats_per_word * (self.points.axi_width // 8)
+        self.read = self.zero + DESCRIPTOR_BITS // 8
+        self.busy = words * self.points.beats_per_word
+        self.line.store(words, self.ends[len(self.layers) - 1])
+        self.line.last()
+
+    # Layers
+
+    def _layer(self, index: int, layer: Layer) -> None:
+        sources = [self.ends[source] for source in layer.sources]
+        match layer.work:
+            case Work.VIEW:
+                self.ends[index] = np.maximum.reduce(sources)
+            case Work.CONSTANT:
+                words = self._made_words(layer) * layer.positions
+                size = words * self.points.beats_per_word * (self.points.axi_width // 8)
+                self.ends[index] = self._load(size)
+                self.bound = np.full(len(self.points), MEMORY)
+            case Work.PRODUCT:
+                self.ends[index] = self._product(layer, sources)
+            case Work.SCORES | Work.CONTEXT:
+                self.ends[index] = self._attention(layer, sources)
+            case _:
+                self.ends[index] = self._vector(layer, sources)
+        self._check(layer)
+
+    def _check(self, layer: Layer) -> None:
+        read = self._read_words(layer)
+        made = self._made_words(layer)
+        rows = layer.rows_in or layer.positions
+        if layer.work is Work.SCORES:
+            rows //= layer.heads
+        if layer.work is Work.VIEW or layer.stem:
+            rows = 0
+        self._need("banks * bank_words", read * rows + made * layer.positions)
+
+    def _need(self, name: str, least: Column) -> None:
+        self.needs[name] = np.maximum(self.needs[name], least)
+
+    def _read_words(self, layer: Layer) -> Column:
+        """Words of a row of the first tensor that is read."""
+        if layer.work is Work.SCORES:
+            return words_of(self.points, layer.channels * layer.heads, heads=layer.heads)
+        return words_of(self.points, layer.channels, layer.bits_in, layer.in_heads)
+
+    def _made_words(self, layer: Layer) -> Column:
+        """Words of a row of results."""
+        return words_of(self.points, layer.outputs, layer.bits_out, layer.out_heads)
+
+    def _shape(self, layer: Layer) -> ProductShape:
+        """Identical layers are worked out once."""
+        key = (
+            layer.work, layer.positions, layer.channels, layer.outputs, layer.taps, layer.heads,
+            layer.in_heads, layer.out_heads, layer.bits_out, layer.stem, layer.tiles,
+        )  # fmt: skip
+        if key not in self.shapes:
+            self.shapes[key] = product_shape(self.points, layer)
+        return self.shapes[key]
+
+    def _product(self, layer: Layer, sources: list[Column]) -> Column:
+        shape = self._shape(layer)
+        # Idle rows of the last tile pass by their entries as well.
+        reach = shape.tiles * (self.points.rows // self.points.vector_lanes)
+        self._need("param_entries", reach)
+        params = self._params(shape.columns, reach)
+        waits = [params, *self._tables(layer.tables)]
+        if layer.order and self.points.scatter.any():
+            waits.append(self._order(shape))
+        end = self.line.product(shape, streamed=True, weights=(), acts=sources, drain=waits)
+        self.params.close(end)
+        self.orders.close(end)
+        width = self.points.axi_width // 8
+        self.read = self.read + 4 * DESCRIPTOR_BITS // 8
+        self.read = self.read + shape.tiles * shape.stream * self.points.beats_per_word * width
+        self._bound(layer, shape, 1, streamed=True)
+        return end
+
+    def _order(self, shape: ProductShape) -> Column:
+        """Row order of machines with several classes."""
+        beats = shape.tiles * (self.points.rows // self.points.vector_lanes)
+        size = beats * self.points.beats_per_word * (self.points.axi_width // 8)
+        free = self.orders.take(beats)
+        return self._load(np.where(self.points.scatter, size, 0), free)
+
+    def _attention(self, layer: Layer, sources: list[Column]) -> Column:
+        self._need("rows for activations", self.points.vector_lanes)
+        shape = self._shape(layer)
+        acts, weights = (sources[0], sources[1])
+        end = self.zero
+        tables: list[Column] = []
+        for head in range(layer.heads):
+            if not head:
+                tables = [self._params(self.points.vector_lanes, 1), *self._tables(layer.tables)]
+            end = self.line.product(
+                shape,
+                streamed=False,
+                weights=(weights,),
+                acts=(acts,),
+                drain=tables,
+            )
+        self.params.close(end)
+        self.read = self.read + 3 * layer.heads * DESCRIPTOR_BITS // 8
+        self._bound(layer, shape, layer.heads, streamed=False)
+        return end
+
+    def _bound(self, layer: Layer, shape: ProductShape, heads: int, *, streamed: bool) -> None:
+        points = self.points
+        loops = heads * shape.tiles * shape.groups
+        ideal = layer.macs / points.macs_per_cycle
+        beats, fetch, drain = loops * shape.entries, loops * shape.fetch, loops * shape.drain
+        bus = np.ceil(shape.tiles * shape.stream * points.beats_per_word * self.slowdown)
+        bus = bus.astype(np.int64) if streamed else self.zero
+        writes = heads * shape.tiles * shape.fill
+        parts = np.maximum(beats, fetch)
+        every = np.stack([parts, drain, bus, writes])
+        self.busy = every.max(axis=0)
+        kinds = np.array([ARRAY, DRAIN, STREAM, WRITES])[every.argmax(axis=0)]
+        self.bound = np.where((kinds == ARRAY) & (parts > 1.25 * ideal), PARTS, kinds)
+        self._need("depth", shape.entries * points.lanes)
+
+    def _vector(self, layer: Layer, sources: list[Column]) -> Column:
+        points, line = self.points, self.line
+        beats = ceil(layer.outputs, points.vector_lanes) + self.zero
+        waits = list(sources)
+        before = line.free[VECTOR]
+        if layer.work is Work.NORM:
+            waits.append(self._params(layer.outputs, beats))
+        waits += self._tables(layer.tables)
+        match layer.work:
+            case Work.NORM:
+                end = line.passes(layer.positions, beats, 2, *waits)
+                self.busy = 2 * layer.positions * beats
+            case Work.SOFTMAX:
+                end = line.passes(layer.positions, beats, 3, *waits)
+                self.busy = 3 * layer.positions * beats
+            case Work.POOL:
+                end = before
+                for rows, taps in layer.windows:
+                    end = line.vector(rows * taps * beats, *waits)
+                    self.busy = self.busy + rows * taps * beats
+            case Work.ADD:
+                words = ceil(layer.outputs * layer.bits_in // 8, points.word_bytes)
+                self.busy = layer.positions * np.maximum(beats, 2 * words)
+                end = line.vector(self.busy + 1, *waits)
+            case _:
+                self.busy = layer.positions * beats
+                end = line.vector(self.busy, *waits)
+        self.params.close(end)
+        self.read = self.read + max(1, len(layer.windows)) * DESCRIPTOR_BITS // 8
+        self.bound = np.full(len(points), OPERATOR)
+        return end
+
+
+def _descriptors(layer: Layer) -> int:
+    """Descriptors of a layer."""
+    count = {
+        Work.VIEW: 0, Work.PRODUCT: 4, Work.SCORES: 3 * layer.heads + 1,
+        Work.CONTEXT: 3 * layer.heads + 1, Work.NORM: 2, Work.POOL: len(layer.windows),
+    }.get(layer.work, 1)  # fmt: skip
+    return count + len(layer.tables)

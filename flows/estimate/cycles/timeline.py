@@ -1,0 +1,258 @@
+"""When the five units of many machines work: a recurrence over descriptors, vectorised.
+
+As in the hardware, descriptors are fetched in order into a queue for each unit, a unit takes its
+queue in order, and starts when what it waits for is done. The units that share a product (load,
+weight, matrix, vector) are solved together, tile by tile in closed form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flows.estimate.cycles.geometry import Column, ProductShape, ceil, dynamic_rows
+from flows.estimate.machine_points import Points
+
+__all__ = ["Timeline"]
+
+LOAD, WEIGHT, MATRIX, VECTOR, STORE = range(5)
+DESCRIPTOR_BITS = 1024
+
+# Cycles, read off the schedules of the simulated machine.
+FETCH = 34  # of a descriptor, beyond its beats: the round trip to memory
+QUEUED = 24  # more of it behind bursts that a load has asked for
+LOAD_LATENCY = 36  # of a load beyond its beats
+FIRST_WORD = 36  # from the start of a load to its first word, beyond the word's beats
+PIPELINE = 13  # of the vector unit
+VECTOR_LATENCY = 18  # of a vector descriptor beyond its beats
+NORM_LATENCY, SOFTMAX_LATENCY = 21, 14  # from a row's last beat to its scalars
+STORE_LATENCY = 16
+BURST = 16  # beats
+AHEAD = 64  # beats that a load asks for before they come
+
+
+def latest(*times: Column) -> Column:
+    """The latest of some times."""
+    result = times[0]
+    for time in times[1:]:
+        result = np.maximum(result, time)
+    return result
+
+
+def _latency(points: Points) -> Column:
+    """From the last beat of a K loop to its first results."""
+    plain = 3 + np.ceil(np.log(points.lanes) / np.log(4) - 1e-9)
+    # A chain over the lanes, and selections that hand the results out.
+    held = dynamic_rows(points)
+    places = points.tokens * (points.rows + np.where(held < points.rows, held, 0))
+    beats = np.maximum(places // points.vector_lanes, 1)
+    classed = points.lanes + 5 + np.ceil(np.log(beats) / np.log(4) - 1e-9)
+    cycles: Column = np.where(points.with_classes, classed, plain).astype(np.int64)
+    return cycles
+
+
+class Timeline:
+    """The state of ``n`` machines in the course of a program; times are cycles ``[n]``.
+
+    Parameters
+    ----------
+    points : Points
+    slowdown : float array [n]
+        Cycles a bus beat takes at least: 1, or more if memory is slower than the bus.
+    """
+
+    def __init__(self, points: Points, slowdown: NDArray[np.float64]) -> None:
+        self.points = points
+        self.slowdown = slowdown
+        zero = np.zeros(len(points), dtype=np.int64)
+        self.zero = zero
+        self.fetch = DESCRIPTOR_BITS // points.axi_width
+        depths = np.unique(points.queue_depth).tolist()
+        # Depth of the queues, and which machines have it (None: all).
+        self.depths = [(d, None if len(depths) == 1 else points.queue_depth == d) for d in depths]
+        self.fetched = self.fetch + FETCH  # the program's header
+        self.dispatched = zero
+        self.loading = (zero, zero - LOAD_LATENCY - self.fetch)  # when loads have the bus
+        self.ahead = self.behind = 0  # descriptors fetched beside the first load, and later
+        self.free = [zero] * 5
+        self.starts: list[list[Column]] = [[] for _ in range(5)]
+        self.released = (zero, zero)  # when the last two tiles of weights were given back
+        self.latency = _latency(points)
+
+    @property
+    def end(self) -> Column:
+        """When all that was begun is done."""
+        return latest(*self.free)
+
+    # Descriptors
+
+    def begin(self, unit: int, *waits: Column) -> Column:
+        """Start of the next descriptor of a unit."""
+        self.fetched = self._fetched()
+        history = self.starts[unit]
+        room = self.zero
+        for depth, mine in self.depths:
+            if len(history) >= depth:
+                room = history[-depth] if mine is None else np.where(mine, history[-depth], room)
+        self.dispatched = latest(self.fetched, self.dispatched + 1, room + 1)
+        start = latest(self.dispatched + 1, self.free[unit] + 1, *(w + 1 for w in waits))
+        history.append(start)
+        return start
+
+    def _fetched(self) -> Column:
+        """When the next descriptor is there."""
+        asked = np.maximum(self.fetched, self.dispatched)
+        return (
+            asked
+            + self.fetch
+            + FETCH
+            + np.where((asked > self.loading[0]) & (asked < self.loading[1]), QUEUED, 0)
+        )
+
+    def _hold(self, start: Column, cycles: Column) -> None:
+        """A load has the bus; loads that follow each other have it from the first one on."""
+        begin, end = self.loading
+        begin = np.where(start <= end + LOAD_LATENCY + self.fetch, begin, start)
+        self.loading = (begin, start + cycles)
+
+    def last(self) -> None:
+        """The descriptor that ends the program."""
+        self.free[STORE] = np.maximum(self.free[STORE], self._fetched()) + 1
+
+    def finish(self, unit: int, end: Column) -> Column:
+        """Mark a unit free from a time on."""
+        self.free[unit] = end
+        return end
+
+    def load(self, beats: Column, *waits: Column, entries: int = 0) -> Column:
+        """Load bus beats (or a table of so many 16-bit entries); gives its end.
+
+        Descriptors come on the same bus: as many as the units that work beside a load make room
+        for, beside the first one as fill all queues.
+        """
+        first = not self.starts[LOAD]
+        start = self.begin(LOAD, *waits)
+        cycles = np.ceil(beats * self.slowdown).astype(np.int64)
+        fetches = np.clip(cycles // (6 * self.fetch), cycles >= 2 * self.fetch, min(4, self.behind))
+        if first:
+            rest = (cycles + LOAD_LATENCY) // (self.fetch + FETCH)
+            fetches = np.clip(rest, 1, self.ahead)
+        cycles = np.maximum(cycles + fetches * self.fetch, entries)
+        self._hold(start, cycles)
+        return self.finish(LOAD, start + cycles + LOAD_LATENCY)
+
+    def vector(self, beats: Column, *waits: Column) -> Column:
+        """One vector descriptor of so many beats."""
+        start = self.begin(VECTOR, *waits)
+        return self.finish(VECTOR, start + beats + VECTOR_LATENCY)
+
+    def passes(self, rows: int, beats: Column, turns: int, *waits: Column) -> Column:
+        """Layer norm (two passes) or softmax (three) over groups of rows."""
+        start = self.begin(VECTOR, *waits)
+        group = self.points.row_group
+        whole, rest = rows // group, rows % group
+        cycles = whole * self._group(group, beats, turns) + self._group(rest, beats, turns)
+        return self.finish(VECTOR, start + cycles + VECTOR_LATENCY)
+
+    def _group(self, rows: Column, beats: Column, turns: int) -> Column:
+        """Passes over ``rows`` rows; a pass waits for the scalars of the one before."""
+        scalar, latency = (9, NORM_LATENCY) if turns == 2 else (8, SOFTMAX_LATENCY)
+        before = self.zero
+        ready = self.zero
+        if turns == 3:
+            before = rows * beats
+            ready = np.maximum(before, beats + 14)  # the maximum of the first row
+        step = np.maximum(beats, scalar)
+        first = ready + beats + latency
+        after = np.maximum(ready + rows * beats, first)
+        last = np.maximum(after + rows * beats, first + (rows - 1) * step + beats)
+        return np.where(rows > 0, last, 0)
+
+    def store(self, words: Column, *waits: Column) -> Column:
+        """Store scratchpad words."""
+        start = self.begin(STORE, *waits)
+        beats = words * self.points.beats_per_word
+        cycles = np.ceil(beats * self.slowdown).astype(np.int64) + 2 * ceil(beats, BURST)
+        # A burst is sent once all of it is at hand.
+        return self.finish(STORE, start + cycles + np.minimum(beats, BURST) + STORE_LATENCY)
+
+    # Products
+
+    def product(
+        self,
+        shape: ProductShape,
+        *,
+        streamed: bool,
+        weights: Sequence[Column],
+        acts: Sequence[Column],
+        drain: Sequence[Column],
+    ) -> Column:
+        """Weights, walk and drain of one product (of one head); gives the end of the drain.
+
+        Parameters
+        ----------
+        weights, acts, drain : what the weight, matrix and vector unit wait for
+        """
+        points = self.points
+        loaded = None
+        if streamed:
+            loaded = self.begin(LOAD)
+            words = shape.tiles * shape.stream * points.beats_per_word
+            self._hold(loaded, (words * self.slowdown).astype(np.int64))
+        weight = self.begin(WEIGHT, *weights)
+        matrix = self.begin(MATRIX, *acts)
+        vector = self.begin(VECTOR, *drain)
+
+        results = shape.drain + points.with_classes
+        loop = np.maximum(shape.fetch, results)
+        compute = shape.groups * loop
+        fill = shape.fill
+        bus = self.zero
+        first = weight + 3
+        if loaded is not None:
+            beats = shape.stream * points.beats_per_word
+            bus = np.ceil(beats * self.slowdown).astype(np.int64)
+            # A load asks for so many beats before any descriptor that is asked for later.
+            beside = np.minimum(bus // AHEAD, min(2, self.behind)) * self.fetch
+            beside = np.where(bus > fill, beside, 0)
+            first = np.maximum(first, loaded + FIRST_WORD + points.beats_per_word + beside)
+        period_fill = np.maximum(fill, bus)
+        older, newer = self.released
+        walk = matrix + points.tokens + 4
+        # Where results leave more slowly than K loops come, the array fills with K loops: so much
+        # earlier is a tile given back.
+        latency = self.latency
+        held = (1 + latency // shape.fetch) * results - latency - shape.fetch + 1
+        slow = results > shape.fetch
+        early = np.where(slow, np.minimum(held, compute - shape.groups * shape.fetch), 0)
+        tail = latency + np.where(slow, shape.fetch + early, shape.drain) + PIPELINE - 1
+        # The first two tiles one by one, the others follow with the slower one's period.
+        full0 = np.maximum(first, older) + period_fill
+        start0 = latest(walk, full0, newer)
+        release0 = start0 + compute - early
+        full1 = np.maximum(full0, newer) + period_fill
+        release1 = np.maximum(release0, full1 - early) + compute
+        period = np.maximum(compute, period_fill)
+        many = shape.tiles > 1
+        later = np.maximum(shape.tiles - 2, 0) * period
+        released = np.where(many, release1 + later, release0)
+        before = np.where(shape.tiles > 2, released - period, np.where(many, release0, newer))
+
+        total = shape.tiles * shape.groups * results
+        done = latest(
+            released + tail,
+            start0 + shape.fetch + latency + total + PIPELINE - 1,
+            vector + total + PIPELINE + 2,
+        )
+        shift = np.maximum(done - tail - released, 0)
+        released, before = released + shift, np.where(many, before + shift, before)
+        slack = np.maximum(compute - period_fill, -early)
+        filled = np.where(shape.tiles > 2, released - compute - slack, np.where(many, full1, full0))
+        if loaded is not None:
+            self.finish(LOAD, np.maximum(filled - 2, loaded + LOAD_LATENCY))
+        self.finish(WEIGHT, filled)
+        self.finish(MATRIX, released)
+        self.released = (before, released)
+        return self.finish(VECTOR, done)

@@ -1,0 +1,1 @@
+"""LUTs, flip-flops, DSPs and block RAMs of a machine."""

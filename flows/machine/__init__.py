@@ -1,0 +1,1 @@
+"""Which machine: the defaults of boards, and machines around a macro."""

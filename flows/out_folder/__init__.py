@@ -1,0 +1,1 @@
+"""The out folder: Verilog, project, memory image, manifest."""

@@ -1,0 +1,1 @@
+"""Running a built network: simulator, golden machine, comparison."""

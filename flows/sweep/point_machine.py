@@ -1,0 +1,108 @@
+"""From a point of a sweep to its board, clock and machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from flows.boards import UnknownBoard, find
+from flows.boards.board import Board
+from flows.errors import UserError
+from flows.machine.default import default_machine
+from flows.sweep.definition import Point
+from flows.sweep.parameters import NUMBERS
+from flows.sweep.policy_rows import policy_rows
+from models.formats.row_classes import MOST_DIGITS, RowClass, parse_row_classes
+from models.machine.spec import MachineSpec
+
+__all__ = ["DEFAULT_BOARD", "board_of", "classes_text", "clock_of", "machine_of"]
+
+DEFAULT_BOARD = "arty-z7-20"
+
+
+@cache
+def _board(name: str) -> Board:
+    try:
+        return find(name)
+    except UnknownBoard as error:
+        raise UserError(str(error)) from None
+
+
+@cache
+def _default(name: str) -> MachineSpec:
+    return default_machine(_board(name))
+
+
+@cache
+def _classes(text: str) -> tuple[RowClass, ...]:
+    return parse_row_classes(text)
+
+
+def board_of(point: Point) -> Board:
+    """The board a point is for.
+
+    Raises
+    ------
+    UserError
+        If there is none of that name.
+    """
+    return _board(str(point.get("board", DEFAULT_BOARD)))
+
+
+def clock_of(point: Point) -> float:
+    """Assumed clock, MHz."""
+    return float(point.get("clock_mhz", board_of(point).clock_mhz))
+
+
+def machine_of(point: Point) -> MachineSpec:
+    """The digital machine a point describes.
+
+    Raises
+    ------
+    UserError
+        If there is none such.
+    """
+    given: dict[str, Any] = {name: point[name] for name in NUMBERS if name in point}
+    if "adc_bits" in point:
+        raise UserError(
+            "adc_bits must be of a macro, such as engine=cim:relu-macro, not of a digital machine"
+        )
+    default = _default(board_of(point).name)
+    rows = str(point.get("rows", ""))
+    try:
+        if "policy" in point:
+            given |= _with(_by_policy(point, rows or str(default.rows)))
+        elif "ratio" in point:
+            raise UserError("ratio must come with a policy, such as rmsmp, not alone")
+        elif rows.isdecimal():
+            given["rows"] = _number(rows)
+        elif rows:
+            given |= _with(_classes(rows))
+        return replace(default, **given)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def _by_policy(point: Point, rows: str) -> tuple[RowClass, ...]:
+    policy = str(point["policy"])
+    if not rows.isdecimal():
+        raise UserError(
+            f"rows must be a number with policy {policy}, such as rows=16/32, not {rows}"
+        )
+    return policy_rows(policy, str(point["ratio"]) if "ratio" in point else None, _number(rows))
+
+
+def _number(rows: str) -> int:
+    if len(rows) > MOST_DIGITS:
+        raise UserError(f"rows must be of up to {MOST_DIGITS} digits, not {rows}")
+    return int(rows)
+
+
+def _with(classes: tuple[RowClass, ...]) -> dict[str, Any]:
+    return {"classes": classes, "rows": sum(c.rows for c in classes)}
+
+
+def classes_text(spec: MachineSpec) -> str:
+    """Rows as one writes them: ``fixed8:12,pot4:20``, or how many plain ones."""
+    return ",".join(map(str, spec.classes)) or str(spec.rows)

@@ -1,0 +1,1 @@
+"""What all verbs share: files, caches, inputs, processes."""

@@ -1,0 +1,1 @@
+"""The units that load, store, hold weights and multiply."""

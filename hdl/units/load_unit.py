@@ -1,0 +1,262 @@
+"""Load unit: from memory to the scratchpad, the weight stream, parameters and tables."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.lib import data, stream
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import Component, In, Out
+
+from hdl.axi.burst import BurstSplitter
+from hdl.axi.signature import BURST_BEATS, BurstReadSignature
+from hdl.descriptors import UnitSignature
+from hdl.memory.scratchpad import WritePort
+from models.machine.spec import MachineSpec
+from models.program.engine_items import ITEM_BYTES
+from models.program.layout import PARAM_BYTES, ROW_ENTRIES, TABLE_ENTRIES, LoadTarget, Unit
+from models.program.registers import ErrorCode
+
+WINDOWS = 4
+
+
+def window_layout() -> data.ArrayLayout:
+    """Memory windows as the control registers give them: byte address and size."""
+    return data.ArrayLayout(data.StructLayout({"base": 32, "size": 32}), WINDOWS)
+
+
+def window_holds(window: data.View, offset: Value, end: Value, lane: int) -> Value:
+    """Whether an access from ``offset`` to ``end`` lies in a window, in whole aligned beats."""
+    top = (window.base + end)[:36]
+    aligned = (window.base[:lane] == 0) & (offset[:lane] == 0)
+    return (end <= window.size) & (top <= 1 << 32) & aligned
+
+
+class ParamWrite(data.StructLayout):
+    """Write port of the parameter memory: one channel."""
+
+    def __init__(self, spec: MachineSpec) -> None:
+        super().__init__(
+            {
+                "enable": 1,
+                "entry": max(1, (spec.param_entries - 1).bit_length()),
+                "lane": max(1, (spec.vector_lanes - 1).bit_length()),
+                "value": 72,
+            }
+        )
+
+
+class OrderWrite(data.StructLayout):
+    """Write port of the row order: one entry, as in memory."""
+
+    def __init__(self, spec: MachineSpec) -> None:
+        super().__init__(
+            {
+                "enable": 1,
+                "entry": max(1, (spec.param_entries - 1).bit_length()),
+                "value": 8 * spec.word_bytes,
+            }
+        )
+
+
+TABLE_WRITE = data.StructLayout(
+    {"function": 1, "row": 1, "entry": (TABLE_ENTRIES - 1).bit_length(), "value": 16}
+)
+"""Write port of the tables: which of the two, and the entry."""
+
+
+def _items(spec: MachineSpec) -> dict[str, object]:
+    """The stream to a machine's macro."""
+    if spec.macro is None:
+        return {}
+    return {"o_items": Out(stream.Signature(8 * ITEM_BYTES))}
+
+
+class LoadUnit(Component):
+    """Asks for bursts as far ahead as its buffer of 64 beats allows and hands the beats on.
+
+    Throughput one bus beat per cycle (tables: one 16-bit entry per cycle); latency is the
+    memory's plus four cycles.
+
+    Errors: ``WINDOW_BOUNDS`` before any access; ``BUS_READ`` for an error response;
+    ``ENTRY_BOUNDS`` beyond the end of parameters or tables.
+    """
+
+    BUFFER = 64
+
+    def __init__(self, spec: MachineSpec) -> None:
+        self.spec = spec
+        super().__init__(
+            {
+                "unit": Out(UnitSignature(Unit.LOAD)),
+                "windows": In(window_layout()),
+                "memory": Out(BurstReadSignature(spec.axi_width)),
+                "port": Out(WritePort(spec)),
+                "o_words": Out(stream.Signature(8 * spec.word_bytes)),
+                **_items(spec),
+                "params": Out(ParamWrite(spec)),
+                "order": Out(OrderWrite(spec)),
+                "tables": Out(TABLE_WRITE),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        spec = self.spec
+        m.submodules.splitter = splitter = BurstSplitter(spec.axi_width)
+        m.submodules.buffer = buffer = SyncFIFOBuffered(width=spec.axi_width, depth=self.BUFFER)
+        d = Signal(self.unit.descriptor.payload.shape())
+        p = self.unit.descriptor.payload
+        busy, start = Signal(), Signal()
+        begin = Signal()
+        m.d.comb += [
+            begin.eq(self.unit.descriptor.valid & self.unit.descriptor.ready),
+            self.unit.descriptor.ready.eq(~busy),
+        ]
+        with m.If(begin):
+            m.d.sync += [d.eq(p), busy.eq(1), start.eq(1)]
+        with m.If(self.unit.done):
+            m.d.sync += busy.eq(0)
+
+        lane = (spec.axi_bytes).bit_length() - 1
+        window = self.windows[d.window]
+        end = Signal(34)
+        fits = Signal()
+        m.d.comb += [
+            end.eq(d.offset + (d.beats << lane)),
+            fits.eq(window_holds(window, d.offset, end, lane)),
+            splitter.i.valid.eq(start & fits),
+            splitter.i.payload.address.eq(window.base + d.offset),
+            splitter.i.payload.beats.eq(d.beats),
+        ]
+        with m.If(start):
+            with m.If(~fits):
+                m.d.sync += self.unit.error.eq(ErrorCode.WINDOW_BOUNDS)
+            with m.If(splitter.i.ready | ~fits):
+                m.d.sync += start.eq(0)
+
+        # Ask only for beats the buffer has room for, so the read channel never waits for us.
+        room = Signal(range(self.BUFFER + 1), init=self.BUFFER)
+        asked = Signal()
+        taken = Signal()
+        m.d.comb += [
+            self.memory.burst.valid.eq(splitter.o.valid & (room >= BURST_BEATS)),
+            self.memory.burst.payload.eq(splitter.o.payload),
+            splitter.o.ready.eq(self.memory.burst.ready & (room >= BURST_BEATS)),
+            asked.eq(self.memory.burst.valid & self.memory.burst.ready),
+            buffer.w_en.eq(self.memory.valid),
+            buffer.w_data.eq(self.memory.data),
+        ]
+        m.d.sync += room.eq(room - Mux(asked, splitter.o.payload.length, 0) + taken)
+        with m.If(self.memory.valid & self.memory.error):
+            m.d.sync += self.unit.error.eq(ErrorCode.BUS_READ)
+        self._collect(m, buffer, d, begin=begin, busy=busy, taken=taken)
+        return m
+
+    def _collect(
+        self,
+        m: Module,
+        buffer: SyncFIFOBuffered,
+        d: Signal,
+        *,
+        begin: Signal,
+        busy: Signal,
+        taken: Signal,
+    ) -> None:
+        """Gather beats into the target's items and write them."""
+        spec = self.spec
+        per_param = max(1, PARAM_BYTES // spec.axi_bytes)
+        most = max(spec.beats_per_word, per_param)
+        item = Signal(most * spec.axi_width)
+        beat = Signal(range(max(2, most)))
+        have = Signal()
+        left = Signal(d.beats.shape())
+        per_beat = spec.axi_bytes // 2
+        entry = Signal(range(max(2, per_beat)))
+        address = Signal(len(d.address) + 1)
+        lane = Signal(range(max(2, spec.vector_lanes)))
+        sent = Signal()
+
+        to_scratchpad = d.target == LoadTarget.SCRATCHPAD
+        to_weights = d.target == LoadTarget.WEIGHTS
+        to_params = d.target == LoadTarget.PARAMS
+        to_order = d.target == LoadTarget.ORDER
+        to_engine = Const(0)
+        engine_ready = Const(0)
+        if spec.macro is not None:
+            to_engine, engine_ready = d.target == LoadTarget.ENGINE, self.o_items.ready
+        to_tables = ~(to_scratchpad | to_weights | to_params | to_order | to_engine)
+        last_entry = entry == per_beat - 1
+        size = Mux(to_params | to_engine, per_param, Mux(to_tables, 1, spec.beats_per_word))
+        m.d.comb += [
+            taken.eq(busy & buffer.r_rdy & (~have | sent)),
+            buffer.r_en.eq(taken),
+            self.port.valid.eq(have & to_scratchpad),
+            self.port.address.eq(address),
+            self.port.data.eq(item),
+            self.port.enable.eq(~0),
+            self.o_words.valid.eq(have & to_weights),
+            self.o_words.payload.eq(item),
+            self.params.enable.eq(have & to_params),
+            self.params.entry.eq(address),
+            self.params.lane.eq(lane),
+            self.params.value.eq(item),
+            self.order.enable.eq(have & to_order),
+            self.order.entry.eq(address),
+            self.order.value.eq(item),
+            self.tables.function.eq(have & (d.target == LoadTarget.FUNCTION_TABLE)),
+            self.tables.row.eq(have & (d.target == LoadTarget.ROW_TABLE)),
+            self.tables.entry.eq(address),
+            self.tables.value.eq(item.word_select(entry, 16)),
+            sent.eq(
+                have
+                & Mux(
+                    to_scratchpad,
+                    self.port.ready,
+                    Mux(
+                        to_weights,
+                        self.o_words.ready,
+                        Mux(to_engine, engine_ready, to_params | to_order | last_entry),
+                    ),
+                )
+            ),
+            self.unit.stall.eq(busy & ~taken & ~(have & to_tables)),
+            # Beats that do not make a whole item are dropped.
+            self.unit.done.eq(busy & (left == 0) & (sent | ~have)),
+        ]
+        if spec.macro is not None:
+            m.d.comb += [self.o_items.valid.eq(have & to_engine), self.o_items.payload.eq(item)]
+        with m.If(sent):
+            m.d.sync += have.eq(0)
+        with m.If(taken):
+            m.d.sync += [
+                item.word_select(beat, spec.axi_width).eq(buffer.r_data),
+                left.eq(left - 1),
+            ]
+            with m.If(beat == size - 1):
+                m.d.sync += [beat.eq(0), have.eq(1)]
+            with m.Else():
+                m.d.sync += beat.eq(beat + 1)
+        with m.If(have & to_tables):
+            m.d.sync += [entry.eq(Mux(last_entry, 0, entry + 1)), address.eq(address + 1)]
+        with m.If(sent & (to_scratchpad | to_order)):
+            m.d.sync += address.eq(address + 1)
+        with m.If(sent & to_params):
+            m.d.sync += lane.eq(lane + 1)
+            with m.If(lane == spec.vector_lanes - 1):
+                m.d.sync += [lane.eq(0), address.eq(address + 1)]
+        limits = (
+            (to_params | to_order, spec.param_entries),
+            (to_tables, min(TABLE_ENTRIES, ROW_ENTRIES)),
+        )
+        for chosen, limit in limits:
+            with m.If(have & chosen & (address >= limit)):
+                m.d.sync += self.unit.error.eq(ErrorCode.ENTRY_BOUNDS)
+        with m.If(begin):
+            m.d.sync += [
+                left.eq(self.unit.descriptor.payload.beats),
+                address.eq(self.unit.descriptor.payload.address),
+                have.eq(0),
+                beat.eq(0),
+                entry.eq(0),
+                lane.eq(0),
+            ]

@@ -1,0 +1,255 @@
+"""Matrix unit: walks the scratchpad like a convolution and feeds the engine."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import Component, Out, connect, flipped
+
+from hdl.descriptors import UnitSignature
+from hdl.engine.contract import acts_layout
+from hdl.memory.scratchpad import ReadPort, ScratchpadReader
+from models.machine.spec import MachineSpec
+from models.program.layout import MATRIX, STEP, Unit
+
+META = data.StructLayout({"outside": 1, "short": 1, "last": 1, "release": 1})
+"""What travels with a word: no such position; a short block; the K loop's, the tile's last."""
+
+
+class MatrixUnit(Component):
+    """Activation loader: one scratchpad word a cycle in, one beat a cycle out.
+
+    A block is the same channels of ``tokens`` successive output positions: it is read word by
+    word (a word = one token) and leaves beat by beat (a beat = ``lanes`` channels of every
+    token). Two blocks are buffered, so reading and feeding overlap; sustained throughput is one
+    beat per cycle, latency from accepting a descriptor to its first beat ``tokens + 4`` cycles.
+
+    Stride, padding, dilation and kernel walks are address arithmetic only. A position outside the
+    image, or beyond the last token, contributes zeros.
+    """
+
+    def __init__(self, spec: MachineSpec) -> None:
+        self.spec = spec
+        super().__init__(
+            {
+                "unit": Out(UnitSignature(Unit.MATRIX)),
+                "port": Out(ReadPort(spec)),
+                "o_acts": Out(stream.Signature(acts_layout(spec))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.reader = reader = ScratchpadReader(self.spec, META)
+        connect(m, reader.port, flipped(self.port))
+        d = Signal(self.unit.descriptor.payload.shape())
+        busy, walking = Signal(), Signal()
+        begin = self.unit.descriptor.valid & self.unit.descriptor.ready
+        m.d.comb += [
+            self.unit.descriptor.ready.eq(~busy),
+            self.unit.stall.eq(busy & ~(self.o_acts.valid & self.o_acts.ready)),
+        ]
+        with m.If(begin):
+            m.d.sync += [d.eq(self.unit.descriptor.payload), busy.eq(1)]
+        with m.If(self.unit.done):
+            m.d.sync += busy.eq(0)
+        self._walk(m, reader, d, begin=begin, walking=walking)
+        self._transpose(m, reader, d)
+        return m
+
+    def _walk(
+        self, m: Module, reader: ScratchpadReader, d: Signal, *, begin: Signal, walking: Signal
+    ) -> None:
+        """Addresses of tile x token group x kernel row x kernel column x word x token."""
+        spec = self.spec
+        position = data.StructLayout(
+            {
+                "address": signed(STEP.bits),
+                "x": signed(16),
+                "y": signed(16),
+                "column": MATRIX["width"].bits,
+                "left": MATRIX["tokens"].bits,
+            }
+        )
+        # Limits less one, registered: the walk compares for equality only.
+        ends = ("width", "words", "kernel_x", "kernel_y")
+        last = Signal(data.StructLayout({name: MATRIX[name].bits for name in ends}))
+        here, group = Signal(position), Signal(position)  # this token; the group's first token
+        following = Signal(position)
+        first = Signal(position)
+        tap_address = Signal(signed(STEP.bits))
+        tap_x, tap_y = Signal(signed(16)), Signal(signed(16))
+        tile = Signal(MATRIX["tiles"].bits)
+        ky, kx = Signal(MATRIX["kernel_y"].bits), Signal(MATRIX["kernel_x"].bits)
+        word = Signal(MATRIX["words"].bits)
+        token = Signal(range(max(2, spec.tokens)))
+        p = self.unit.descriptor.payload
+
+        m.d.comb += [
+            first.address.eq(Mux(begin, p.base, d.base)),
+            first.x.eq(Mux(begin, p.start_x, d.start_x)),
+            first.y.eq(Mux(begin, p.start_y, d.start_y)),
+            first.column.eq(0),
+            first.left.eq(Mux(begin, p.tokens, d.tokens)),
+            following.left.eq(Mux(here.left == 0, 0, here.left - 1)),
+        ]
+        with m.If(here.column == last.width):
+            m.d.comb += [
+                following.address.eq(here.address + d.line_step),
+                following.x.eq(d.start_x),
+                following.y.eq(here.y + d.stride_y),
+                following.column.eq(0),
+            ]
+        with m.Else():
+            m.d.comb += [
+                following.address.eq(here.address + d.token_step),
+                following.x.eq(here.x + d.stride_x),
+                following.y.eq(here.y),
+                following.column.eq(here.column + 1),
+            ]
+
+        x, y = Signal(signed(17)), Signal(signed(17))
+        inside = Signal()
+        address = Signal(signed(STEP.bits))
+        end_word, end_kx, end_ky = Signal(), Signal(), Signal()
+        end_token, end_group, end_loop = Signal(), Signal(), Signal()
+        m.d.comb += [
+            x.eq(here.x + tap_x),
+            y.eq(here.y + tap_y),
+            inside.eq(
+                (here.left != 0) & (x >= 0) & (x < d.in_width) & (y >= 0) & (y < d.in_height)
+            ),
+            address.eq(here.address + tap_address + word),
+            end_word.eq(word == last.words),
+            end_kx.eq(kx == last.kernel_x),
+            end_ky.eq(ky == last.kernel_y),
+            end_token.eq(token == spec.tokens - 1),
+            end_loop.eq(end_word & end_kx & end_ky),
+            end_group.eq(following.left == 0),
+            reader.i.valid.eq(walking),
+            reader.i.payload.address.eq(Mux(inside, address, 0)),
+            reader.i.payload.meta.outside.eq(~inside),
+            reader.i.payload.meta.short.eq(end_word),
+            reader.i.payload.meta.last.eq(end_loop),
+            reader.i.payload.meta.release.eq(end_group),
+        ]
+        with m.If(begin):
+            m.d.sync += [getattr(last, name).eq(getattr(p, name) - 1) for name in ends]
+            m.d.sync += [
+                walking.eq(1),
+                tile.eq(p.tiles),
+                here.eq(first),
+                group.eq(first),
+                tap_address.eq(0),
+                tap_x.eq(0),
+                tap_y.eq(0),
+                ky.eq(0),
+                kx.eq(0),
+                word.eq(0),
+                token.eq(0),
+            ]
+        with m.If(walking & reader.i.ready):
+            m.d.sync += [token.eq(token + 1), here.eq(following)]
+            with m.If(end_token):
+                m.d.sync += [token.eq(0), here.eq(group), word.eq(word + 1)]
+                with m.If(end_word):
+                    m.d.sync += [
+                        word.eq(0),
+                        kx.eq(kx + 1),
+                        tap_x.eq(tap_x + d.dilation_x),
+                        tap_address.eq(tap_address + d.tap_step),
+                    ]
+                    with m.If(end_kx):
+                        m.d.sync += [
+                            kx.eq(0),
+                            tap_x.eq(0),
+                            ky.eq(ky + 1),
+                            tap_y.eq(tap_y + d.dilation_y),
+                            tap_address.eq(tap_address + d.tap_line_step),
+                        ]
+                with m.If(end_loop):
+                    m.d.sync += [ky.eq(0), tap_y.eq(0), tap_address.eq(0)]
+                    m.d.sync += [here.eq(following), group.eq(following)]
+                    with m.If(end_group):
+                        m.d.sync += [here.eq(first), group.eq(first), tile.eq(tile - 1)]
+                        with m.If(tile == 1):
+                            m.d.sync += walking.eq(0)
+
+    def _transpose(self, m: Module, reader: ScratchpadReader, d: Signal) -> None:
+        """Two blocks of ``tokens`` words: one is filled while the other one leaves."""
+        spec = self.spec
+        word = data.ArrayLayout(data.ArrayLayout(signed(8), spec.lanes), spec.tokens)
+        block = data.StructLayout(
+            {
+                "words": data.ArrayLayout(word, spec.tokens),
+                "outside": spec.tokens,
+                "short": 1,
+                "last": 1,
+                "release": 1,
+            }
+        )
+        blocks = [Signal(block, name=f"block{i}") for i in range(2)]
+        full = Signal(2)
+        fill, use = Signal(), Signal()
+        into = Signal(range(max(2, spec.tokens)))
+        beat = Signal(range(max(2, spec.tokens)))
+        meta = reader.o.payload.meta
+        m.d.comb += reader.o.ready.eq(~full.bit_select(fill, 1))
+        stored = Signal()
+        m.d.comb += stored.eq(reader.o.valid & reader.o.ready)
+        end_fill = into == spec.tokens - 1
+        with m.If(stored):
+            m.d.sync += into.eq(Mux(end_fill, 0, into + 1))
+            with m.If(end_fill):
+                m.d.sync += fill.eq(~fill)
+        left = Signal(block)
+        m.d.comb += left.eq(Mux(use, blocks[1], blocks[0]))
+        end_beat = Signal()
+        final = Signal.like(beat)  # of a short block
+        with m.If(self.unit.descriptor.valid & self.unit.descriptor.ready):
+            m.d.sync += final.eq(self.unit.descriptor.payload.last_beats - 1)
+        m.d.comb += end_beat.eq(beat == Mux(left.short, final, spec.tokens - 1))
+        sent = Signal()
+        m.d.comb += [
+            self.o_acts.valid.eq(full.bit_select(use, 1)),
+            sent.eq(self.o_acts.valid & self.o_acts.ready),
+            self.o_acts.payload.last.eq(left.last & end_beat),
+            self.o_acts.payload.release.eq(left.last & left.release & end_beat),
+        ]
+        with m.If(sent):
+            m.d.sync += beat.eq(Mux(end_beat, 0, beat + 1))
+            with m.If(end_beat):
+                m.d.sync += use.eq(~use)
+        for index in range(2):
+            with m.If(stored & (fill == index)):
+                for token in range(spec.tokens):
+                    with m.If(into == token):
+                        m.d.sync += [
+                            blocks[index].words[token].eq(reader.o.payload.word),
+                            blocks[index].outside[token].eq(meta.outside),
+                        ]
+                with m.If(end_fill):
+                    m.d.sync += [
+                        full[index].eq(1),
+                        blocks[index].short.eq(meta.short),
+                        blocks[index].last.eq(meta.last),
+                        blocks[index].release.eq(meta.release),
+                    ]
+            with m.If(sent & end_beat & (use == index)):
+                m.d.sync += full[index].eq(0)
+        for token in range(spec.tokens):
+            lanes = left.words[token][beat]
+            for lane in range(spec.lanes):
+                # With row classes codes go as they are, and the zero point stands for nothing.
+                value = (
+                    Mux(left.outside[token], d.zero, lanes[lane])
+                    if spec.classes
+                    else Mux(left.outside[token], 0, lanes[lane] - d.zero)
+                )
+                m.d.comb += self.o_acts.payload["values"][token][lane].eq(value)
+        tiles = Signal(MATRIX["tiles"].bits)
+        with m.If(self.unit.descriptor.valid & self.unit.descriptor.ready):
+            m.d.sync += tiles.eq(self.unit.descriptor.payload.tiles)
+        with m.If(sent & self.o_acts.payload.release):
+            m.d.sync += tiles.eq(tiles - 1)
+        m.d.comb += self.unit.done.eq(sent & self.o_acts.payload.release & (tiles == 1))

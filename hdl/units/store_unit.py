@@ -1,0 +1,172 @@
+"""Store unit: from the scratchpad to memory."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+
+from hdl.axi.burst import BurstSplitter
+from hdl.axi.signature import AxiWriteSignature
+from hdl.descriptors import UnitSignature
+from hdl.memory.scratchpad import ReadPort, ScratchpadReader
+from hdl.units.load_unit import window_holds, window_layout
+from models.machine.spec import MachineSpec
+from models.program.layout import Unit
+from models.program.registers import ErrorCode
+
+META = data.StructLayout({"unused": 1})
+
+
+class StoreUnit(Component):
+    """Writes scratchpad words as bursts; an address is sent only once its beats are at hand.
+
+    Throughput one bus beat per cycle within a burst; done when every write is answered.
+
+    Attributes
+    ----------
+    halt : in
+        Begin no further burst.
+    idle : out
+        No burst is under way.
+    """
+
+    BUFFER = 32
+
+    def __init__(self, spec: MachineSpec) -> None:
+        self.spec = spec
+        super().__init__(
+            {
+                "unit": Out(UnitSignature(Unit.STORE)),
+                "windows": In(window_layout()),
+                "port": Out(ReadPort(spec)),
+                "axi": Out(AxiWriteSignature(spec.axi_width)),
+                "halt": In(1),
+                "idle": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        spec = self.spec
+        m.submodules.reader = reader = ScratchpadReader(spec, META)
+        m.submodules.splitter = splitter = BurstSplitter(spec.axi_width)
+        m.submodules.buffer = buffer = SyncFIFO(width=spec.axi_width, depth=self.BUFFER)
+        connect(m, reader.port, flipped(self.port))
+        d = Signal(self.unit.descriptor.payload.shape())
+        p = self.unit.descriptor.payload
+        busy, start, begin = Signal(), Signal(), Signal()
+        m.d.comb += [
+            begin.eq(self.unit.descriptor.valid & self.unit.descriptor.ready),
+            self.unit.descriptor.ready.eq(~busy),
+        ]
+        asked = Signal(d.words.shape())
+        with m.If(begin):
+            m.d.sync += [d.eq(p), busy.eq(1), start.eq(1), asked.eq(0)]
+        with m.If(self.unit.done):
+            m.d.sync += busy.eq(0)
+
+        lane = spec.axi_bytes.bit_length() - 1
+        window = self.windows[d.window]
+        end = Signal(35)
+        fits = Signal()
+        m.d.comb += [
+            end.eq(d.offset + d.words * spec.word_pitch),
+            fits.eq(window_holds(window, d.offset, end, lane)),
+            splitter.i.valid.eq(start & fits),
+            splitter.i.payload.address.eq(window.base + d.offset),
+            splitter.i.payload.beats.eq(d.words * spec.beats_per_word),
+            reader.i.valid.eq(busy & ~start & (asked != d.words)),
+            reader.i.payload.address.eq(d.address + asked),
+        ]
+        with m.If(start):
+            with m.If(~fits):
+                m.d.sync += self.unit.error.eq(ErrorCode.WINDOW_BOUNDS)
+            with m.Elif(splitter.i.ready):
+                m.d.sync += start.eq(0)
+        with m.If(reader.i.valid & reader.i.ready):
+            m.d.sync += asked.eq(asked + 1)
+
+        # Words to beats.
+        beat = Signal(range(max(2, spec.beats_per_word)))
+        last_beat = beat == spec.beats_per_word - 1
+        padded = Cat(reader.o.payload.word, Const(0, 8 * (spec.word_pitch - spec.word_bytes)))
+        m.d.comb += [
+            buffer.w_en.eq(reader.o.valid),
+            buffer.w_data.eq(padded.word_select(beat, spec.axi_width)),
+            reader.o.ready.eq(buffer.w_rdy & last_beat),
+        ]
+        with m.If(buffer.w_en & buffer.w_rdy):
+            m.d.sync += beat.eq(Mux(last_beat, 0, beat + 1))
+        self._write(m, splitter, buffer, busy=busy, begin=begin, start=start)
+        return m
+
+    def _write(
+        self,
+        m: Module,
+        splitter: BurstSplitter,
+        buffer: SyncFIFO,
+        *,
+        busy: Signal,
+        begin: Signal,
+        start: Signal,
+    ) -> None:
+        spec, axi = self.spec, self.axi
+        sending = Signal()
+        left = Signal(5)
+        waiting = Signal(8)  # bursts whose answer is due
+        whole = Signal()  # every burst of the descriptor has begun
+        place = Signal(range(max(2, spec.beats_per_word)))
+        strobes = Const((1 << spec.word_bytes) - 1, spec.word_pitch)
+        go = Signal()
+        sent = Signal()
+        m.d.comb += [
+            axi.awsize.eq(spec.axi_bytes.bit_length() - 1),
+            axi.awburst.eq(1),
+            axi.awcache.eq(0b0011),
+            axi.bready.eq(1),
+            go.eq(
+                splitter.o.valid
+                & ~sending
+                & ~axi.awvalid
+                & ~self.halt
+                & (buffer.r_level >= splitter.o.payload.length)
+                & ~waiting.all()
+            ),
+            splitter.o.ready.eq(go),
+            axi.wvalid.eq(sending),
+            axi.wdata.eq(buffer.r_data),
+            axi.wstrb.eq(strobes.word_select(place, spec.axi_bytes)),
+            axi.wlast.eq(left == 1),
+            sent.eq(axi.wvalid & axi.wready),
+            buffer.r_en.eq(sent),
+            self.idle.eq(~sending & ~axi.awvalid & (waiting == 0)),
+            self.unit.stall.eq(busy & ~sent),
+            self.unit.done.eq(busy & whole & self.idle),
+        ]
+        with m.If(axi.awready):
+            m.d.sync += axi.awvalid.eq(0)
+        with m.If(go):
+            m.d.sync += [
+                axi.awvalid.eq(1),
+                axi.awaddr.eq(splitter.o.payload.address),
+                axi.awlen.eq(splitter.o.payload.length - 1),
+                left.eq(splitter.o.payload.length),
+                sending.eq(1),
+            ]
+            with m.If(splitter.last):
+                m.d.sync += whole.eq(1)
+        with m.If(sent):
+            m.d.sync += [
+                left.eq(left - 1),
+                place.eq(Mux(place == spec.beats_per_word - 1, 0, place + 1)),
+            ]
+            with m.If(left == 1):
+                m.d.sync += sending.eq(0)
+        answered = axi.bvalid & axi.bready
+        m.d.sync += waiting.eq(waiting + go - answered)
+        with m.If(answered & axi.bresp[1]):
+            m.d.sync += self.unit.error.eq(ErrorCode.BUS_WRITE)
+        with m.If(begin):
+            m.d.sync += [whole.eq(0), place.eq(0)]

@@ -1,0 +1,270 @@
+"""Weight unit: fills weight tiles from the load stream or from the scratchpad."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+
+from hdl.descriptors import UnitSignature
+from hdl.engine.contract import row_groups, weights_layout
+from hdl.memory.scratchpad import ReadPort, ScratchpadReader
+from models.machine.spec import MachineSpec
+from models.program.layout import STEP, WEIGHT, Unit, WeightSource
+from models.program.registers import ErrorCode
+
+META = data.StructLayout({"outside": 1})
+
+
+class WeightUnit(Component):
+    """Writes one entry (``lanes`` elements of one row) a cycle into the engine's shadow tile.
+
+    * ``STREAM``: words of the load unit, cut into entries, rows one after the other. With row
+      classes a word holds an entry of several rows of a class and leaves whole: one a cycle.
+    * ``DIRECT``: a row of the tile is a row of the scratchpad (K of attention scores).
+    * ``TRANSPOSED``: a row of the tile is a channel, its elements come from successive rows of the
+      scratchpad (V of attention context): ``lanes`` words are read, then ``rows`` entries leave.
+
+    Elements beyond the valid ones are zero whatever the scratchpad holds there. Throughput is one
+    entry per cycle; a transposed entry costs ``lanes`` reads for every ``rows`` entries, not
+    overlapped.
+    """
+
+    def __init__(self, spec: MachineSpec) -> None:
+        self.spec = spec
+        # Rows of a tile of activations: those that can hold them.
+        self.held = spec.dynamic_rows or spec.vector_lanes
+        # More entries than the store has are refused: counters need not hold them.
+        self.entry_bits = spec.depth_entries.bit_length()
+        super().__init__(
+            {
+                "unit": Out(UnitSignature(Unit.WEIGHT)),
+                "port": Out(ReadPort(spec)),
+                "i_words": In(stream.Signature(8 * spec.word_bytes)),
+                "o_weights": Out(stream.Signature(weights_layout(spec))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.reader = reader = ScratchpadReader(self.spec, META)
+        connect(m, reader.port, flipped(self.port))
+        d = Signal(self.unit.descriptor.payload.shape())
+        busy = Signal()
+        begin = Signal()
+        m.d.comb += [
+            begin.eq(self.unit.descriptor.valid & self.unit.descriptor.ready),
+            self.unit.descriptor.ready.eq(~busy),
+            self.unit.stall.eq(busy & ~(self.o_weights.valid & self.o_weights.ready)),
+        ]
+        with m.If(begin):
+            m.d.sync += [d.eq(self.unit.descriptor.payload), busy.eq(1)]
+            with m.If(self.unit.descriptor.payload.entries > self.spec.depth_entries):
+                m.d.sync += self.unit.error.eq(ErrorCode.ENTRY_BOUNDS)
+        with m.If(self.unit.done):
+            m.d.sync += busy.eq(0)
+        self._ask(m, reader, d, begin)
+        self._emit(m, reader, d, begin, busy)
+        return m
+
+    def _ask(self, m: Module, reader: ScratchpadReader, d: Signal, begin: Signal) -> None:
+        """Addresses: tile x row x word (direct), or tile x entry x token (transposed)."""
+        spec = self.spec
+        asking = Signal()
+        outer = Signal(range(max(self.held, 1 << self.entry_bits)))
+        inner = Signal(range(max(spec.lanes, 1 << self.entry_bits)))
+        tile = Signal(WEIGHT["tiles"].bits)
+        rows_left = Signal(WEIGHT["rows"].bits)  # rows of the matrix from this one on (direct)
+        no_row = Signal()  # none: a flag of its own keeps the compare out of the address path
+        start = Signal(signed(STEP.bits))  # of this row, or of this token
+        column = Signal(WEIGHT["base"].bits)  # word offset of this tile's channels (transposed)
+        part = Signal(range(max(2, spec.word_bytes // self.held)))
+        p = self.unit.descriptor.payload
+        direct = d.source == WeightSource.DIRECT
+        end_outer, end_inner = Signal(), Signal()
+        entries_left = Signal(self.entry_bits)  # of this row, from this word on
+        outer_last = Signal(outer.shape())
+        m.d.comb += [
+            reader.i.valid.eq(asking),
+            end_inner.eq(Mux(direct, entries_left <= spec.tokens, inner == spec.lanes - 1)),
+            end_outer.eq(outer == outer_last),
+        ]
+        outside = Mux(direct, no_row, end_outer & (inner >= d.last_lanes))
+        address = Signal(signed(STEP.bits))
+        m.d.comb += [
+            address.eq(start + Mux(direct, inner, column)),
+            # What is outside is read all the same, from where this unit reads anyway: another bank
+            # may be busy.
+            reader.i.payload.address.eq(Mux(outside, d.base, address)),
+            reader.i.payload.meta.outside.eq(outside),
+        ]
+        with m.If(begin):
+            m.d.sync += [
+                asking.eq(p.source != WeightSource.STREAM),
+                outer.eq(0),
+                inner.eq(0),
+                entries_left.eq(p.entries),
+                rows_left.eq(p.rows),
+                no_row.eq(0),
+                outer_last.eq(Mux(p.source == WeightSource.DIRECT, self.held - 1, p.entries - 1)),
+                start.eq(p.base),
+                column.eq(0),
+                part.eq(0),
+                tile.eq(p.tiles),
+            ]
+        with m.If(asking & reader.i.ready):
+            m.d.sync += [inner.eq(inner + 1), entries_left.eq(entries_left - spec.tokens)]
+            with m.If(~direct):
+                m.d.sync += start.eq(start + d.stride)
+            with m.If(end_inner):
+                m.d.sync += [inner.eq(0), entries_left.eq(d.entries), outer.eq(outer + 1)]
+                with m.If(~no_row):
+                    m.d.sync += [rows_left.eq(rows_left - 1), no_row.eq(rows_left == 1)]
+                with m.If(direct):
+                    m.d.sync += start.eq(start + d.stride)
+                with m.If(end_outer):
+                    m.d.sync += [outer.eq(0), tile.eq(tile - 1)]
+                    with m.If(~direct):
+                        m.d.sync += start.eq(d.base)
+                        with m.If(part == spec.word_bytes // self.held - 1):
+                            m.d.sync += [part.eq(0), column.eq(column + 1)]
+                        with m.Else():
+                            m.d.sync += part.eq(part + 1)
+                    with m.If(tile == 1):
+                        m.d.sync += asking.eq(0)
+
+    def _emit(
+        self, m: Module, reader: ScratchpadReader, d: Signal, begin: Signal, busy: Signal
+    ) -> None:
+        """Entries: tile x row x entry, or tile x entry x row (transposed)."""
+        spec = self.spec
+        parts = spec.word_bytes // self.held
+        tile = Signal(WEIGHT["tiles"].bits)
+        row = Signal(range(max(2, spec.rows)))
+        last_row = Signal(range(max(2, spec.rows)))
+        entry = Signal(self.entry_bits)
+        last_entry = Signal(self.entry_bits)
+        channels_left = Signal(WEIGHT["rows"].bits)  # from this tile on (transposed)
+        part = Signal(range(max(2, parts)))
+        transposed = d.source == WeightSource.TRANSPOSED
+        streamed = d.source == WeightSource.STREAM
+
+        word = Signal(data.ArrayLayout(data.ArrayLayout(signed(8), spec.lanes), spec.tokens))
+        word_outside = Signal()
+        index = Signal(range(max(2, spec.tokens)))  # entry in the word
+        have = Signal()  # `word` (or the block) is loaded
+        block = Signal(data.ArrayLayout(data.ArrayLayout(signed(8), self.held), spec.lanes))
+        block_outside = Signal(spec.lanes)
+        into = Signal(range(max(2, spec.lanes)))
+
+        end_row, end_entry, end_tile = Signal(), Signal(), Signal()
+        sent = Signal()
+        spent = Signal()  # this entry is the last one of the word (or block)
+        out = self.o_weights.payload
+        m.d.comb += [
+            self.o_weights.valid.eq(busy & have),
+            sent.eq(self.o_weights.valid & self.o_weights.ready),
+            end_row.eq(row == last_row),
+            end_entry.eq(entry == last_entry),
+            end_tile.eq(end_row & end_entry),
+            spent.eq(
+                Mux(
+                    transposed,
+                    end_row,
+                    (index == spec.tokens - 1)
+                    | (~streamed & end_entry)
+                    | (streamed & bool(spec.classes)),
+                )
+            ),
+            out.row.eq(row),
+            out.entry.eq(entry),
+            out.last.eq(end_tile),
+            out.short.eq(0 if self.held == spec.rows else ~streamed),
+            self.unit.done.eq(sent & end_tile & (tile == 1)),
+        ]
+        for lane in range(spec.lanes):
+            valid = ~end_entry | (lane < d.last_lanes)
+            # With row classes zero points have their share in the bias.
+            zero = 0 if spec.classes else d.zero
+            plain = Mux(valid & ~word_outside, word[index][lane] - zero, 0)
+            turned = Mux(block_outside[lane] | (row >= channels_left), 0, block[lane][row] - zero)
+            if not spec.classes:
+                turned = Mux(transposed, turned, Mux(streamed, word[index][lane], plain))
+                m.d.comb += out["values"][lane].eq(turned)
+                continue
+            # Each row has its place in a word: an entry of one row is put everywhere.
+            size = spec.classes[0].slot
+            for at in range(0, len(out.word), spec.lanes * size):
+                here = slice(at + lane * size, at + (lane + 1) * size)
+                held = Mux(transposed, turned, plain)[:size]
+                m.d.comb += out.word[here].eq(Mux(streamed, word.as_value()[here], held))
+        if spec.classes:
+            m.d.comb += out.group.eq(streamed)
+        # A new word may come in while the last entry of the old one leaves; a transposed block
+        # may not, since `part` still belongs to the old tile.
+        room = Signal()
+        m.d.comb += [
+            room.eq(busy & (~have | (sent & spent & ~transposed & ~self.unit.done))),
+            self.i_words.ready.eq(room & streamed),
+            reader.o.ready.eq(room & ~streamed),
+        ]
+        with m.If(sent):
+            with m.If(spent):
+                m.d.sync += have.eq(0)
+            m.d.sync += index.eq(Mux(spent, 0, index + 1))
+            with m.If(transposed):
+                m.d.sync += row.eq(Mux(end_row, 0, row + 1))
+                with m.If(end_row):
+                    m.d.sync += entry.eq(Mux(end_entry, 0, entry + 1))
+            with m.Else():
+                m.d.sync += entry.eq(Mux(end_entry, 0, entry + 1))
+                with m.If(end_entry):
+                    m.d.sync += row.eq(Mux(end_row, 0, row + 1))
+            with m.If(end_tile):
+                m.d.sync += [
+                    tile.eq(tile - 1),
+                    channels_left.eq(Mux(channels_left > self.held, channels_left - self.held, 0)),
+                ]
+        with m.If(self.i_words.valid & self.i_words.ready):
+            m.d.sync += [word.as_value().eq(self.i_words.payload), word_outside.eq(0), have.eq(1)]
+        with m.If(reader.o.valid & reader.o.ready):
+            with m.If(transposed):
+                chunks = data.ArrayLayout(data.ArrayLayout(signed(8), self.held), parts)
+                chunk = data.View(chunks, reader.o.payload.word)[part]
+                for lane in range(spec.lanes):
+                    with m.If(into == lane):
+                        m.d.sync += [
+                            block[lane].eq(chunk),
+                            block_outside[lane].eq(reader.o.payload.meta.outside),
+                        ]
+                with m.If(into == spec.lanes - 1):
+                    m.d.sync += [into.eq(0), have.eq(1)]
+                with m.Else():
+                    m.d.sync += into.eq(into + 1)
+            with m.Else():
+                m.d.sync += [
+                    word.as_value().eq(reader.o.payload.word),
+                    word_outside.eq(reader.o.payload.meta.outside),
+                    have.eq(1),
+                ]
+        with m.If(sent & end_tile):
+            m.d.sync += part.eq(Mux(part == parts - 1, 0, part + 1))
+        with m.If(begin):
+            m.d.sync += [
+                tile.eq(self.unit.descriptor.payload.tiles),
+                row.eq(0),
+                entry.eq(0),
+                last_row.eq(
+                    Mux(
+                        self.unit.descriptor.payload.source == WeightSource.STREAM,
+                        (row_groups(spec) or spec.rows) - 1,
+                        self.held - 1,
+                    )
+                ),
+                last_entry.eq(self.unit.descriptor.payload.entries - 1),
+                channels_left.eq(self.unit.descriptor.payload.rows),
+                part.eq(0),
+                index.eq(0),
+                into.eq(0),
+                have.eq(0),
+            ]

@@ -1,0 +1,186 @@
+"""Address walk of the vector unit: which scratchpad words an operator reads, in order."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import Component, In, Out
+
+from hdl.descriptors import struct
+from models.machine.spec import MachineSpec
+from models.program.layout import ADDRESS, STEP, VECTOR, VectorOp
+
+
+def word_meta(spec: MachineSpec) -> data.StructLayout:
+    """What travels with a pooling word: its place in the window, the beat of the word to use."""
+    return data.StructLayout(
+        {"first": 1, "last": 1, "chunk": max(1, (spec.subwords - 1).bit_length())}
+    )
+
+
+def passes(op: Signal) -> object:
+    """Times an operator reads a row, less one."""
+    return Mux(op == VectorOp.SOFTMAX, 2, Mux(op == VectorOp.LAYER_NORM, 1, 0))
+
+
+class VectorFetch(Component):
+    """One address per cycle.
+
+    * Row operators: group of rows x pass x row x word (x operand of an addition).
+    * Pooling: position x vector beat x kernel row x kernel column; a word is read once for each of
+      its beats.
+
+    Attributes
+    ----------
+    start : in
+        Begin the walk of ``config``, which must stay as it is until the walk is over.
+    o : stream of address and meta, for a :class:`ScratchpadReader`
+    """
+
+    def __init__(self, spec: MachineSpec) -> None:
+        self.spec = spec
+        super().__init__(
+            {
+                "config": In(struct(VECTOR)),
+                "start": In(1),
+                "o": Out(
+                    stream.Signature(
+                        data.StructLayout({"address": ADDRESS.bits, "meta": word_meta(spec)})
+                    )
+                ),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        c = self.config
+        rows_on, pool_on = Signal(), Signal()
+        pooling = (c.op == VectorOp.MAX_POOL) | (c.op == VectorOp.AVERAGE_POOL)
+        with m.If(self.start):
+            m.d.sync += [
+                rows_on.eq(~pooling & (c.op != VectorOp.DRAIN)),
+                pool_on.eq(pooling),
+            ]
+        m.d.comb += self.o.valid.eq(rows_on | pool_on)
+        self._rows(m, rows_on)
+        self._pool(m, pool_on)
+        return m
+
+    def _rows(self, m: Module, on: Signal) -> None:
+        spec, c = self.spec, self.config
+        address, address2 = Signal(signed(STEP.bits)), Signal(signed(STEP.bits))
+        group = Signal(signed(STEP.bits))
+        word = Signal(c.channels.shape())
+        covered = Signal(len(c.channels) + 1)
+        row = Signal(range(spec.row_group))
+        left = Signal(c.rows.shape())  # rows from this one on
+        group_left = Signal(c.rows.shape())  # rows from the group's first on
+        turn = Signal(2)
+        second = Signal()
+        per_word = Mux(c.wide_in, spec.word_bytes // 2, spec.word_bytes)
+        end_word, end_row, end_pass = Signal(), Signal(), Signal()
+        following, following2 = Signal(signed(STEP.bits)), Signal(signed(STEP.bits))
+        is_add = c.op == VectorOp.ADD
+        m.d.comb += [
+            end_word.eq(covered + per_word >= c.channels),
+            end_row.eq((row == spec.row_group - 1) | (left == 1)),
+            end_pass.eq(turn == passes(c.op)),
+            following.eq(address + c.src_stride),
+            following2.eq(address2 + c.src2_stride),
+        ]
+        with m.If(on):
+            m.d.comb += self.o.payload.address.eq(Mux(second, address2, address) + word)
+        with m.If(self.start):
+            m.d.sync += [
+                address.eq(c.src),
+                group.eq(c.src),
+                address2.eq(c.src2),
+                word.eq(0),
+                covered.eq(0),
+                row.eq(0),
+                left.eq(c.rows),
+                group_left.eq(c.rows),
+                turn.eq(0),
+                second.eq(0),
+            ]
+        with m.If(on & self.o.ready):
+            with m.If(is_add & ~second):
+                m.d.sync += second.eq(1)
+            with m.Else():
+                m.d.sync += [second.eq(0), word.eq(word + 1), covered.eq(covered + per_word)]
+                with m.If(end_word):
+                    m.d.sync += [word.eq(0), covered.eq(0)]
+                    m.d.sync += [row.eq(row + 1), left.eq(left - 1)]
+                    m.d.sync += [address.eq(following), address2.eq(following2)]
+                    with m.If(end_row):
+                        m.d.sync += row.eq(0)
+                        with m.If(end_pass):
+                            m.d.sync += [
+                                turn.eq(0),
+                                group.eq(following),
+                                group_left.eq(left - 1),
+                            ]
+                            with m.If(left == 1):
+                                m.d.sync += on.eq(0)
+                        with m.Else():
+                            m.d.sync += [
+                                turn.eq(turn + 1),
+                                address.eq(group),
+                                left.eq(group_left),
+                            ]
+
+    def _pool(self, m: Module, on: Signal) -> None:
+        spec, c = self.spec, self.config
+        position = Signal(signed(STEP.bits))
+        tap = Signal(signed(STEP.bits))
+        word = Signal(c.channels.shape())
+        chunk = Signal(range(max(2, spec.subwords)))
+        covered = Signal(len(c.channels) + 1)
+        ky, kx = Signal(c.kernel_y.shape()), Signal(c.kernel_x.shape())
+        column = Signal(c.width.shape())
+        left = Signal(c.rows.shape())
+        step = 1 + c.wide_in
+        end_kx, end_window, end_beats = Signal(), Signal(), Signal()
+        meta = self.o.payload.meta
+        m.d.comb += [
+            end_kx.eq(kx == c.kernel_x - 1),
+            end_window.eq(end_kx & (ky == c.kernel_y - 1)),
+            end_beats.eq(covered + spec.vector_lanes >= c.channels),
+        ]
+        with m.If(on):
+            m.d.comb += [
+                self.o.payload.address.eq(position + tap + word),
+                meta.first.eq((kx == 0) & (ky == 0)),
+                meta.last.eq(end_window),
+                meta.chunk.eq(chunk),
+            ]
+        with m.If(self.start):
+            m.d.sync += [
+                position.eq(c.src),
+                tap.eq(0),
+                word.eq(0),
+                chunk.eq(0),
+                covered.eq(0),
+                ky.eq(0),
+                kx.eq(0),
+                column.eq(0),
+                left.eq(c.rows),
+            ]
+        with m.If(on & self.o.ready):
+            m.d.sync += [kx.eq(kx + 1), tap.eq(tap + c.tap_step)]
+            with m.If(end_kx):
+                m.d.sync += [kx.eq(0), ky.eq(ky + 1), tap.eq(tap + c.tap_line_step)]
+            with m.If(end_window):
+                m.d.sync += [ky.eq(0), tap.eq(0), covered.eq(covered + spec.vector_lanes)]
+                with m.If(chunk + step == spec.subwords):
+                    m.d.sync += [chunk.eq(0), word.eq(word + 1)]
+                with m.Else():
+                    m.d.sync += chunk.eq(chunk + step)
+                with m.If(end_beats):
+                    m.d.sync += [chunk.eq(0), word.eq(0), covered.eq(0), left.eq(left - 1)]
+                    with m.If(column == c.width - 1):
+                        m.d.sync += [column.eq(0), position.eq(position + c.line_step)]
+                    with m.Else():
+                        m.d.sync += [column.eq(column + 1), position.eq(position + c.token_step)]
+                    with m.If(left == 1):
+                        m.d.sync += on.eq(0)

@@ -1,0 +1,234 @@
+"""Vector unit: requantise, activations, pooling, additions, layer norm, softmax."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, stream
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+
+from hdl.descriptors import UnitSignature
+from hdl.engine.contract import accs_layout
+from hdl.memory.scratchpad import ReadPort, ScratchpadReader, WritePort
+from hdl.units.load_unit import TABLE_WRITE, OrderWrite, ParamWrite
+from hdl.vector.issue import VectorIssue, tag_layout
+from hdl.vector.lane import LATENCY, REDUCE_STAGE, ROW_VALUES, VectorLane
+from hdl.vector.operand_fetch import VectorFetch, word_meta
+from hdl.vector.reduce import RowReduce
+from hdl.vector.row_scalar import RowScalar
+from hdl.vector.scatter import RowOrder, scattered
+from models.machine.spec import MachineSpec
+from models.program.layout import Unit, VectorOp
+from models.program.registers import ErrorCode
+
+
+class VectorUnit(Component):
+    """``vector_lanes`` elements per cycle and pass over a row; one descriptor at a time.
+
+    Passes: requantise, table, addition and pooling one, layer norm two, softmax three. Rows are
+    worked on in groups of ``row_group``, so that the scalar work of a row hides behind the other
+    rows. Latency from a beat of operands to its write is 13 cycles. The whole pipeline waits when
+    a write is not taken.
+    """
+
+    def __init__(self, spec: MachineSpec) -> None:
+        self.spec = spec
+        super().__init__(
+            {
+                "unit": Out(UnitSignature(Unit.VECTOR)),
+                "read": Out(ReadPort(spec)),
+                "write": Out(WritePort(spec)),
+                "i_accs": In(stream.Signature(accs_layout(spec))),
+                "params": In(ParamWrite(spec)),
+                "order": In(OrderWrite(spec)),
+                "tables": In(TABLE_WRITE),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        spec = self.spec
+        m.submodules.fetch = fetch = VectorFetch(spec)
+        m.submodules.reader = reader = ScratchpadReader(spec, word_meta(spec))
+        m.submodules.issue = issue = VectorIssue(spec)
+        m.submodules.reduce = reduce = RowReduce(spec)
+        m.submodules.scalar = scalar = RowScalar(spec)
+        connect(m, reader.port, flipped(self.read))
+        connect(m, fetch.o, reader.i)
+        connect(m, reader.o, issue.i_words)
+        connect(m, reduce.o, scalar.i)
+        connect(m, flipped(self.i_accs), issue.i_accs)
+
+        d = Signal(self.unit.descriptor.payload.shape())
+        busy, start, ce = Signal(), Signal(), Signal()
+        begin = Signal()
+        m.d.comb += [
+            begin.eq(self.unit.descriptor.valid & self.unit.descriptor.ready),
+            self.unit.descriptor.ready.eq(~busy),
+            fetch.config.eq(d),
+            issue.config.eq(d),
+            scalar.config.eq(d),
+            fetch.start.eq(start),
+            issue.start.eq(start),
+            issue.ready.eq(ce),
+            scalar.table.eq(self.tables),
+            self.unit.stall.eq(busy & ~issue.tag.valid),
+        ]
+        m.d.sync += start.eq(begin)
+        with m.If(begin):
+            m.d.sync += [d.eq(self.unit.descriptor.payload), busy.eq(1)]
+        with m.If(self.unit.done):
+            m.d.sync += busy.eq(0)
+
+        uses_params = (d.op == VectorOp.DRAIN) | (d.op == VectorOp.LAYER_NORM)
+        over = issue.param >= spec.param_entries
+        if spec.scatter:
+            over |= (d.op == VectorOp.DRAIN) & ~d.short & (issue.order >= spec.param_entries)
+        with m.If(issue.tag.valid & uses_params & over):
+            m.d.sync += self.unit.error.eq(ErrorCode.ENTRY_BOUNDS)
+        tags = self._tags(m, issue, ce)
+        params = self._params(m, issue, ce)
+        row = self._rows(m, issue, reduce, scalar, ce)
+        x = Signal(data.ArrayLayout(signed(32), spec.vector_lanes))
+        y = Signal(data.ArrayLayout(signed(16), spec.vector_lanes))
+        with m.If(ce):
+            m.d.sync += [x.eq(issue.x), y.eq(issue.y)]
+        results = []
+        for index in range(spec.vector_lanes):
+            lane = VectorLane()
+            m.submodules[f"lane{index}"] = lane
+            m.d.comb += [
+                lane.ce.eq(ce),
+                lane.config.eq(d),
+                lane.x.eq(x[index]),
+                lane.y.eq(y[index]),
+                lane.param.eq(params[index]),
+                lane.square.eq(tags[0].square),
+                lane.row.eq(row),
+                lane.table.eq(self.tables),
+                reduce.codes[index].eq(lane.reduce_sum),
+                reduce.squares[index].eq(lane.reduce_square),
+                reduce.exponentials[index].eq(lane.reduce_exp),
+            ]
+            results.append(lane.result)
+        m.d.comb += [reduce.ce.eq(ce), reduce.tag.eq(tags[REDUCE_STAGE])]
+        self._write(m, tags, results, d, busy=busy, ce=ce)
+        return m
+
+    def _tags(self, m: Module, issue: VectorIssue, ce: Signal) -> list[Signal]:
+        """Tags in step with the lanes: element ``i`` belongs to stage ``i``."""
+        tags = [Signal(tag_layout(self.spec), name=f"tag{i}") for i in range(LATENCY + 1)]
+        with m.If(ce):
+            m.d.sync += tags[0].eq(issue.tag)
+            for earlier, later in zip(tags, tags[1:], strict=False):
+                m.d.sync += later.eq(earlier)
+        return tags
+
+    def _params(self, m: Module, issue: VectorIssue, ce: Signal) -> list[Signal]:
+        """One memory of 72-bit parameters a lane, read in the cycle of issue."""
+        out = []
+        for lane in range(self.spec.vector_lanes):
+            memory = Memory(shape=72, depth=self.spec.param_entries, init=[])
+            m.submodules[f"params{lane}"] = memory
+            reader, writer = memory.read_port(), memory.write_port()
+            m.d.comb += [
+                writer.en.eq(self.params.enable & (self.params.lane == lane)),
+                writer.addr.eq(self.params.entry),
+                writer.data.eq(self.params.value),
+                reader.en.eq(ce),
+                reader.addr.eq(issue.param),
+            ]
+            out.append(reader.data)
+        return out
+
+    def _rows(
+        self, m: Module, issue: VectorIssue, reduce: RowReduce, scalar: RowScalar, ce: Signal
+    ) -> Signal:
+        """Values of the rows of a group, and how many of them are known."""
+        spec = self.spec
+        row = Signal(ROW_VALUES)
+        scalars = Memory(shape=18 + 17 + 6, depth=spec.row_group, init=[])
+        maxima = Memory(shape=16, depth=spec.row_group, init=[])
+        m.submodules.row_scalars, m.submodules.row_maxima = scalars, maxima
+        for memory, valid, at, value in (
+            (
+                scalars,
+                scalar.o_valid,
+                scalar.o_row,
+                Cat(scalar.o_mean, scalar.o_entry, scalar.o_shift),
+            ),
+            (maxima, reduce.max_valid, reduce.max_row, reduce.max),
+        ):
+            writer = memory.write_port()
+            m.d.comb += [writer.en.eq(valid), writer.addr.eq(at), writer.data.eq(value)]
+        read_scalars, read_maxima = scalars.read_port(), maxima.read_port()
+        for reader in (read_scalars, read_maxima):
+            m.d.comb += [reader.en.eq(ce), reader.addr.eq(issue.tag.row)]
+        m.d.comb += [
+            Cat(row.mean, row.entry, row.shift).eq(read_scalars.data),
+            row.max.eq(read_maxima.data),
+        ]
+        for count, event in (
+            (issue.first_done, reduce.max_valid),
+            (issue.second_done, scalar.o_valid),
+        ):
+            known = Signal(range(spec.row_group + 1), name="known")
+            with m.If(issue.group_start):
+                m.d.sync += known.eq(0)
+            with m.Elif(event):
+                m.d.sync += known.eq(known + 1)
+            m.d.comb += count.eq(known)
+        return row
+
+    def _write(
+        self,
+        m: Module,
+        tags: list[Signal],
+        results: list[Signal],
+        d: Signal,
+        *,
+        busy: Signal,
+        ce: Signal,
+    ) -> None:
+        """The last stage: codes to the bytes of a word."""
+        spec, tag = self.spec, tags[LATENCY]
+        narrow = Cat(r[:8] for r in results)
+        wide = Cat(results)
+        size = 8 * spec.vector_lanes
+        enable_wide = Cat(bit for lane in range(spec.vector_lanes) for bit in [tag.mask[lane]] * 2)
+        for index in range(spec.subwords):
+            at = slice(index * spec.vector_lanes, (index + 1) * spec.vector_lanes)
+            part = (index & 1) * spec.vector_lanes
+            here = tag.chunk == (index & ~1)
+            m.d.comb += self.write.data[index * size : (index + 1) * size].eq(
+                Mux(d.wide_out, wide.word_select(index & 1, size), narrow)
+            )
+            with m.If(d.wide_out):
+                m.d.comb += self.write.enable[at].eq(
+                    Mux(here, enable_wide[part : part + spec.vector_lanes], 0)
+                )
+            with m.Else():
+                m.d.comb += self.write.enable[at].eq(Mux(tag.chunk == index, tag.mask, 0))
+        valid = tag.valid & tag.write
+        m.d.comb += self.write.address.eq(tag.address)
+        if spec.scatter:
+            m.submodules.order = order = RowOrder(spec)
+            m.d.comb += [
+                order.ce.eq(ce),
+                order.write.eq(self.order),
+                order.entry.eq(tags[LATENCY - 2].order),
+                order.row.eq(tags[LATENCY - 1].address),
+            ]
+            ordered = (d.op == VectorOp.DRAIN) & ~d.short
+            with m.If(ordered):
+                m.d.comb += [
+                    self.write.address.eq(order.address),
+                    self.write.data.eq(scattered(m, order, results, d.wide_out)),
+                    self.write.enable.eq(order.enable),
+                ]
+            valid &= ~ordered | order.enable.any()
+        m.d.comb += [
+            self.write.valid.eq(valid),
+            ce.eq(~self.write.valid | self.write.ready),
+            self.unit.done.eq(busy & ce & tag.valid & tag.end),
+        ]

@@ -1,0 +1,1 @@
+"""The macro's arithmetic as it is defined: converters, columns, noise."""

@@ -1,0 +1,1 @@
+"""What parts of the machine need, as functions of its specification."""

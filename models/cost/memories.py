@@ -1,0 +1,78 @@
+"""The block memories of a machine, by shape; and what they cost on Xilinx devices.
+
+Synthesis tools differ in how they count block RAM; the shapes do not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models.machine.spec import MachineSpec
+from models.program.layout import ORDER_WORD_BITS, ROW_ENTRIES, TABLE_ENTRIES
+
+RAMB36_SHAPES = ((512, 72), (1024, 36), (2048, 18), (4096, 9), (8192, 4), (16384, 2), (32768, 1))
+"""Depth and width of a 36 Kb block with one read and one write port (7-series and UltraScale+)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockMemory:
+    """``count`` memories of ``depth`` words of ``width`` bits, written whole or by bytes."""
+
+    name: str
+    width: int
+    depth: int
+    count: int = 1
+    byte_writes: bool = False
+
+    @property
+    def block_rams(self) -> int:
+        """36 Kb blocks of all ``count`` memories."""
+        best = []
+        for depth, width in RAMB36_SHAPES:
+            # A ninth bit belongs to its byte's write enable: of no use for bytes of eight bits.
+            usable = width // 9 * 8 if self.byte_writes and width >= 9 else width
+            best.append(-(-self.depth // depth) * -(-self.width // usable))
+        return self.count * min(best)
+
+
+def block_memories(spec: MachineSpec) -> tuple[BlockMemory, ...]:
+    """Every memory of a machine that belongs in block RAM; smaller ones are LUT RAM."""
+    entries = 1 << max(1, (spec.depth_entries - 1).bit_length())
+    return (
+        BlockMemory(
+            name="scratchpad",
+            width=8 * spec.word_bytes,
+            depth=spec.bank_words,
+            count=spec.banks,
+            byte_writes=True,
+        ),
+        *(
+            BlockMemory(name=name, width=width * spec.lanes, depth=2 * entries, count=count)
+            for name, width, count in _weight_widths(spec)
+        ),
+        BlockMemory(name="parameters", width=72, depth=spec.param_entries, count=spec.vector_lanes),
+        BlockMemory(name="function tables", width=16, depth=TABLE_ENTRIES, count=spec.vector_lanes),
+        BlockMemory(name="row table", width=16, depth=ROW_ENTRIES),
+        *_row_order(spec),
+    )
+
+
+def _row_order(spec: MachineSpec) -> tuple[BlockMemory, ...]:
+    if not spec.scatter:
+        return ()
+    lane = max(1, (spec.vector_lanes - 1).bit_length())
+    word = 2 * min(ORDER_WORD_BITS // 2, spec.word_bytes)
+    width = spec.word_bytes * (lane + 1) + word
+    return (BlockMemory(name="row order", width=width, depth=spec.param_entries),)
+
+
+def _weight_widths(spec: MachineSpec) -> list[tuple[str, int, int]]:
+    """Name of a weight store, bits of a weight in it, and rows of that kind."""
+    if not spec.classes:
+        return [("weights", spec.weight_width, spec.rows)]
+    return [(f"weights {kind.format}", kind.book.bits, kind.rows) for kind in spec.classes]
+
+
+def block_rams(spec: MachineSpec) -> int:
+    """36 Kb blocks of a machine."""
+    return sum(memory.block_rams for memory in block_memories(spec))

@@ -1,0 +1,1 @@
+"""Networks as graphs of integer operators, and named workloads by their shapes."""

@@ -1,0 +1,1 @@
+"""Integer rounding, and tensors of codes."""

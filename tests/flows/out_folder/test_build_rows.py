@@ -1,0 +1,76 @@
+"""Machines with row classes from the command line: what is built, what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flows.cli import main
+from flows.out_folder.build import load_built
+
+EXAMPLES = Path(__file__).parents[3] / "examples" / "fashion_mnist"
+Capture = pytest.CaptureFixture[str]
+
+
+def run(capsys: Capture, network: str, rows: str, output: Path, *more: str) -> tuple[int, str, str]:
+    arguments = [str(EXAMPLES / network), "--board", "arty-z7-20", "--rows", rows]
+    status = main(["build", *arguments, "-o", str(output), *more])
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_rows_of_a_policy(tmp_path: Path, capsys: Capture) -> None:
+    """The manifest holds the rows, and the folder can be read again."""
+    output = tmp_path / "out"
+    network, rows = "quantised/resnet_rmsmp.onnx", "fixed8:8,pot4:8"
+    status, out, err = run(capsys, network, rows, output, "--json")
+    assert (status, err) == (0, "")
+    manifest = json.loads(out)
+    assert manifest["machine"]["spec"]["classes"] == [["fixed8", 8], ["pot4", 8]]
+    assert manifest["machine"]["macs_per_cycle"] == 256
+    assert 0.5 < manifest["program"]["row_use"]["pot4"] <= 1
+    assert "DSP48E1" in (output / "rowmac.v").read_text()
+    assert load_built(output).mapped.spec.classes == (("fixed8", 8), ("pot4", 8))
+
+
+@pytest.mark.parametrize(
+    ("network", "rows", "text"),
+    [
+        (
+            "quantised/resnet_rmsmp.onnx",
+            "pot4:16",
+            "of format fixed8 must fit one of the machine's row classes (pot4), not have",
+        ),
+        (
+            "quantised/vit_vaqf.onnx",
+            "fixed4:16",
+            "must fit one of the machine's row classes (fixed4), not have",
+        ),
+        (
+            "vit_int8.onnx",
+            "fixed8:16",
+            "must be 0 in a product of two activations on a machine with row classes, not ",
+        ),
+        ("resnet_int8.onnx", "fixed9:16", "--rows: row format must be one of fixed2, fixed3, "),
+        (
+            "resnet_int8.onnx",
+            "fixed8=16",
+            "--rows: rows must be FORMAT:COUNT pairs such as fixed8:12,pot4:20, not 'fixed8=16'",
+        ),
+        (
+            "resnet_int8.onnx",
+            "fixed8:12",
+            "--rows: vector_lanes must be a divisor of rows = 12 and half a divisor of 16, not 8",
+        ),
+    ],
+)
+def test_refused(network: str, rows: str, text: str, tmp_path: Path, capsys: Capture) -> None:
+    status, out, err = run(capsys, network, rows, tmp_path / "new" / "out")
+    assert status == 2
+    assert out == ""
+    assert err.startswith("rowmac: ")
+    assert text in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "new").exists()
