@@ -8,7 +8,8 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out, Signature
 
-from models.program.layout import FIELDS, Field, Unit
+from models.machine.units import Unit
+from models.program.layout import FIELDS, Field
 
 
 def struct(fields: Mapping[str, Field]) -> data.StructLayout:

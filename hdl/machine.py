@@ -10,7 +10,7 @@ from hdl.axi.signature import AxiLiteSignature, AxiReadSignature, AxiWriteSignat
 from hdl.cim.beside import MacroEngine
 from hdl.control.program_fetch import ProgramFetch
 from hdl.control.registers import ControlRegisters
-from hdl.control.sequencer import WORKING_UNITS, Sequencer
+from hdl.control.sequencer import Sequencer
 from hdl.engine.digital_array import DigitalArray
 from hdl.engine.row_array import RowArray
 from hdl.memory.scratchpad import Scratchpad
@@ -20,7 +20,7 @@ from hdl.units.store_unit import StoreUnit
 from hdl.units.weight_unit import WeightUnit
 from hdl.vector.vector_unit import VectorUnit
 from models.machine.spec import MachineSpec
-from models.program.layout import UNITS
+from models.machine.units import UNIT_NAMES, UNITS
 from models.program.registers import CONTROL_UNIT, ErrorCode
 
 
@@ -92,9 +92,9 @@ class Machine(Component):
         for name, part in parts.items():
             m.submodules[name] = fresh(part)
 
-        units = (load, weight, matrix, vector, store)
-        for unit, component in zip(WORKING_UNITS, units, strict=True):
-            port, own = getattr(sequencer, f"unit_{unit.name.lower()}"), component.unit
+        units = [parts[name] for name in UNIT_NAMES]
+        for name, component in zip(UNIT_NAMES, units, strict=True):
+            port, own = getattr(sequencer, f"unit_{name}"), component.unit
             connect(m, port.descriptor, own.descriptor)
             m.d.comb += [port.stall.eq(own.stall), port.error.eq(own.error)]
             # A register keeps the units' last conditions out of the token counters' path.
@@ -145,7 +145,7 @@ class Machine(Component):
         m.d.comb += control.unit_errors[CONTROL_UNIT].eq(failed)
 
         self._connect_ports(m, control, arbiter, store)
-        done = Cat(getattr(sequencer, f"unit_{u.name.lower()}").done for u in WORKING_UNITS)
+        done = Cat(getattr(sequencer, f"unit_{name}").done for name in UNIT_NAMES)
         # Events are registered: the tag of a descriptor is known the cycle after it starts.
         m.d.sync += [
             self.event_start.eq(sequencer.start),

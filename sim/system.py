@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.machine.units import UNITS
 from sim.conditions import IDEAL, Conditions
 from sim.runner import VERILOG, Design, SimulationFailed, Simulator, build
 
@@ -251,7 +252,7 @@ def build_system(
         sources=tuple(
             VERILOG / f"{name}.v" for name in ("axi_ram", "event_log", "xilinx", "system")
         ),
-        parameters={"DATA_WIDTH": data_width, "MEMORY_BYTES": size},
+        parameters={"DATA_WIDTH": data_width, "MEMORY_BYTES": size, "UNITS": UNITS},
         options=options,
         optimise=optimise,
         waves=waves,

@@ -23,9 +23,10 @@ from flows.mapper.static_weights import (
 )
 from flows.mapper.vector_ops import table_fields
 from models.machine.spec import MachineSpec
+from models.machine.units import Unit
 from models.numerics.rescale import Integers
 from models.ops.convolution import Convolution
-from models.program.layout import Unit, WeightSource
+from models.program.layout import WeightSource
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from flows.mapper.place import MappingError, RingSpace
 from models.machine.spec import MachineSpec
+from models.machine.units import Unit
 from models.numerics.rescale import Integers
 from models.program.descriptor import Descriptor, encode_program
 from models.program.layout import (
@@ -21,7 +22,6 @@ from models.program.layout import (
     ROW_ENTRIES,
     TABLE_ENTRIES,
     LoadTarget,
-    Unit,
     pack,
     pack_columns,
 )

@@ -17,6 +17,7 @@ from flows.mapper.order import mapping_order
 from flows.mapper.place import Allocator, MappingError, Place, shown, words_of
 from flows.mapper.plan import concat_parts, head_groups, last_uses, stem_patches
 from models.machine.spec import MachineSpec
+from models.machine.units import Unit
 from models.network.graph import ConcatTokens, Constant, IntegerGraph, Node, Reshape, SelectTokens
 from models.numerics.quantized import TensorType
 from models.ops.add import Add
@@ -27,7 +28,7 @@ from models.ops.pool import AveragePool, MaxPool
 from models.ops.requantize import Requantize
 from models.ops.softmax import Softmax
 from models.program.host_data import Patches, TensorFormat
-from models.program.layout import LoadTarget, Unit
+from models.program.layout import LoadTarget
 
 INPUT_WINDOW, OUTPUT_WINDOW, TRACE_WINDOW = 1, 2, 3
 

@@ -13,10 +13,11 @@ from flows.mapper.row_plan import RowPlan, plain_plan
 from flows.mapper.static_weights import row_use
 from flows.mapper.vector_ops import output_fields, table_fields
 from models.machine.spec import MachineSpec
+from models.machine.units import Unit
 from models.numerics.rescale import Integers
 from models.ops.attention import AttentionContext, AttentionScores
 from models.ops.requantize import Requantize
-from models.program.layout import Unit, VectorOp, WeightSource
+from models.program.layout import VectorOp, WeightSource
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ import numpy as np
 from flows.mapper.emitter import Access, Emitter, reads, writes
 from flows.mapper.place import MappingError, Place
 from flows.mapper.pooling_windows import window_runs
+from models.machine.units import Unit
 from models.numerics.rescale import Rounding
 from models.ops.add import Add
 from models.ops.layer_norm import LayerNorm
@@ -14,7 +15,7 @@ from models.ops.pool import AveragePool, MaxPool
 from models.ops.requantize import Lookup, Requantize
 from models.ops.row_function import VALUE_BITS, RowFunction
 from models.ops.softmax import SUM_LIMIT, Softmax
-from models.program.layout import Unit, VectorOp
+from models.program.layout import VectorOp
 
 
 def output_fields(target: Place) -> dict[str, int]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.mapper import MappedLayer
-from models.program.layout import Unit
+from models.machine.units import Unit
 
 __all__ = ["Interval", "LayerActivity", "intervals", "layer_activities"]
 

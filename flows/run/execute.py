@@ -14,8 +14,8 @@ from flows.mapper import MappedNetwork
 from flows.out_folder.memory_layout import memory_layout
 from models.golden.machine import GoldenMachine
 from models.machine.spec import MachineSpec
+from models.machine.units import UNIT_NAMES, UNITS
 from models.numerics.rescale import Integers
-from models.program.layout import UNITS
 from models.program.registers import (
     CONTROL_START,
     CONTROL_UNIT,
@@ -31,8 +31,6 @@ from models.program.registers import (
 if TYPE_CHECKING:
     from sim.conditions import Conditions
     from sim.system import Finished, Run, System
-
-UNIT_NAMES = ("load", "weight", "matrix", "vector", "store")
 
 
 class MachineError(RuntimeError):

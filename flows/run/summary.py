@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from flows.mapper import MappedNetwork
 from flows.report import ImageEntry, LayerEntry, Report, Span
 from flows.run.activity import Interval, LayerActivity
-from flows.run.execute import UNIT_NAMES
 from flows.run.simulation import Simulation
+from models.machine.units import UNIT_NAMES
 
 __all__ = ["incomplete", "report_of"]
 

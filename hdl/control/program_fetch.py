@@ -11,15 +11,8 @@ from hdl.axi.signature import BurstReadSignature
 from hdl.descriptors import struct
 from hdl.units.load_unit import window_holds, window_layout
 from models.machine.spec import MachineSpec
-from models.program.layout import (
-    DESCRIPTOR_BYTES,
-    HEADER,
-    MAGIC,
-    PROGRAM_HEADER,
-    VERSION,
-    Unit,
-    width,
-)
+from models.machine.units import Unit
+from models.program.layout import DESCRIPTOR_BYTES, HEADER, MAGIC, PROGRAM_HEADER, VERSION, width
 from models.program.registers import ErrorCode
 
 

@@ -9,7 +9,8 @@ from amaranth.lib.wiring import Component, In, Out
 from hdl.axi.signature import AxiLiteSignature
 from hdl.units.load_unit import WINDOWS, window_layout
 from models.machine.spec import MachineSpec
-from models.program.layout import MAGIC, UNITS, VERSION
+from models.machine.units import UNITS
+from models.program.layout import MAGIC, VERSION
 from models.program.registers import (
     CONTROL_START,
     CONTROL_UNIT,

@@ -9,12 +9,12 @@ from amaranth.lib.wiring import Component, In, Out
 
 from hdl.descriptors import UnitSignature, struct
 from models.machine.spec import MachineSpec
-from models.program.layout import DESCRIPTOR_BYTES, FIELDS, HEADER, UNITS, Unit, width
+from models.machine.units import UNIT_NAMES, UNITS, WORKING_UNITS, Unit
+from models.program.layout import DESCRIPTOR_BYTES, FIELDS, HEADER, width
 from models.program.legal import rules
 from models.program.registers import ErrorCode
 
 TOKEN_BITS = 8
-WORKING_UNITS = tuple(Unit(i) for i in range(UNITS))
 
 
 class Sequencer(Component):
@@ -43,7 +43,10 @@ class Sequencer(Component):
 
     def __init__(self, spec: MachineSpec) -> None:
         self.spec = spec
-        members = {f"unit_{u.name.lower()}": In(UnitSignature(u)) for u in WORKING_UNITS}
+        members = {
+            f"unit_{n}": In(UnitSignature(u))
+            for u, n in zip(WORKING_UNITS, UNIT_NAMES, strict=True)
+        }
         super().__init__(
             {
                 "i": In(stream.Signature(8 * DESCRIPTOR_BYTES)),

@@ -12,8 +12,9 @@ from hdl.axi.signature import BURST_BEATS, BurstReadSignature
 from hdl.descriptors import UnitSignature
 from hdl.memory.scratchpad import WritePort
 from models.machine.spec import MachineSpec
+from models.machine.units import Unit
 from models.program.engine_items import ITEM_BYTES
-from models.program.layout import PARAM_BYTES, ROW_ENTRIES, TABLE_ENTRIES, LoadTarget, Unit
+from models.program.layout import PARAM_BYTES, ROW_ENTRIES, TABLE_ENTRIES, LoadTarget
 from models.program.registers import ErrorCode
 
 WINDOWS = 4

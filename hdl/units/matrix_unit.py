@@ -10,7 +10,8 @@ from hdl.descriptors import UnitSignature
 from hdl.engine.contract import acts_layout
 from hdl.memory.scratchpad import ReadPort, ScratchpadReader
 from models.machine.spec import MachineSpec
-from models.program.layout import MATRIX, STEP, Unit
+from models.machine.units import Unit
+from models.program.layout import MATRIX, STEP
 
 META = data.StructLayout({"outside": 1, "short": 1, "last": 1, "release": 1})
 """What travels with a word: no such position; a short block; the K loop's, the tile's last."""

@@ -13,7 +13,7 @@ from hdl.descriptors import UnitSignature
 from hdl.memory.scratchpad import ReadPort, ScratchpadReader
 from hdl.units.load_unit import window_holds, window_layout
 from models.machine.spec import MachineSpec
-from models.program.layout import Unit
+from models.machine.units import Unit
 from models.program.registers import ErrorCode
 
 META = data.StructLayout({"unused": 1})

@@ -10,7 +10,8 @@ from hdl.descriptors import UnitSignature
 from hdl.engine.contract import row_groups, weights_layout
 from hdl.memory.scratchpad import ReadPort, ScratchpadReader
 from models.machine.spec import MachineSpec
-from models.program.layout import STEP, WEIGHT, Unit, WeightSource
+from models.machine.units import Unit
+from models.program.layout import STEP, WEIGHT, WeightSource
 from models.program.registers import ErrorCode
 
 META = data.StructLayout({"outside": 1})

@@ -18,7 +18,8 @@ from hdl.vector.reduce import RowReduce
 from hdl.vector.row_scalar import RowScalar
 from hdl.vector.scatter import RowOrder, scattered
 from models.machine.spec import MachineSpec
-from models.program.layout import Unit, VectorOp
+from models.machine.units import Unit
+from models.program.layout import VectorOp
 from models.program.registers import ErrorCode
 
 

@@ -12,11 +12,11 @@ from models.golden.matrix import matrix, weight
 from models.golden.state import MachineState
 from models.golden.vector import vector
 from models.machine.spec import MachineSpec
+from models.machine.units import Unit
 from models.program.descriptor import Descriptor, ProgramError, decode_program
-from models.program.layout import Unit
 from models.program.legal import broken_rule
 
-UNITS: Mapping[Unit, Callable[[MachineState, Mapping[str, int]], None]] = {
+EXECUTE: Mapping[Unit, Callable[[MachineState, Mapping[str, int]], None]] = {
     Unit.LOAD: load,
     Unit.WEIGHT: weight,
     Unit.MATRIX: matrix,
@@ -66,7 +66,7 @@ class GoldenMachine:
             if wrong:
                 raise ProgramError(f"descriptor {index} ({descriptor.unit.name}): {wrong}")
             try:
-                UNITS[descriptor.unit](self.state, descriptor.fields)
+                EXECUTE[descriptor.unit](self.state, descriptor.fields)
             except ProgramError:
                 raise
             except (IndexError, KeyError, ValueError, OverflowError) as error:

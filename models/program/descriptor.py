@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from models.machine.spec import MachineSpec
+from models.machine.units import Unit
 from models.program.layout import (
     DESCRIPTOR_BYTES,
     FIELDS,
@@ -14,7 +15,6 @@ from models.program.layout import (
     MAGIC,
     PROGRAM_HEADER,
     VERSION,
-    Unit,
     pack,
     unpack,
 )

@@ -13,24 +13,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.machine.units import UNITS, Unit
+
 MAGIC = 0x314D5752
 """``RWM1`` in memory order."""
 
 VERSION = 2
 DESCRIPTOR_BYTES = 128
 HEADER_WORDS = 8
-UNITS = 5
-
-
-class Unit(IntEnum):
-    """Units in descriptor code order; ``END`` closes a program."""
-
-    LOAD = 0
-    WEIGHT = 1
-    MATRIX = 2
-    VECTOR = 3
-    STORE = 4
-    END = 7
 
 
 class LoadTarget(IntEnum):

@@ -11,15 +11,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from models.machine.spec import MachineSpec
+from models.machine.units import Unit
 from models.numerics.rescale import Rounding
-from models.program.layout import (
-    ROW_ENTRIES,
-    TABLE_ENTRIES,
-    LoadTarget,
-    Unit,
-    VectorOp,
-    WeightSource,
-)
+from models.program.layout import ROW_ENTRIES, TABLE_ENTRIES, LoadTarget, VectorOp, WeightSource
 
 
 class Rule(NamedTuple):

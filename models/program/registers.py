@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from models.program.layout import UNITS
+from models.machine.units import UNITS
 
 WATCHDOG_DEFAULT = 1 << 20
 """Cycles without progress after which a run is given up."""

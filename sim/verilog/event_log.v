@@ -6,7 +6,7 @@
 //   0-3 cycle    4-5 tag    6 unit    7 kind: 0 end, 1 start
 // `lost` counts events for which there was no room.
 module event_log #(
-    parameter UNITS = 5,
+    parameter UNITS = 1,
     parameter DEPTH = 65536 // records
 ) (
     input clk,

@@ -4,7 +4,7 @@
 module system #(
     parameter DATA_WIDTH = 64,
     parameter MEMORY_BYTES = 1 << 20,
-    parameter UNITS = 5,
+    parameter UNITS = 1,
     parameter EVENTS = 65536
 ) (
     input clk,

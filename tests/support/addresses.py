@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from models.machine.spec import MachineSpec
+from models.machine.units import Unit
 from models.numerics.rescale import Integers
 from models.program.descriptor import Descriptor
-from models.program.layout import PARAM_BYTES, LoadTarget, Unit, VectorOp, WeightSource
+from models.program.layout import PARAM_BYTES, LoadTarget, VectorOp, WeightSource
 
 Touched = list[tuple[str, Integers, bool]]
 """Memory, addresses, written?"""

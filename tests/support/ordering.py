@@ -13,16 +13,9 @@ from itertools import count
 import numpy as np
 
 from models.machine.spec import MachineSpec
+from models.machine.units import UNITS, Unit
 from models.program.descriptor import Descriptor
-from models.program.layout import (
-    ROW_ENTRIES,
-    TABLE_ENTRIES,
-    UNITS,
-    LoadTarget,
-    Unit,
-    VectorOp,
-    WeightSource,
-)
+from models.program.layout import ROW_ENTRIES, TABLE_ENTRIES, LoadTarget, VectorOp, WeightSource
 from tests.support.addresses import touched
 
 

@@ -14,6 +14,7 @@ from flows.estimate.machine_points import Points
 from flows.mapper.mapped import MappedNetwork
 from flows.mapper.order import mapping_order
 from flows.mapper.plan import concat_parts
+from models.machine.units import Unit
 from models.network.graph import ConcatTokens, Constant, IntegerGraph, Node, Reshape, SelectTokens
 from models.ops.add import Add
 from models.ops.attention import AttentionContext, AttentionScores
@@ -23,7 +24,7 @@ from models.ops.pool import AveragePool, MaxPool
 from models.ops.requantize import Requantize
 from models.ops.softmax import Softmax
 from models.program.descriptor import decode_program
-from models.program.layout import LoadTarget, Unit
+from models.program.layout import LoadTarget
 
 __all__ = ["graph_layers", "mapped_layers"]
 

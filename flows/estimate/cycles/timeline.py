@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from flows.estimate.cycles.geometry import Column, ProductShape, ceil, dynamic_rows
 from flows.estimate.machine_points import Points
+from models.machine.units import UNITS, WORKING_UNITS
 
 __all__ = ["Timeline"]
 
-LOAD, WEIGHT, MATRIX, VECTOR, STORE = range(5)
+LOAD, WEIGHT, MATRIX, VECTOR, STORE = WORKING_UNITS
 DESCRIPTOR_BITS = 1024
 
 # Cycles, read off the schedules of the simulated machine.
@@ -76,8 +77,8 @@ class Timeline:
         self.dispatched = zero
         self.loading = (zero, zero - LOAD_LATENCY - self.fetch)  # when loads have the bus
         self.ahead = self.behind = 0  # descriptors fetched beside the first load, and later
-        self.free = [zero] * 5
-        self.starts: list[list[Column]] = [[] for _ in range(5)]
+        self.free = [zero] * UNITS
+        self.starts: list[list[Column]] = [[] for _ in WORKING_UNITS]
         self.released = (zero, zero)  # when the last two tiles of weights were given back
         self.latency = _latency(points)
 

@@ -37,9 +37,10 @@ from flows.run.execute import run_images
 from flows.work.inputs import read_inputs
 from models.formats.row_classes import parse_row_classes
 from models.machine.spec import MachineSpec
+from models.machine.units import Unit
 from models.network.workloads import WORKLOADS, Kind, find_workload
 from models.program.descriptor import decode_program
-from models.program.layout import DESCRIPTOR_BYTES, Unit
+from models.program.layout import DESCRIPTOR_BYTES
 from tests.support.estimate_machines import machines
 from tests.support.machines import DEFAULT, simulator
 

@@ -15,13 +15,14 @@ from flows.mapper.packing import Planned, Recorder, packed
 from flows.mapper.place import Allocator
 from flows.run.execute import golden_run
 from models.machine.spec import MachineSpec
+from models.machine.units import Unit
 from models.network.graph import IntegerGraph, Node, Reshape, run_graph
 from models.network.workloads import Kind, LayerShape, find_workload
 from models.numerics.quantized import TensorType
 from models.ops.convolution import linear_spec
 from models.ops.requantize import Requantize
 from models.program.descriptor import decode_program
-from models.program.layout import Unit, VectorOp
+from models.program.layout import VectorOp
 from tests.support.machines import DEFAULT, ODD, SMALL
 from tests.support.random_networks import KINDS, random_codes, random_network
 

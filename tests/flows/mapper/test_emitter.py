@@ -13,9 +13,10 @@ from flows.mapper import map_network
 from flows.mapper.emitter import Emitter, reads, writes
 from flows.onnx_import import load_network
 from models.machine.spec import MachineSpec
+from models.machine.units import UNITS, Unit
 from models.network.graph import IntegerGraph
 from models.program.descriptor import Descriptor, decode_program
-from models.program.layout import UNITS, LoadTarget, Unit, VectorOp, WeightSource
+from models.program.layout import LoadTarget, VectorOp, WeightSource
 from tests.support.machines import DEFAULT, ODD, SMALL
 from tests.support.ordering import clocks, hazard, run_to_end
 from tests.support.random_networks import KINDS, random_network

@@ -13,8 +13,9 @@ from flows.mapper import MappedNetwork
 from flows.out_folder.memory_layout import memory_layout
 from flows.run.execute import MachineError, image_result, image_run
 from models.golden.machine import GoldenMachine
+from models.machine.units import Unit
 from models.program.descriptor import Descriptor, ProgramError, decode_program, encode_program
-from models.program.layout import DESCRIPTOR_BYTES, Unit
+from models.program.layout import DESCRIPTOR_BYTES
 from models.program.registers import Register, window_register
 from sim.conditions import IDEAL, Conditions, Response
 from sim.system import Finished, Run

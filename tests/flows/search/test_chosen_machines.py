@@ -23,10 +23,11 @@ from flows.mapper.operands import code_range
 from flows.search.find import Goal, SearchResult, search
 from models.formats.row_classes import parse_row_classes
 from models.machine.spec import MachineSpec
+from models.machine.units import Unit
 from models.network.graph import IntegerGraph
 from models.numerics.rescale import Integers
 from models.program.descriptor import decode_program
-from models.program.layout import DESCRIPTOR_BYTES, Unit
+from models.program.layout import DESCRIPTOR_BYTES
 
 SPEC = MachineSpec(tokens=4, rows=16, vector_lanes=16, depth=3072, bank_words=16384)
 CYCLES = {

@@ -10,8 +10,9 @@ import pytest
 
 from hdl.descriptors import struct
 from models.machine.spec import MachineSpec
+from models.machine.units import Unit
 from models.program.descriptor import Descriptor, encode_program
-from models.program.layout import DESCRIPTOR_BYTES, LOAD, LoadTarget, Unit
+from models.program.layout import DESCRIPTOR_BYTES, LOAD, LoadTarget
 from models.program.registers import ErrorCode
 from tests.support.hdl.plan import bits, check
 from tests.support.hdl.transfer import MEMORY_BYTES, SPECS, Case, run_cases

@@ -12,8 +12,9 @@ import pytest
 from flows.mapper import map_network
 from hdl.control.sequencer import TOKEN_BITS, Sequencer
 from hdl.emit import emit
+from models.machine.units import UNITS, Unit
 from models.program.descriptor import Descriptor, decode_program
-from models.program.layout import DESCRIPTOR_BYTES, FIELDS, HEADER, UNITS, Unit, pack, width
+from models.program.layout import DESCRIPTOR_BYTES, FIELDS, HEADER, pack, width
 from models.program.legal import rules
 from models.program.registers import ErrorCode
 from sim.runner import Design, build

@@ -13,8 +13,9 @@ from hdl.engine.contract import acts_layout
 from models.golden.matrix import walk
 from models.golden.state import MachineState
 from models.machine.spec import MachineSpec
+from models.machine.units import Unit
 from models.program.descriptor import decode_program
-from models.program.layout import MATRIX, Unit
+from models.program.layout import MATRIX
 from tests.support.hdl.plan import bits, check, run_plan
 from tests.support.hdl.unit_benches import MatrixBench, word_write
 from tests.support.machines import ODD, SMALL

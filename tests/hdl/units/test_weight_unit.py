@@ -12,7 +12,8 @@ from hdl.engine.contract import weights_layout
 from models.golden.matrix import weight
 from models.golden.state import MachineState
 from models.machine.spec import MachineSpec
-from models.program.layout import WEIGHT, Unit, WeightSource
+from models.machine.units import Unit
+from models.program.layout import WEIGHT, WeightSource
 from tests.hdl.units.test_matrix_unit import descriptors
 from tests.support.hdl.plan import bits, run_plan, terms
 from tests.support.hdl.unit_benches import WeightBench, word_write

@@ -12,12 +12,13 @@ from flows.mapper import map_network
 from hdl.descriptors import struct
 from hdl.engine.contract import accs_layout
 from hdl.units.load_unit import TABLE_WRITE, ParamWrite
-from models.golden.machine import UNITS, GoldenMachine
+from models.golden.machine import EXECUTE, GoldenMachine
 from models.golden.state import MachineState
 from models.machine.spec import MachineSpec
+from models.machine.units import Unit
 from models.numerics.rescale import Integers
 from models.program.descriptor import decode_program
-from models.program.layout import TABLE_ENTRIES, VECTOR, Unit, VectorOp
+from models.program.layout import TABLE_ENTRIES, VECTOR, VectorOp
 from tests.support.hdl.plan import Round, bits, run_rounds
 from tests.support.hdl.unit_benches import VectorBench, word_write
 from tests.support.machines import ODD, SMALL
@@ -61,7 +62,7 @@ def find(spec: MachineSpec, op: VectorOp, seed: int) -> Before:
         for descriptor in decode_program(spec, network.image.tobytes()):
             wanted = descriptor.unit is Unit.VECTOR and descriptor.fields["op"] == op
             if not wanted:
-                UNITS[descriptor.unit](state, descriptor.fields)
+                EXECUTE[descriptor.unit](state, descriptor.fields)
                 continue
             before = (
                 state.scratchpad.copy(),
@@ -70,7 +71,7 @@ def find(spec: MachineSpec, op: VectorOp, seed: int) -> Before:
                 state.row_table.copy(),
                 state.accumulators[0] if op is VectorOp.DRAIN else None,
             )
-            UNITS[descriptor.unit](state, descriptor.fields)
+            EXECUTE[descriptor.unit](state, descriptor.fields)
             return Before(dict(descriptor.fields), *before, after=state.scratchpad.copy())
     raise AssertionError(f"no {op.name} in 100 networks")
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.machine.spec import MachineSpec
+from models.machine.units import Unit
 from models.program.descriptor import (
     Descriptor,
     ProgramError,
@@ -27,7 +28,6 @@ from models.program.layout import (
     PROGRAM_HEADER,
     VECTOR,
     Field,
-    Unit,
     pack,
     unpack,
     width,

@@ -9,7 +9,8 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from models.program.layout import MAGIC, UNITS, VERSION
+from models.machine.units import UNITS
+from models.program.layout import MAGIC, VERSION
 from models.program.registers import (
     CONTROL_START,
     CONTROL_UNIT,

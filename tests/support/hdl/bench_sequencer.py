@@ -12,7 +12,7 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from models.program.layout import UNITS, Unit
+from models.machine.units import UNITS, Unit
 from models.program.registers import ErrorCode
 from sim.stalls import NEVER, Stalls
 from sim.streams import Driver

@@ -16,7 +16,8 @@ from hdl.units.matrix_unit import MatrixUnit
 from hdl.units.weight_unit import WeightUnit
 from hdl.vector.vector_unit import VectorUnit
 from models.machine.spec import MachineSpec
-from models.program.layout import ADDRESS, FIELDS, Unit
+from models.machine.units import Unit
+from models.program.layout import ADDRESS, FIELDS
 
 NOTE = data.StructLayout({"note": 8})
 
