@@ -55,7 +55,7 @@ def measure(network: str, policy: str) -> dict[str, Any]:
     macs = sum(layer.macs for layer in mapped.layers)
     return {
         "rows": MACHINES[policy],
-        "array_dsp": sum(block.dsps for block in blocks),
+        "array_dsp": sum(block.cost.dsps for block in blocks),
         "macs_per_cycle": spec.macs_per_cycle,
         "cycles": result.cycles,
         "mac_use": macs / spec.macs_per_cycle / result.cycles,

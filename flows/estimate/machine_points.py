@@ -28,7 +28,7 @@ _INDEX = {name: index for index, name in enumerate(FORMAT_NAMES)}
 _BITS = np.array([book.bits for book in FORMATS.values()])
 _LARGEST = np.array(
     # Fixed-point rows are narrow (see models.formats.row_classes.RowClass.grid).
-    [book.largest - name.startswith("fixed") for name, book in FORMATS.items()]
+    [book.largest - book.fixed for book in FORMATS.values()]
 )
 COMBINED = ("word_bytes", "subwords")
 """What parameters make together, by which units are as large as they are."""

@@ -85,7 +85,7 @@ class RowGrid(Component):
                 delays[key, cycles] = later
             return delays[key, cycles]
 
-        slowest = max(block.latency for block in self.blocks)
+        slowest = max(block.cost.latency for block in self.blocks)
         results: list[list[Any]] = []
         row = 0
         for index, block in enumerate(self.blocks):
@@ -93,7 +93,7 @@ class RowGrid(Component):
             m.d.comb += block.ce.eq(ce)
             bits = block.signature.members["weights"].shape.elem_shape.elem_shape
             for lane in range(self.lanes):
-                late = block.skew(lane) + slowest - block.latency
+                late = block.cost.skew[lane] + slowest - block.cost.latency
                 # A lane of all tokens or rows is one register: that is less Verilog.
                 acts = Cat(self.i.payload.acts[token][lane] for token in range(self.tokens))
                 for token, x in enumerate(chop(delayed(acts, ("x", lane), late), self.act_bits)):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from amaranth.hdl import Cat, Module, Signal, Value, signed
 
+from models.cost.row_blocks import tree_latency
+
 
 @dataclass
 class Term:
@@ -24,7 +26,7 @@ class AdderTree:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self.latency = (count - 1).bit_length()
+        self.latency = tree_latency(count)
 
     def build(
         self, m: Module, ce: Value, terms: list[Term], width: int, name: str

@@ -10,6 +10,8 @@ from amaranth.lib.wiring import Component
 from hdl.rows.block import RowBlockSignature, sum_bits
 from hdl.rows.lane_chain import LaneChain
 from hdl.rows.side_by_side import signed_parts
+from models.cost.row_blocks import BlockKind, block_cost
+from models.formats import Binary
 
 
 class BinaryRows(Component):
@@ -27,7 +29,7 @@ class BinaryRows(Component):
         ``generic``, ``xc7`` or ``xcup``.
     """
 
-    dsps = 0
+    kind = BlockKind.BINARY
 
     def __init__(self, family: str, *, rows: int, tokens: int, lanes: int, act_bits: int) -> None:
         self.family = family
@@ -36,7 +38,9 @@ class BinaryRows(Component):
         self.width = sum_bits(lanes, act_bits, 1)
         self.pairs = (lanes + 1) // 2
         self.chain = LaneChain(self.pairs, act_bits + 1, family)
-        self.latency = 1 + self.chain.latency
+        self.cost = block_cost(
+            Binary(), family=family, tokens=tokens, lanes=lanes, act_bits=act_bits
+        )
         super().__init__(
             RowBlockSignature(
                 rows=rows,
@@ -47,10 +51,6 @@ class BinaryRows(Component):
                 width=self.width,
             )
         )
-
-    def skew(self, lane: int) -> int:
-        """Cycles a lane's operands come late: its pair's place in the chain."""
-        return lane // 2
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -20,12 +20,12 @@ class RowBlockSignature(Signature):
     ce : in
         Every register moves when high.
     acts : in
-        ``[tokens][lanes]`` signed activations of a beat; lane ``l`` comes ``skew(l)`` cycles late,
-        a method every block has (the array shares the delays between blocks).
+        ``[tokens][lanes]`` signed activations of a beat; lane ``l`` comes ``cost.skew[l]``
+        cycles late (the array shares the delays between blocks).
     weights : in
         ``[rows][lanes]`` codes of the beat, late in the same way.
     sums : out
-        ``[rows][tokens]``: each a carry and a number to be added, ``latency`` cycles later.
+        ``[rows][tokens]``: each a carry and a number to be added, ``cost.latency`` cycles later.
     """
 
     def __init__(

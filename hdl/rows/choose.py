@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hdl.rows.binary import BinaryRows
-from hdl.rows.dsp import FAMILIES
 from hdl.rows.multiplier import MultiplierRow
 from hdl.rows.packed import PackedRows
 from hdl.rows.shift import ShiftRows
-from hdl.rows.shift_plan import shift_plan
-from models.formats import Binary, CodeBook, Fixed, find_format
+from models.cost.dsp_slice import FAMILIES
+from models.cost.row_blocks import BlockKind, block_kind, block_sizes
+from models.formats import CodeBook, find_format
 
 RowBlock = PackedRows | ShiftRows | BinaryRows | MultiplierRow
 
@@ -49,21 +49,13 @@ def row_blocks(
 def _blocks(
     book: CodeBook, rows: int, family: str, tokens: int, lanes: int, act_bits: int
 ) -> list[RowBlock]:
-    if isinstance(book, Fixed):
-        sizes = [2] * (rows // 2) + [1] * (rows % 2)
-        return [
-            PackedRows(
-                family,
-                rows=size,
-                tokens=tokens,
-                lanes=lanes,
-                act_bits=act_bits,
-                weight_bits=book.bits,
-            )
-            for size in sizes
-        ]
-    if isinstance(book, Binary):
-        return [BinaryRows(family, rows=rows, tokens=tokens, lanes=lanes, act_bits=act_bits)]
-    if shift_plan(book) is not None:
-        return [ShiftRows(book, family, rows=rows, tokens=tokens, lanes=lanes, act_bits=act_bits)]
-    return [MultiplierRow(book, tokens=tokens, lanes=lanes, act_bits=act_bits) for _ in range(rows)]
+    kind = block_kind(book)
+    shape = {"tokens": tokens, "lanes": lanes, "act_bits": act_bits}
+    sizes = block_sizes(kind, rows)
+    if kind is BlockKind.PACKED:
+        return [PackedRows(family, rows=n, weight_bits=book.bits, **shape) for n in sizes]
+    if kind is BlockKind.BINARY:
+        return [BinaryRows(family, rows=n, **shape) for n in sizes]
+    if kind is BlockKind.SHIFT:
+        return [ShiftRows(book, family, rows=n, **shape) for n in sizes]
+    return [MultiplierRow(book, **shape) for _ in sizes]

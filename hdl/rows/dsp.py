@@ -5,14 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import ClockSignal, Const, Instance, Module, ResetSignal, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
-FAMILIES = ("generic", "xc7", "xcup")
-"""``generic`` is plain Amaranth (the twin); the others instantiate DSP48E1 and DSP48E2."""
-
-PORT_WIDTH = {"generic": 27, "xc7": 25, "xcup": 27}
-"""Bits of the wide multiplier port."""
-
-RESULT_WIDTH = 48
-LATENCY = 4
+from models.cost.dsp_slice import FAMILIES, PORT_WIDTH, RESULT_WIDTH
 
 
 class DspMultiplyAdd(Component):
@@ -24,7 +17,7 @@ class DspMultiplyAdd(Component):
     Parameters
     ----------
     family : str
-        One of :data:`FAMILIES`.
+        One of :data:`models.cost.dsp_slice.FAMILIES`.
     cascade : bool
         ``pcin`` comes from another slice (its dedicated wire); else it is 0.
     width : int

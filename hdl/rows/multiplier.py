@@ -7,6 +7,7 @@ from amaranth.lib.wiring import Component
 
 from hdl.rows.adder_tree import AdderTree, Term
 from hdl.rows.block import RowBlockSignature, sum_bits
+from models.cost.row_blocks import BlockKind, block_cost
 from models.formats import CodeBook
 
 
@@ -16,6 +17,7 @@ class MultiplierRow(Component):
     What the other blocks are compared with; also the fallback for formats without one.
     """
 
+    kind = BlockKind.MULTIPLIER
     rows = 1
 
     def __init__(self, book: CodeBook, *, tokens: int, lanes: int, act_bits: int) -> None:
@@ -23,7 +25,9 @@ class MultiplierRow(Component):
         self.tokens, self.lanes, self.act_bits = tokens, lanes, act_bits
         self.width = sum_bits(lanes, act_bits, book.largest)
         self.tree = AdderTree(lanes)
-        self.latency = 2 + self.tree.latency
+        self.cost = block_cost(
+            book, family="generic", tokens=tokens, lanes=lanes, act_bits=act_bits
+        )
         super().__init__(
             RowBlockSignature(
                 rows=1,
@@ -34,10 +38,6 @@ class MultiplierRow(Component):
                 width=self.width,
             )
         )
-
-    def skew(self, lane: int) -> int:
-        """No cascade, no skew."""
-        return 0
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

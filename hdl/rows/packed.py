@@ -2,77 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from amaranth.hdl import Const, Module, Signal, signed
 from amaranth.lib.wiring import Component
 
 from hdl.rows.adder_tree import AdderTree, Term
 from hdl.rows.block import RowBlockSignature, sum_bits
-from hdl.rows.dsp import LATENCY, PORT_WIDTH, RESULT_WIDTH, DspMultiplyAdd
-
-
-@dataclass(frozen=True, kw_only=True)
-class Packing:
-    """How products share a slice: two rows in the wide port, one or two tokens in the narrow one.
-
-    With ``w = (w1 << row_offset) + w0`` and ``x = (x1 << token_offset) + x0`` the product holds
-    ``w0*x0``, ``w0*x1``, ``w1*x0``, ``w1*x1`` in fields of ``token_offset`` (or ``row_offset``)
-    bits; a field below zero borrows one from the field above, which is given back as a carry.
-    Sums of up to ``limit`` products stay inside their fields for every operand allowed.
-
-    Weights are narrow: ``-(2**(bits-1) - 1)`` at least, as symmetric quantisers make them.
-    """
-
-    weight_bits: int
-    act_bits: int
-    tokens: int
-    row_offset: int
-    token_offset: int
-    limit: int
-
-    def __post_init__(self) -> None:
-        largest = ((1 << self.weight_bits - 1) - 1) * (1 << self.act_bits - 1)
-        most = ((1 << self.field - 1) - 1) // largest
-        if not 1 <= self.limit <= most:
-            raise ValueError(f"limit must be at most {most}, not {self.limit}")
-
-    @property
-    def field(self) -> int:
-        """Bits of a field."""
-        return self.row_offset // self.tokens
-
-
-def packing(family: str, weight_bits: int, act_bits: int, tokens: int = 2) -> Packing:
-    """The packing of a family for operands of these widths; two tokens only if ``tokens`` is even.
-
-    Raises
-    ------
-    ValueError
-        If the operands are too wide to pack.
-    """
-    largest = ((1 << weight_bits - 1) - 1) * (1 << act_bits - 1)
-    port = PORT_WIDTH[family]
-    for packed in (1,) if tokens % 2 else (2, 1):
-        # The upper weight's sign is the port's top bit (narrow weights cannot carry beyond it),
-        # or the upper field ends with the result.
-        row_offset = min(port - weight_bits, RESULT_WIDTH // 2)
-        row_offset -= row_offset % packed
-        field = row_offset // packed
-        fits = packed == 1 or field + act_bits <= 18
-        limit = ((1 << field - 1) - 1) // largest
-        if fits and limit >= 2:
-            return Packing(
-                weight_bits=weight_bits,
-                act_bits=act_bits,
-                tokens=packed,
-                row_offset=row_offset,
-                token_offset=field if packed == 2 else 0,
-                limit=limit,
-            )
-    raise ValueError(
-        f"packed operands must be at most 8 by 9 bits, not {weight_bits} by {act_bits}"
-    )
+from hdl.rows.dsp import DspMultiplyAdd
+from models.cost.row_blocks import BlockKind, block_cost, cascade_lanes
+from models.cost.slice_packing import packing
+from models.formats import Fixed
 
 
 class PackedRows(Component):
@@ -89,6 +27,8 @@ class PackedRows(Component):
     rows : int
         2, or 1 for the last row of an odd number: its slices have an empty upper half.
     """
+
+    kind = BlockKind.PACKED
 
     def __init__(
         self,
@@ -107,10 +47,11 @@ class PackedRows(Component):
         self.tokens, self.lanes, self.act_bits = tokens, lanes, act_bits
         largest = (1 << weight_bits - 1) - 1
         self.width = sum_bits(lanes, act_bits, largest)
-        self.segments = -(-lanes // self.packing.limit)
-        self.segment = -(-lanes // self.segments)
-        self.tree = AdderTree(self.segments)
-        self.latency = LATENCY + self.segment - 1 + self.tree.latency
+        self.segment = cascade_lanes(lanes, self.packing.limit)
+        self.tree = AdderTree(-(-lanes // self.segment))
+        self.cost = block_cost(
+            Fixed(weight_bits), family=family, tokens=tokens, lanes=lanes, act_bits=act_bits
+        )
         super().__init__(
             RowBlockSignature(
                 rows=rows,
@@ -121,20 +62,6 @@ class PackedRows(Component):
                 width=self.width,
             )
         )
-
-    @property
-    def dsps(self) -> int:
-        """DSP slices of the block."""
-        return self.lanes * self.tokens // self.packing.tokens
-
-    def skew(self, lane: int) -> int:
-        """Cycles a lane's operands come late: its place in the cascade, from the end.
-
-        A shorter cascade begins later, so that all end together.
-        """
-        start = lane - lane % self.segment
-        length = min(self.segment, self.lanes - start)
-        return self.segment - length + lane - start
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -10,13 +10,14 @@ from amaranth.lib.wiring import Component
 from hdl.rows.block import RowBlockSignature, sum_bits
 from hdl.rows.lane_chain import LaneChain
 from hdl.rows.pair_mux import pair_mux
-from hdl.rows.shift_plan import FAR, NEAR, ZERO, Table, raw_bits, shift_plan
 from hdl.rows.side_by_side import Numbers, fit, register, signed_parts
+from models.cost.row_blocks import BlockKind, block_cost, selection_stages
 from models.formats import CodeBook
+from models.formats.shift_plan import FAR, NEAR, ZERO, Table, raw_bits, shift_plan
 
 
 class ShiftRows(Component):
-    """Rows of one format without any DSP, by its :class:`~hdl.rows.shift_plan.ShiftPlan`.
+    """Rows of one format without any DSP, by its :class:`~models.formats.shift_plan.ShiftPlan`.
 
     The odd multiples of an activation are made once for all rows. A row selects one of up to four
     variants of them (a LUT level), where the format needs it one of up to four middle shifts
@@ -32,7 +33,7 @@ class ShiftRows(Component):
         ``generic``, ``xc7`` or ``xcup``.
     """
 
-    dsps = 0
+    kind = BlockKind.SHIFT
 
     def __init__(
         self, book: CodeBook, family: str, *, rows: int, tokens: int, lanes: int, act_bits: int
@@ -44,8 +45,8 @@ class ShiftRows(Component):
         self.rows, self.tokens, self.lanes, self.act_bits = rows, tokens, lanes, act_bits
         self.width = sum_bits(lanes, act_bits, book.largest)
         self.chain = LaneChain(lanes, _inverted_bits(book, act_bits), family)
-        self.stages = (len(plan.variants) > 1) + (len(plan.middle) > 1)
-        self.latency = 1 + self.stages + self.chain.latency
+        self.stages = selection_stages(plan)
+        self.cost = block_cost(book, family=family, tokens=tokens, lanes=lanes, act_bits=act_bits)
         super().__init__(
             RowBlockSignature(
                 rows=rows,
@@ -56,10 +57,6 @@ class ShiftRows(Component):
                 width=self.width,
             )
         )
-
-    def skew(self, lane: int) -> int:
-        """Cycles a lane's operands come late: its place in the chain."""
-        return lane
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

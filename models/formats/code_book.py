@@ -39,6 +39,11 @@ class CodeBook(ABC):
         return np.unique(self.values)
 
     @property
+    def fixed(self) -> bool:
+        """Whether a row of the format multiplies, so that it can hold activations as well."""
+        return False
+
+    @property
     def largest(self) -> int:
         """Largest magnitude: bounds products and accumulators."""
         return int(np.abs(self.values).max())

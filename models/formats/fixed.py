@@ -26,6 +26,10 @@ class Fixed(CodeBook):
     def bits(self) -> int:
         return self._bits
 
+    @property
+    def fixed(self) -> bool:
+        return True
+
     @cached_property
     def values(self) -> Integers:
         return signed_codes(self._bits)

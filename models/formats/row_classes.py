@@ -44,7 +44,7 @@ class RowClass(NamedTuple):
     @property
     def fixed(self) -> bool:
         """Whether its rows multiply, so that they can hold activations as well."""
-        return self.format.startswith("fixed")
+        return self.book.fixed
 
     @property
     def slot(self) -> int:

@@ -163,12 +163,8 @@ def _engine(spec: MachineSpec, family: str) -> Iterator[Part]:
                 lanes=spec.lanes,
                 act_bits=spec.act_bits,
             )
-            yield Part(f"{_kind(same[0])} rows", len(same), block, partial(_itself, same[0]))
+            yield Part(f"{same[0].kind} rows", len(same), block, partial(_itself, same[0]))
 
 
 def _itself(block: Any) -> Any:
     return block
-
-
-def _kind(block: object) -> str:
-    return type(block).__name__.removesuffix("s").removesuffix("Row").lower()

@@ -7,21 +7,27 @@ build, bit by bit.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flows.estimate.machine_points import bit_length
 from flows.estimate.resources.unit_terms import Terms
-from hdl.rows.packed import packing
-from hdl.rows.shift_plan import ShiftPlan, raw_bits, shift_plan
+from models.cost.row_blocks import (
+    BlockKind,
+    block_cost,
+    block_kind,
+    cascade_lanes,
+    selection_stages,
+)
+from models.cost.slice_packing import packing
 from models.formats import CodeBook, find_format
+from models.formats.shift_plan import raw_bits, shift_plan
 
 __all__ = ["RowBlocks", "row_blocks"]
 
 Column = NDArray[np.int64]
-MULTIPLIER = "multiplier rows"
 
 
 @dataclass(frozen=True)
@@ -51,18 +57,45 @@ def row_blocks(
 ) -> RowBlocks:  # fmt: skip
     """The blocks of ``rows`` rows of a format; columns ``[n]``."""
     book = find_format(name)
-    columns = (rows, tokens, lanes, act_bits)
-    if name.startswith("fixed"):
-        return _packed(book, *columns, xcup)
-    if name == "binary":
-        return _binary(*columns)
-    plan = _plan(name)
-    return _shift(plan, *columns) if plan else _multiplier(book, *columns)
+    kind = block_kind(book)
+    terms = {
+        BlockKind.PACKED: _packed,
+        BlockKind.BINARY: _binary,
+        BlockKind.SHIFT: _shift,
+        BlockKind.MULTIPLIER: _multiplier,
+    }[kind]
+    lut, ff = terms(book, rows, tokens, lanes, act_bits, xcup)
+    # Pairs of packed rows, single multiplier rows: blocks of other kinds have no slices.
+    blocks = -(-rows // 2) if kind is BlockKind.PACKED else rows
+    dsps, latency, skew = _costs(name, tokens, lanes, act_bits, xcup)
+    return RowBlocks(f"{kind} rows", dsp=blocks * dsps, lut=lut, ff=ff, latency=latency, skew=skew)
 
 
-@cache
-def _plan(name: str) -> ShiftPlan | None:
-    return shift_plan(find_format(name))
+def _costs(
+    name: str, tokens: Column, lanes: Column, act_bits: Column, xcup: NDArray[np.bool_]
+) -> tuple[Column, Column, Column]:
+    """Slices and latency of a block ``[n]``, and skew ``[n, lanes]``: each machine's own."""
+    columns = np.stack([tokens, lanes, act_bits, xcup.astype(np.int64)], axis=1)
+    key = columns @ np.array([1 << 40, 1 << 16, 1 << 8, 1])
+    _, first, which = np.unique(key, return_index=True, return_inverse=True)
+    most = int(lanes.max(initial=1))
+    found = [_cost(name, most, *row) for row in columns[first].tolist()]
+    dsps, latency, skew = (np.array(part) for part in zip(*found, strict=True))
+    return dsps[which], latency[which], skew[which]
+
+
+@lru_cache(maxsize=1 << 14)
+def _cost(
+    name: str, most: int, tokens: int, lanes: int, act_bits: int, xcup: int
+) -> tuple[int, int, tuple[int, ...]]:
+    cost = block_cost(
+        find_format(name),
+        family="xcup" if xcup else "xc7",
+        tokens=tokens,
+        lanes=lanes,
+        act_bits=act_bits,
+    )
+    return cost.dsps, cost.latency, (*cost.skew, *[0] * (most - lanes))
 
 
 @cache
@@ -84,29 +117,16 @@ def _places(lanes: Column) -> Column:
 def _packed(
     book: CodeBook, rows: Column, tokens: Column, lanes: Column, act: Column,
     xcup: NDArray[np.bool_],
-) -> RowBlocks:  # fmt: skip
+) -> tuple[Terms, Terms]:  # fmt: skip
     found = _packings(book.bits)[xcup.astype(int), act, (tokens % 2 == 0).astype(int)]
     packed, limit, field = found.T
-    segments = -(-lanes // limit)
-    segment = -(-lanes // segments)
-    tree = bit_length(segments - 1)
-    place = _places(lanes)
-    start = place - place % segment[:, None]
-    length = np.minimum(segment[:, None], lanes[:, None] - start)
-    skew = segment[:, None] - length + place - start
+    cascades = -(-lanes // cascade_lanes(lanes, limit))
     blocks = -(-rows // 2)
     both = blocks * lanes * (tokens // 2) * (packed == 2)
-    sums = rows * tokens * (segments - 1) * (field + 1)
+    sums = rows * tokens * (cascades - 1) * (field + 1)
     # A second token's operand is a sum: the first one's sign borrows from it.
     pairs = both * (act + 1)
-    return RowBlocks(
-        "packed rows",
-        dsp=blocks * lanes * tokens // packed,
-        lut={"token pairs": pairs, "segments": sums},
-        ff={"segments": sums},
-        latency=4 + segment - 1 + tree,
-        skew=skew,
-    )
+    return {"token pairs": pairs, "segments": sums}, {"segments": sums}
 
 
 def _chain(count: Column, bits: Column, tokens: Column) -> tuple[Column, Column]:
@@ -121,9 +141,14 @@ def _chain(count: Column, bits: Column, tokens: Column) -> tuple[Column, Column]
     return each.sum(axis=1) * tokens - first, first
 
 
-def _shift(plan: ShiftPlan, rows: Column, tokens: Column, lanes: Column, act: Column) -> RowBlocks:
+def _shift(
+    book: CodeBook, rows: Column, tokens: Column, lanes: Column, act: Column,
+    xcup: NDArray[np.bool_],
+) -> tuple[Terms, Terms]:  # fmt: skip
+    plan = shift_plan(book)
+    assert plan is not None
     cells = rows * tokens * lanes
-    stages = (len(plan.variants) > 1) + (len(plan.middle) > 1)
+    stages = selection_stages(plan)
     odds = sorted({v // (v & -v) for v in plan.variants})
     sizes = {odd: act + (odd - 1).bit_length() for odd in odds}
     shared = (rows > 0) * tokens * lanes
@@ -146,44 +171,34 @@ def _shift(plan: ShiftPlan, rows: Column, tokens: Column, lanes: Column, act: Co
         control += late * (2 if raw is None else len(raw))
     product = bit_length((plan.book.largest << act - 1) - 1) + 1
     adds, first = _chain(lanes, product, tokens)
-    return RowBlocks(
-        "shift rows",
-        dsp=0 * rows,
-        lut={"chain": rows * adds, "first": rows * first, "selections": chosen,
-             "multiples": adders, "decoders": plan.decoders * rows * lanes},
-        ff={"registers": registers + multiples + rows * (adds + first),
-            "control": rows * lanes * (control + 1)},
-        latency=1 + stages + lanes,
-        skew=_places(lanes) + 0 * lanes[:, None],
+    return (
+        {"chain": rows * adds, "first": rows * first, "selections": chosen,
+         "multiples": adders, "decoders": plan.decoders * rows * lanes},
+        {"registers": registers + multiples + rows * (adds + first),
+         "control": rows * lanes * (control + 1)},
     )  # fmt: skip
 
 
-def _binary(rows: Column, tokens: Column, lanes: Column, act: Column) -> RowBlocks:
+def _binary(
+    book: CodeBook, rows: Column, tokens: Column, lanes: Column, act: Column,
+    xcup: NDArray[np.bool_],
+) -> tuple[Terms, Terms]:  # fmt: skip
     pairs = -(-lanes // 2)
     shared = (rows > 0) * 2 * pairs * tokens * (act + 1)
     adds, first = _chain(pairs, act + 1, tokens)
-    return RowBlocks(
-        "binary rows",
-        dsp=0 * rows,
-        lut={"chain": rows * adds, "first": rows * first, "shared": shared,
-             "control": rows * pairs},
-        ff={"registers": shared + rows * (adds + first), "control": 3 * rows * pairs},
-        latency=1 + pairs,
-        skew=_places(lanes) // 2 + 0 * lanes[:, None],
-    )  # fmt: skip
+    return (
+        {"chain": rows * adds, "first": rows * first, "shared": shared, "control": rows * pairs},
+        {"registers": shared + rows * (adds + first), "control": 3 * rows * pairs},
+    )
 
 
 def _multiplier(
-    book: CodeBook, rows: Column, tokens: Column, lanes: Column, act: Column
-) -> RowBlocks:
+    book: CodeBook, rows: Column, tokens: Column, lanes: Column, act: Column,
+    xcup: NDArray[np.bool_],
+) -> tuple[Terms, Terms]:  # fmt: skip
     bits = book.largest.bit_length() + 1
-    cells = rows * tokens * lanes
     tree = rows * tokens * (lanes - 1) * (act + bits + 1)
-    return RowBlocks(
-        MULTIPLIER,
-        dsp=cells,
-        lut={"decoders": rows * lanes * (bits), "tree": tree},
-        ff={"decoders": rows * lanes * (bits), "tree": tree},
-        latency=2 + bit_length(lanes - 1),
-        skew=0 * (_places(lanes) + lanes[:, None]),
+    return (
+        {"decoders": rows * lanes * bits, "tree": tree},
+        {"decoders": rows * lanes * bits, "tree": tree},
     )

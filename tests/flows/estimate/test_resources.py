@@ -57,8 +57,7 @@ def test_block_ram_and_dsp_slices_are_exact(spec: MachineSpec, family: str) -> N
             lanes=spec.lanes,
             act_bits=spec.act_bits,
         )
-        # Blocks of plain multipliers have one slice a product.
-        array = sum(getattr(b, "dsps", b.rows * b.tokens * b.lanes) for b in blocks)
+        array = sum(b.cost.dsps for b in blocks)
     assert found.dsp == array + 5 * spec.vector_lanes + 2
 
 

@@ -15,7 +15,7 @@ from tests.flows.work.test_atomic import contents, make
 @pytest.mark.parametrize("final", ["out", "out.onnx"])
 def test_what_a_killed_run_leaves_is_cleared_by_the_next(tmp_path: Path, final: str) -> None:
     program = (
-        "import os, sys\nfrom pathlib import Path\nfrom flows import atomic\n"
+        "import os, sys\nfrom pathlib import Path\nfrom flows.work import atomic\n"
         "with getattr(atomic, sys.argv[1])(Path(sys.argv[2])) as scratch:\n"
         "    os.kill(os.getpid(), 9)\n"
     )

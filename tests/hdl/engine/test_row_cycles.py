@@ -21,7 +21,7 @@ def test_loops_longer_than_their_results(drain: int, longer: int) -> None:
     )
     grid = RowGrid(blocks, acc_bits=24, drain=drain)
     length = 2 * 4 // drain + longer
-    slowest = max(block.latency for block in blocks)
+    slowest = max(block.cost.latency for block in blocks)
     latency = slowest + 1 + RowDrain(bits=24, width=drain, beats=8 // drain).latency
     seen: list[int] = []
 
@@ -45,7 +45,7 @@ def test_a_waiting_consumer_stops_the_grid() -> None:
     """Beats are taken until the pipeline is full, and again when the consumer is ready."""
     blocks = row_blocks([("binary", 2)], family="generic", tokens=1, lanes=2, act_bits=4)
     grid = RowGrid(blocks, acc_bits=12, drain=2)
-    depth = blocks[0].latency + 2
+    depth = blocks[0].cost.latency + 2
 
     async def bench(ctx: Any) -> None:
         ctx.set(grid.i.valid, 1)

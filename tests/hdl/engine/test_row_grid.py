@@ -13,8 +13,9 @@ import sim
 from hdl.engine.row_grid import RowGrid
 from hdl.rows.binary import BinaryRows
 from hdl.rows.multiplier import MultiplierRow
-from hdl.rows.packed import PackedRows, packing
+from hdl.rows.packed import PackedRows
 from hdl.rows.shift import ShiftRows
+from models.cost.slice_packing import packing
 from models.formats import FORMATS, Binary, CodeBook, Fixed
 from tests.support.hdl.plan import bits, check, run_plan
 

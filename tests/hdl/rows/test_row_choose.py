@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from amaranth.back import rtlil
 
 from hdl.rows.binary import BinaryRows
 from hdl.rows.choose import row_blocks
 from hdl.rows.packed import PackedRows
 from hdl.rows.shift import ShiftRows
+from models.cost.row_blocks import BlockKind
 from models.formats import FORMATS
 
 
@@ -44,6 +46,20 @@ def test_every_format_has_a_block(name: str, family: str) -> None:
                 assert sum(block.rows for block in blocks) == 3
                 weights = blocks[0].signature.members["weights"].shape.elem_shape
                 assert (weights.length, weights.elem_shape) == (lanes, FORMATS[name].bits)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize(("family", "slice_name"), [("xc7", "DSP48E1"), ("xcup", "DSP48E2")])
+def test_blocks_have_the_slices_that_they_cost(name: str, family: str, slice_name: str) -> None:
+    """Counted in the netlist; of multiplier rows, whose slices Yosys chooses, the products."""
+    for tokens, lanes in ((1, 5), (2, 3)):
+        for block in chosen([(name, 3)], family=family, tokens=tokens, lanes=lanes):
+            text = rtlil.convert(block)
+            if block.kind is BlockKind.MULTIPLIER:
+                assert text.count("cell $mul ") == block.cost.dsps
+            else:
+                assert text.count(f"cell \\{slice_name} ") == block.cost.dsps
+            assert len(block.cost.skew) == lanes
 
 
 @pytest.mark.parametrize(

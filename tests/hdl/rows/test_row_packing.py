@@ -11,7 +11,8 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
 from hdl.rows.dsp import PORT_WIDTH, RESULT_WIDTH
-from hdl.rows.packed import PackedRows, Packing, packing
+from hdl.rows.packed import PackedRows
+from models.cost.slice_packing import Packing, packing
 from tests.support.hdl.formal import prove_equal
 
 WIDTHS = [(8, 8), (4, 8), (4, 4), (2, 8), (3, 9), (8, 4), (5, 6)]
@@ -126,8 +127,7 @@ def test_no_cascade_exceeds_the_limit(family: str, widths: tuple[int, int], toke
             family, tokens=tokens, lanes=lanes, act_bits=widths[1], weight_bits=widths[0]
         )
         assert block.segment <= block.packing.limit
-        assert block.segments * block.segment >= lanes
-        assert 0 <= min(block.skew(lane) for lane in range(lanes))
+        assert 0 <= min(block.cost.skew)
 
 
 def test_a_packing_beyond_its_limit_is_refused() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import combinations
 
 from models.formats import CodeBook
@@ -93,6 +93,7 @@ def raw_bits(table: Sequence[int | None], bits: int) -> tuple[int, ...] | None:
     return None
 
 
+@cache
 def shift_plan(book: CodeBook) -> ShiftPlan | None:
     """The cheapest plan of a format; none if its values have too many odd factors."""
     magnitudes = sorted({abs(v) for v in book.values.tolist()} - {0})
