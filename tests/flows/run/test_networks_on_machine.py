@@ -27,7 +27,7 @@ def test_sixteen_images(name: str, simulators: Path, tmp_path: Path) -> None:
     codes = read_inputs(EXAMPLES / "samples.npz", kind, IMAGES).codes
     network = map_network(graph, DEFAULT)
     want = run_graph(graph, codes)
-    results = run_images(simulator(DEFAULT, simulators), network, codes, tmp_path)
+    results = run_images(simulator(DEFAULT, simulators, family="xc7"), network, codes, tmp_path)
     assert len(results) == IMAGES
     for index, result in enumerate(results):
         compare(f"{name} image {index}", "RTL output", result.output, want[index])
@@ -45,7 +45,7 @@ def test_every_intermediate_tensor(name: str, simulators: Path, tmp_path: Path) 
     graph = load_network(EXAMPLES / f"{name}_int8.onnx")
     codes = read_inputs(EXAMPLES / "samples.npz", graph.tensors[graph.input]).codes[20:21]
     one = job(name, graph, codes[0], DEFAULT)
-    (result,) = run_jobs(simulator(DEFAULT, simulators), [one], tmp_path, seed=7)
+    (result,) = run_jobs(simulator(DEFAULT, simulators, family="xc7"), [one], tmp_path, seed=7)
     seen: dict[str, Integers] = {}
     run_graph(graph, codes, seen.__setitem__)
     assert set(result.trace) == {node.output for node in graph.nodes}

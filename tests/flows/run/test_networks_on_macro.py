@@ -89,14 +89,14 @@ def prepared(graph: IntegerGraph, spec: MachineSpec, codes: Integers, seed: int)
 @pytest.mark.parametrize(
     ("spec", "seeds"),
     [
-        pytest.param(NATIVE, 12, id="native"),
-        pytest.param(DIFFERENTIAL, 12, id="differential"),
-        pytest.param(FORMS, 6, id="forms"),
-        pytest.param(FORMS_4, 6, id="forms:4"),
+        pytest.param(NATIVE, 4, id="native"),
+        pytest.param(DIFFERENTIAL, 4, id="differential"),
+        pytest.param(FORMS, 2, id="forms"),
+        pytest.param(FORMS_4, 3, id="forms:4"),
     ],
 )
 def test_random_networks(spec: MachineSpec, seeds: int, simulators: Path, tmp_path: Path) -> None:
-    """42 or 84 programs a machine, all kinds of layers, every tensor, under random memory stalls.
+    """14 to 28 programs a machine, all kinds of layers, every tensor, under random memory stalls.
 
     One after the other in one machine: what only fills words up is of the network before.
     """
@@ -117,15 +117,15 @@ def test_random_networks(spec: MachineSpec, seeds: int, simulators: Path, tmp_pa
 
 
 def test_whole_network_with_noise(simulators: Path, tmp_path: Path) -> None:
-    """The Fashion-MNIST CNN on a die of the ReLU macro: 8 images, every tensor, noise on."""
+    """The Fashion-MNIST CNN on a die of the ReLU macro, noise on: every tensor of two images."""
     graph = load_network(EXAMPLES / "resnet_int8.onnx")
     inputs = read_inputs(EXAMPLES / "samples.npz", graph.tensors[graph.input])
     network = on_machine(graph, RELU, inputs.codes[8:40])
     again = from_facts(graph, RELU, as_facts(network))
     layers = machine_layers(again, RELU)
-    images = inputs.codes[:8]
-    system = simulator(RELU, simulators)
-    jobs = [job(f"image {i}", graph, image, RELU, macro=layers) for i, image in enumerate(images)]
+    images, simulated = inputs.codes[:8], inputs.codes[:2]
+    system = simulator(RELU, simulators, optimise=False)
+    jobs = [job(f"image {i}", graph, x, RELU, macro=layers) for i, x in enumerate(simulated)]
     results = run_jobs(system, jobs, tmp_path)
     want = network.run(images)
     for index, result in enumerate(results):
@@ -164,7 +164,7 @@ def lossless(spec: MachineSpec, seeds: int, simulators: Path, work: Path) -> lis
 
 
 def test_lossless_macro_is_the_integer_graph(simulators: Path, tmp_path: Path) -> None:
-    lossless(LOSSLESS, 4, simulators, tmp_path)
+    lossless(LOSSLESS, 2, simulators, tmp_path)
 
 
 def test_zero_skipping_saves_cycles(simulators: Path, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_zero_skipping_saves_cycles(simulators: Path, tmp_path: Path) -> None:
     for preset in ("forms:4", "forms:4:unskipped"):
         macro = MacroChoice(preset=preset, columns=32, slices=4, static=False, dynamic=False)
         spec = replace(FORMS_4, macro=macro)
-        found[preset] = np.array(lossless(spec, 2, simulators, tmp_path))
+        found[preset] = np.array(lossless(spec, 1, simulators, tmp_path))
     saved = 1 - found["forms:4"] / found["forms:4:unskipped"]
     print("share of cycles saved, network by network:", saved.round(3))
     # Activations of a random network are uniform: few leading slices are zero.

@@ -43,5 +43,5 @@ def test_deit_tiny(simulators: Path, tmp_path: Path) -> None:
     cases = deit.operator_cases(0, heads=1, tokens=50)
     assert len(cases) == 18
     jobs = _jobs(cases, DEFAULT)
-    system = simulator(DEFAULT, simulators)
+    system = simulator(DEFAULT, simulators, family="xc7")
     _check(jobs, run_jobs(system, [one for _, _, one in jobs], tmp_path))

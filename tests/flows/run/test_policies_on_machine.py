@@ -26,7 +26,7 @@ def test_whole_networks(rows: str, simulators: Path, tmp_path: Path) -> None:
     """RTL = golden machine = integer graph: all tensors of one image with a stalling memory."""
     spec = MachineSpec().with_classes(parse_row_classes(rows))
     # As for a board: with the vendor's primitives, and our models of these.
-    system = simulator(spec, simulators, family="xc7")
+    system = simulator(spec, simulators, optimise=False, family="xc7")
     jobs, graphs = [], []
     for policy in POLICIES[rows]:
         for name in ("vit", "resnet"):

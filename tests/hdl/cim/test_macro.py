@@ -39,45 +39,45 @@ class Case:
 CASES = {
     "pim-qat": Case(
         shape=MacroShape(spec=find_preset("pim-qat", columns=16), tiles=3),
-        dies=20,
+        dies=8,
         vectors=18,
-        conversions=90_000,
+        conversions=30_000,
     ),
     "pim-qat-differential": Case(
         shape=MacroShape(
             spec=find_preset("pim-qat:differential", columns=8), lanes=12, tiles=2, calibrated=True
         ),
-        dies=10,
+        dies=5,
         vectors=20,
-        conversions=8_000,
+        conversions=4_000,
     ),
     "forms": Case(
         shape=MacroShape(
             spec=find_preset("forms", columns=14), lanes=4, tiles=5, banks=2, trimmed=True
         ),
-        dies=10,
+        dies=5,
         vectors=30,
-        conversions=40_000,
+        conversions=15_000,
     ),
     "forms-paired": Case(
         shape=MacroShape(
             spec=find_preset("forms", columns=14), lanes=4, tiles=6, banks=2, paired=True
         ),
-        dies=8,
+        dies=4,
         vectors=20,
-        conversions=30_000,
+        conversions=12_000,
     ),
     "cap-ram": Case(
         shape=MacroShape(spec=find_preset("cap-ram", columns=9), banks=2),
-        dies=10,
+        dies=5,
         vectors=12,
-        conversions=10_000,
+        conversions=4_000,
     ),
     "relu-macro": Case(
         shape=MacroShape(spec=find_preset("relu-macro", columns=6)),
-        dies=10,
+        dies=5,
         vectors=40,
-        conversions=1_000,
+        conversions=500,
     ),
     "odd-sizes": Case(
         shape=MacroShape(
@@ -97,9 +97,9 @@ CASES = {
             banks=2,
             calibrated=True,
         ),
-        dies=10,
+        dies=5,
         vectors=30,
-        conversions=5_000,
+        conversions=2_000,
     ),
 }
 
