@@ -16,6 +16,7 @@ from flows.estimate.machine_points import FORMAT_NAMES, SCALARS, Points, bit_len
 from flows.search.lifetimes import live_words
 from flows.search.precisions import Mixture
 from models.formats.row_classes import RowClass
+from models.machine.rules import DEPTH_MAX, SCRATCHPAD_WORDS_MAX
 from models.machine.spec import MachineSpec
 
 __all__ = ["candidates", "complete", "spec_of", "with_act_bits", "with_params"]
@@ -30,8 +31,6 @@ ROW_STEP = 4
 BANKS, QUEUE_DEPTH, ROW_GROUP = 4, 4, 16
 LEAST_BANK_WORDS = 512
 """A 36 Kb block is no shallower."""
-MOST_WORDS, MOST_DEPTH = 1 << 17, 8192
-"""What :class:`~models.machine.spec.MachineSpec` allows."""
 
 Mask = NDArray[np.bool_]
 
@@ -89,8 +88,8 @@ def complete(
     bank_words = np.maximum(_power(-(-least // BANKS)), LEAST_BANK_WORDS)
     rows = "rows for activations"
     good = (
-        (depth <= MOST_DEPTH)
-        & (BANKS * bank_words <= MOST_WORDS)
+        (depth <= DEPTH_MAX)
+        & (BANKS * bank_words <= SCRATCHPAD_WORDS_MAX)
         & (needs[rows] <= estimate.has[rows])
     )
     return _replaced(points, depth=depth, bank_words=bank_words), good

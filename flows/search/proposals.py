@@ -15,6 +15,7 @@ from flows.estimate.cycles.network_formats import in_formats
 from flows.estimate.machine_points import Points
 from flows.mapper import MappingError, least_bank_words, with_room
 from models.formats.row_classes import RowClass
+from models.machine.rules import DEPTH_MAX, SCRATCHPAD_WORDS_MAX
 from models.machine.spec import MachineSpec
 
 __all__ = ["Key", "Proposals", "no_machine"]
@@ -25,7 +26,7 @@ Costed = Callable[[MachineSpec], Key | None]
 
 MOST_REFUSED = 30
 """Proposals that may be refused one after the other before a precision is given up."""
-MOST_DEPTH, MOST_BANK_WORDS, MOST_PARAMS = 8192, 1 << 15, 1 << 13
+MOST_BANK_WORDS, MOST_PARAMS = SCRATCHPAD_WORDS_MAX // MachineSpec.banks, 1 << 13
 LANES, TOKENS = (4, 8, 12, 16, 24, 32), 16
 
 
@@ -46,7 +47,7 @@ def no_machine(network: Network) -> str | None:
 def _roomy(lanes: int, tokens: int) -> MachineSpec:
     """A machine of plain rows, with all but the scratchpad as large as it can be."""
     return MachineSpec(
-        lanes=lanes, tokens=tokens, rows=2, vector_lanes=2, depth=MOST_DEPTH // lanes * lanes,
+        lanes=lanes, tokens=tokens, rows=2, vector_lanes=2, depth=DEPTH_MAX // lanes * lanes,
         bank_words=2, param_entries=MOST_PARAMS,
     )  # fmt: skip
 

@@ -8,11 +8,15 @@ from dataclasses import asdict, dataclass, replace
 
 from models.cim.choice import MacroChoice
 from models.formats.row_classes import RowClass, row_classes
+from models.machine.rules import MACRO_RULES, RULES, check
 
 
 @dataclass(frozen=True, kw_only=True)
 class MachineSpec:
     """Parameters of an accelerator.
+
+    What they must be, alone and together, is the table :data:`models.machine.rules.RULES` (around a
+    macro also ``MACRO_RULES``); a ValueError names the first rule that is broken.
 
     Parameters
     ----------
@@ -21,24 +25,23 @@ class MachineSpec:
     tokens : int
         Activation vectors a beat.
     rows : int
-        Weight rows (output channels) of a tile. Requires: divides ``tokens * lanes``.
+        Weight rows (output channels) of a tile.
     vector_lanes : int
-        Elements a cycle of the vector unit. Requires: divides ``rows``, twice it divides
-        ``tokens * lanes``.
+        Elements a cycle of the vector unit.
     depth : int
-        Elements of K a weight row can hold (one of two banks). Requires: multiple of ``lanes``.
+        Elements of K a weight row can hold (one of two banks).
     banks, bank_words : int
-        Scratchpad: banks of words of ``tokens * lanes`` bytes. Requires: powers of two.
+        Scratchpad: banks of words of ``tokens * lanes`` bytes.
     param_entries : int
         Per-channel parameters the vector unit holds, in groups of ``vector_lanes`` channels.
     row_group : int
         Rows that a multi-pass vector operator (softmax, layer norm) works on at a time.
     axi_width : int
-        Memory bus, bits: 32, 64 or 128.
+        Memory bus, bits.
     queue_depth : int
         Descriptors each unit can hold in waiting.
     act_bits : int
-        Signed bits of an activation code, 4 to 8 (with row classes only).
+        Signed bits of an activation code; fewer than 8 with row classes only.
     classes : tuple of RowClass
         Number format of every row, ``rows`` in total, fixed-point rows first. Empty: every row
         multiplies operands of nine bits (codes less their zero point), one product a multiplier.
@@ -70,71 +73,11 @@ class MachineSpec:
         if isinstance(self.macro, dict):
             object.__setattr__(self, "macro", MacroChoice(**self.macro))
         object.__setattr__(self, "classes", row_classes(self.classes))
-        word = self.word_bytes
-        total = sum(c.rows for c in self.classes)
-        divided = word % (2 * self.vector_lanes) == 0 and self.rows % self.vector_lanes == 0
-        checks = (
-            (total in (0, self.rows), "rows", f"the sum of its classes, {total}", self.rows),
-            (4 <= self.act_bits <= 8, "act_bits", "4 to 8", self.act_bits),
-            (self.act_bits == 8 or self.classes, "act_bits", "8 without row classes",
-             self.act_bits),
-            (self.classes or word % self.rows == 0, "rows",
-             f"a divisor of tokens * lanes = {word}", self.rows),
-            (
-                divided,
-                "vector_lanes",
-                f"a divisor of rows = {self.rows} and half a divisor of {word}",
-                self.vector_lanes,
-            ),
-            (
-                self.depth % self.lanes == 0 and self.depth <= 8192,
-                "depth",
-                f"a multiple of lanes = {self.lanes} up to 8192",
-                self.depth,
-            ),
-            (self.rows >= 2, "rows", "at least 2", self.rows),
-            (self.depth >= 2 * self.lanes, "depth", f"at least twice lanes = {self.lanes}",
-             self.depth),
-            (self.bank_words >= 2, "bank_words", "at least 2", self.bank_words),
-            (self.param_entries >= 2, "param_entries", "at least 2", self.param_entries),
-            (self.row_group >= 2, "row_group", "at least 2", self.row_group),
-            (_power(self.banks), "banks", "a power of two", self.banks),
-            (_power(self.bank_words), "bank_words", "a power of two", self.bank_words),
-            (_power(self.param_entries), "param_entries", "a power of two", self.param_entries),
-            (_power(self.row_group) and self.row_group <= 64, "row_group",
-             "a power of two up to 64", self.row_group),
-            (self.axi_width in (32, 64, 128), "axi_width", "32, 64 or 128", self.axi_width),
-            (self.tokens <= 32, "tokens", "at most 32", self.tokens),
-            (self.queue_depth >= 2, "queue_depth", "at least 2", self.queue_depth),
-            (self.scratchpad_words <= 1 << 17, "banks * bank_words", "at most 131072",
-             self.scratchpad_words),
-        )  # fmt: skip
-        for good, name, want, value in checks:
-            if not good:
-                raise ValueError(f"{name} must be {want}, not {value}")
+        check(self, RULES)
         if self.macro is not None:
             if not isinstance(self.macro, MacroChoice):
                 raise ValueError(f"macro must be a MacroChoice or None, not {self.macro!r}")
-            self._check_macro(self.macro)
-
-    def _check_macro(self, macro: MacroChoice) -> None:
-        depth = macro.spec.depth
-        checks = (
-            (not self.classes, "row classes", "none beside a macro", len(self.classes)),
-            (self.rows == macro.rows, "rows", f"the macro's {macro.rows} outputs", self.rows),
-            (self.rows > self.vector_lanes, "rows",
-             f"more than vector_lanes = {self.vector_lanes} beside a macro", self.rows),
-            (self.rows == self.word_bytes, "rows",
-             f"tokens * lanes = {self.word_bytes} beside a macro", self.rows),
-            (depth % self.lanes == 0, "lanes", f"a divisor of the macro's depth {depth}",
-             self.lanes),
-            # A sign is of a whole fragment: it comes with its one entry of weights.
-            (depth == self.lanes or not macro.paired, "lanes",
-             f"the polarised fragment's {depth} rows", self.lanes),
-        )  # fmt: skip
-        for good, name, want, value in checks:
-            if not good:
-                raise ValueError(f"{name} must be {want}, not {value}")
+            check(self, MACRO_RULES)
 
     @property
     def word_bytes(self) -> int:
@@ -253,7 +196,3 @@ class MachineSpec:
         """32 bits that differ between machines that need different programs."""
         text = ",".join(f"{k}={v}" for k, v in sorted(asdict(self).items()))
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
-
-
-def _power(value: int) -> bool:
-    return value & (value - 1) == 0

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from models.cim.choice import MacroChoice
+from models.formats.row_classes import row_classes
+from models.machine.rules import RULES
 from models.machine.spec import MachineSpec
 from tests.support.machines import MIXED, ODD, SMALL
 
@@ -65,6 +68,30 @@ ILLEGAL = [
 def test_refused(change: dict[str, int], text: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
         MachineSpec(**change)
+
+
+def first_broken(change: dict[str, Any]) -> int | None:
+    """Index of the first rule that a machine with these parameters breaks."""
+    spec = object.__new__(MachineSpec)
+    for name in MachineSpec.__dataclass_fields__:
+        value = change.get(name, getattr(MachineSpec, name))
+        object.__setattr__(spec, name, row_classes(value) if name == "classes" else value)
+    return next((i for i, rule in enumerate(RULES) if not rule.holds(spec)), None)
+
+
+def test_every_rule_is_broken_by_a_case() -> None:
+    """A rule that is added comes with a case, and none can be taken away unseen."""
+    own = {name for change, _ in ILLEGAL for name in change}
+    assert own <= MachineSpec.__dataclass_fields__.keys()
+    numbers = [c for c, _ in ILLEGAL if all(isinstance(v, (int, tuple)) for v in c.values())]
+    refused_before = ("fixed row classes", "a row class must", "rows of a class")
+    texts = {id(change): text for change, text in ILLEGAL}
+    found = {
+        first_broken(change)
+        for change in numbers
+        if not texts[id(change)].startswith(refused_before)
+    }
+    assert found == set(range(len(RULES)))
 
 
 @pytest.mark.parametrize(
