@@ -264,7 +264,7 @@ def _manifest(
             },
             "macs": sum(layer.macs for layer in mapped.layers),
         },
-        "board": asdict(board),
+        "board": board.facts(),
         "machine": {
             "spec": asdict(spec),
             "macs_per_cycle": spec.macs_per_cycle,
