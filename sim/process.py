@@ -1,9 +1,9 @@
 """Runs cocotb's Verilator commands as child processes that end with their parent.
 
 Differs from the runner that cocotb ships in these points: the Verilator package's own program and
-environment are used whatever is on ``PATH``; only the top module's signals are accessible; output
-goes to a log; the parent can follow the run and can end it at any time; and a failed command raises
-:class:`CommandFailed` instead of ending the parent.
+environment are used whatever is on ``PATH``; only the top module's signals are accessible; a
+waveform may be of the kind FST; output goes to a log; the parent can follow the run and can end it
+at any time; and a failed command raises :class:`CommandFailed` instead of ending the parent.
 
 Where cocotb is not installed, the import of this module raises :class:`sim.verilator.Missing`.
 """
@@ -54,6 +54,7 @@ class Command(runner.Verilator):
         *,
         optimise: bool = True,
         before_make: Callable[[], None] = lambda: None,
+        fst: bool = False,
     ) -> None:
         super().__init__()
         self.log.setLevel("WARNING")
@@ -61,6 +62,7 @@ class Command(runner.Verilator):
         self._on_tick = on_tick
         self._optimise = optimise
         self._before_make = before_make
+        self._fst = fst
 
     def run_tests(self, **arguments: Any) -> None:
         """:meth:`test` of the base class, as if it was not called from within pytest.
@@ -88,6 +90,8 @@ class Command(runner.Verilator):
         commands = [list(command) for command in super()._build_command()]
         everything = commands[0].index("--public-flat-rw")
         commands[0][everything : everything + 1] = ["--public-depth", "1"]
+        if self._fst and self.waves:
+            commands[0][commands[0].index("--trace")] = "--trace-fst"
         return commands
 
     def _execute(self, cmds: Sequence[Sequence[str]], cwd: Any) -> None:

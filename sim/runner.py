@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from xml.etree import ElementTree
 
 from sim import verilator
@@ -56,7 +57,7 @@ class Design:
     optimise
         compile for long runs instead of for a quick build.
     waves
-        able to write a waveform (``dump.vcd``); slower.
+        kind of the waveform that it can write (``dump.vcd`` or ``dump.fst``), if any; slower.
     """
 
     top: str
@@ -65,7 +66,7 @@ class Design:
     parameters: Mapping[str, int | str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
     optimise: bool = False
-    waves: bool = False
+    waves: Literal["vcd", "fst"] | None = None
 
     def digest(self) -> str:
         """Name of the simulator: a hash of everything that decides what it does."""
@@ -74,7 +75,7 @@ class Design:
             self.top,
             sorted((name, str(value)) for name, value in self.parameters.items()),
             list(self.options),
-            [self.optimise, self.waves],
+            [self.optimise, self.waves or False],
             [(path.name, _digest(path.read_bytes())) for path in (*self.sources, WAIVERS)],
             [(name, _digest(text.encode())) for name, text in sorted(self.generated.items())],
         ]
@@ -120,6 +121,8 @@ class Simulator:
             of cocotb's random generator.
         plusargs
             values the bench reads from ``cocotb.plusargs``.
+        waves
+            write a waveform of everything to ``work``, named as in :class:`Design`.
         on_tick
             called about twenty times a second while the simulator runs. What it raises, and
             Ctrl-C, end the simulator.
@@ -168,6 +171,8 @@ def build(design: Design, cache: Path) -> Simulator:
     verilator.Missing
         if something is not installed.
     """
+    if design.waves == "fst":
+        verilator.check_fst()
     cache = cache.absolute()
     if any(character.isspace() for character in str(cache)):
         raise BuildFailed(f"simulator folder must be a path without blanks, not {str(cache)!r}")
@@ -205,7 +210,12 @@ def _compile(design: Design, folder: Path, runtime: Path) -> None:
         generated[-1].write_text(text)
     log = folder / "build.log"
     with log.open("wb") as stream:
-        command = Command(stream, optimise=design.optimise, before_make=reuse_runtime)
+        command = Command(
+            stream,
+            optimise=design.optimise,
+            before_make=reuse_runtime,
+            fst=design.waves == "fst",
+        )
         try:
             command.build(
                 sources=[WAIVERS, *generated, *design.sources],
@@ -214,7 +224,7 @@ def _compile(design: Design, folder: Path, runtime: Path) -> None:
                 build_args=["-Wall", *design.options],
                 build_dir=folder,
                 timescale=("1ns", "1ps"),
-                waves=design.waves,
+                waves=design.waves is not None,
             )
         except CommandFailed as error:
             said = _messages(log) or _tail(log)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,6 +122,7 @@ class System:
         on_progress: Callable[[int, int], None] | None = None,
         on_finished: Callable[[int, Finished], None] | None = None,
         seed: int = 1,
+        waves: bool = False,
     ) -> list[Finished]:
         """Carry out runs, one after the other, in one simulator process.
 
@@ -133,6 +134,10 @@ class System:
             called with the run's index and the cycles simulated so far in it.
         on_finished
             called with the run's index and result, as soon as it is there.
+        seed
+            of the simulator's random generator; the memory's is in each run's conditions.
+        waves
+            write a waveform of all runs to ``work``; the simulator must have been built for it.
 
         Raises
         ------
@@ -169,7 +174,12 @@ class System:
                     on_progress(index, report["cycles"])
 
         self.simulator.run(
-            "sim.system_bench", work, seed=seed, plusargs={"job": "job.json"}, on_tick=follow
+            "sim.system_bench",
+            work,
+            seed=seed,
+            plusargs={"job": "job.json"},
+            on_tick=follow,
+            waves=waves,
         )
         return finished
 
@@ -221,7 +231,7 @@ def build_system(
     memory_bytes: int,
     cache: Path,
     optimise: bool = True,
-    waves: bool = False,
+    waves: Literal["vcd", "fst"] | None = None,
     options: tuple[str, ...] = (),
 ) -> System:
     """Build the simulator of a machine.
@@ -238,6 +248,8 @@ def build_system(
         folder where simulators are kept.
     optimise
         for long runs; otherwise for a quick build.
+    waves
+        kind of the waveform that it can write, if any.
     options
         further options of Verilator.
 

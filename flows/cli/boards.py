@@ -1,7 +1,6 @@
 """``rowmac boards``: what can be built for."""
 
 import argparse
-from dataclasses import asdict
 from typing import Any
 
 from flows.boards import BOARDS
@@ -33,4 +32,4 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
             for board in BOARDS
         ]
         print(table(head, rows))
-    return {"boards": [asdict(board) for board in BOARDS]}, 0
+    return {"boards": [board.facts() for board in BOARDS]}, 0

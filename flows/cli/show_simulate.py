@@ -1,5 +1,6 @@
 """What ``rowmac simulate`` shows: progress while it runs, then tables and the report."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from flows.cli.table import table
 from flows.errors import OutputError, UserError
 from flows.report import render
 from flows.run.activity import LayerActivity, intervals, layer_activities
-from flows.run.simulation import Comparison, Simulation, simulate
+from flows.run.simulation import DEBUG, Comparison, Debug, Simulation, simulate
 from flows.run.summary import incomplete, report_of
 from flows.work.atomic import check_place, output_file
 
@@ -16,9 +17,14 @@ __all__ = ["show"]
 
 
 def show(
-    folder: Path, inputs: Path, count: int, report: Path | None, as_json: bool
+    folder: Path,
+    inputs: Path,
+    count: int,
+    report: Path | None,
+    as_json: bool,
+    debug: Debug = DEBUG,
 ) -> tuple[Any, int]:
-    """Simulate, print, write the report; status 1 if any output differs.
+    """Simulate, print, write the report; status 1 if any code that was compared differs.
 
     Raises
     ------
@@ -31,11 +37,14 @@ def show(
     page = report or folder / "report.html"
     if report is not None or folder.is_dir():
         check_place(page)
+    if debug.waves is not None:
+        check_place(debug.waves)
     with SimulationProgress(count) as progress:
         simulation = simulate(
             folder,
             inputs,
             count,
+            debug=debug,
             on_progress=progress.stage,
             on_image=lambda index, image: progress.image(index, _line(image)),
         )
@@ -53,11 +62,15 @@ def show(
     except UserError as error:
         raise OutputError(str(error), facts) from None
     if not as_json:
+        if debug.waves is not None:
+            print(f"waveform: {debug.waves}")
         print(f"report: {page}")
     return {**facts, "report": str(page)}, int(simulation.mismatches > 0)
 
 
 def _line(image: Comparison) -> str:
+    if image.difference is not None:
+        return f"{image.difference.line()}; {image.run.cycles:,} cycles"
     verdict = "all outputs equal" if image.equal else "OUTPUTS DIFFER"
     return f"{verdict}, {image.run.cycles:,} cycles"
 
@@ -111,7 +124,24 @@ def _print(simulation: Simulation, layers: list[LayerActivity]) -> None:
         f"{simulation.built.board.clock_mhz:g} MHz (assumed: no place and route was done), "
         f"MAC utilisation {_percent(simulation.utilisation)}"
     )
-    print(f"simulated at {simulation.cycles_per_cpu_second:,.0f} cycles per CPU second")
+    print(
+        f"simulated at {simulation.cycles_per_cpu_second:,.0f} cycles per CPU second, "
+        f"seed {simulation.debug.seed}"
+    )
+    if simulation.debug.trace:
+        _print_trace(simulation)
+
+
+def _print_trace(simulation: Simulation) -> None:
+    count = len(simulation.built.mapped.trace)
+    found = [image.difference for image in simulation.images if image.difference is not None]
+    for difference in found:
+        print(difference.line())
+    if not found:
+        print(
+            f"all {count} tensors of every image equal those of the golden machine and of the "
+            "integer graph; cycles are those of a program that also stores each"
+        )
 
 
 def _facts(simulation: Simulation, layers: list[LayerActivity]) -> dict[str, Any]:
@@ -124,6 +154,7 @@ def _facts(simulation: Simulation, layers: list[LayerActivity]) -> dict[str, Any
                 "codes_other_than_integer_graph": image.graph_differs,
                 "codes_other_than_golden_machine": image.machine_differs,
                 "cycles": image.run.cycles,
+                **({"first_difference": _difference(image)} if simulation.debug.trace else {}),
             }
             for image in simulation.images
         ],
@@ -149,8 +180,15 @@ def _facts(simulation: Simulation, layers: list[LayerActivity]) -> dict[str, Any
         },
         "events_lost": simulation.images[0].events_lost,
         "cycles_per_cpu_second": simulation.cycles_per_cpu_second,
+        "seed": simulation.debug.seed,
+        "waves": None if simulation.debug.waves is None else str(simulation.debug.waves),
+        "tensors_compared": len(simulation.built.mapped.trace) if simulation.debug.trace else None,
         "report": None,
     }
+
+
+def _difference(image: Comparison) -> dict[str, Any] | None:
+    return None if image.difference is None else asdict(image.difference)
 
 
 def _percent(share: float | None) -> str:

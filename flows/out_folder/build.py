@@ -6,7 +6,7 @@ import hashlib
 import importlib.metadata
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +72,18 @@ class Built:
     def golden(self, codes: Integers) -> Integers:
         """Output codes of images ``[n, *shape]``, the runs of which are numbered from 0."""
         return run_graph(self.graph, codes) if self.macro is None else self.macro.run(codes)
+
+    def traced(self) -> Built:
+        """The same, mapped anew with a store of every tensor to window 3.
+
+        Raises
+        ------
+        UserError
+            if there is no room for that.
+        """
+        spec = self.mapped.spec
+        mapped = _map(Path(NETWORK), self.graph, spec, self.macro, trace=True)
+        return replace(self, mapped=mapped)
 
 
 def build(
@@ -195,7 +207,12 @@ def _content(path: Path) -> bytes:
 
 
 def _map(
-    name: Path, graph: IntegerGraph, spec: MachineSpec, macro: MacroNetwork | None
+    name: Path,
+    graph: IntegerGraph,
+    spec: MachineSpec,
+    macro: MacroNetwork | None,
+    *,
+    trace: bool = False,
 ) -> MappedNetwork:
     layers = None
     if macro is not None:
@@ -203,7 +220,7 @@ def _map(
 
         layers = machine_layers(macro, spec)
     try:
-        return map_network(graph, spec, macro=layers)
+        return map_network(graph, spec, trace=trace, macro=layers)
     except MappingError as error:
         raise UserError(f"{name}: {error}") from None
 
@@ -264,7 +281,7 @@ def _manifest(
             },
             "macs": sum(layer.macs for layer in mapped.layers),
         },
-        "board": asdict(board),
+        "board": board.facts(),
         "machine": {
             "spec": asdict(spec),
             "macs_per_cycle": spec.macs_per_cycle,

@@ -89,7 +89,7 @@ def _kept(board: Board, spec: MachineSpec) -> Path:
     facts = [
         source_mark(),
         [importlib.metadata.version(name) for name in TOOLS],
-        asdict(board),
+        board.facts(),
         asdict(spec),
     ]
     name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]

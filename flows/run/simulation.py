@@ -1,9 +1,11 @@
 """Runs images through a built folder's Verilog, and compares every output three ways."""
 
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,22 +14,52 @@ from flows.errors import RunError, UserError
 from flows.out_folder.build import Built, load_built
 from flows.out_folder.memory_layout import memory_layout
 from flows.run.execute import ImageResult, MachineError, golden_run, image_result, image_run
+from flows.run.trace import Difference, first_difference, tensors_of
+from flows.work.atomic import output_file
 from flows.work.cache import cache_folder
 from flows.work.inputs import Inputs, read_inputs
 from flows.work.kept_log import with_kept_log
 from models.numerics.rescale import Integers
+from sim.conditions import Conditions
 from sim.runner import BuildFailed, SimulationFailed
 from sim.scratch import scratch_folder
 from sim.system import Finished, System, build_system
 from sim.verilator import Missing
 
-__all__ = ["Comparison", "Simulation", "simulate", "simulator_cache"]
+__all__ = ["DEBUG", "Comparison", "Debug", "Simulation", "simulate", "simulator_cache"]
 
 USUAL_MEMORY_BYTES = 1 << 22
 """Simulated memory: so much at least, so that networks of one machine share its simulator."""
 
 Progress = Callable[[str, int, int], None]
 """Told (what is going on, images done, cycles of the present one)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Debug:
+    """What a simulation does for somebody who looks for a fault.
+
+    Attributes
+    ----------
+    trace : store and compare every tensor; the program has more stores and takes more cycles
+    waves : file for a waveform of all images, .vcd or .fst
+    seed : of the simulator's and of the memory's random numbers
+    """
+
+    trace: bool = False
+    waves: Path | None = None
+    seed: int = 1
+
+    @property
+    def kind(self) -> Literal["vcd", "fst"] | None:
+        """Kind of the waveform, if any."""
+        if self.waves is None:
+            return None
+        return "fst" if self.waves.suffix == ".fst" else "vcd"
+
+
+DEBUG = Debug()
+"""Nothing but the outputs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +72,7 @@ class Comparison:
     graph_differs, machine_differs : how many output codes of the Verilog are not those of the
         integer graph (its layers on the macro, where there is one) and of the golden machine
     events_lost : how many of the run's events found no room in the log of what units did when
+    difference : the first tensor that differs, where every tensor was compared
     """
 
     label: int | None
@@ -49,24 +82,26 @@ class Comparison:
     machine_differs: int
     run: ImageResult
     events_lost: int
+    difference: Difference | None = None
 
     @property
     def equal(self) -> bool:
-        """Whether all three executions agree in every code."""
-        return not self.graph_differs and not self.machine_differs
+        """Whether all three executions agree in every code that was compared."""
+        return not (self.graph_differs or self.machine_differs or self.difference)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Simulation:
-    """A simulation of images on a built network."""
+    """A simulation of images on a built network, with what was asked for."""
 
     built: Built
     inputs: Inputs
     images: tuple[Comparison, ...]
+    debug: Debug
 
     @property
     def mismatches(self) -> int:
-        """Images with any output code that differs."""
+        """Images with any code that differs."""
         return sum(not image.equal for image in self.images)
 
     @property
@@ -108,6 +143,7 @@ def simulate(
     inputs: Path,
     count: int,
     *,
+    debug: Debug = DEBUG,
     on_progress: Progress = lambda stage, done, cycles: None,
     on_image: Callable[[int, Comparison], None] = lambda index, image: None,
 ) -> Simulation:
@@ -115,6 +151,8 @@ def simulate(
 
     Parameters
     ----------
+    debug
+        what is compared and kept beside the outputs.
     on_image
         called with (index, comparison) as soon as an image is done.
 
@@ -127,6 +165,9 @@ def simulate(
     """
     cache = simulator_cache()
     built = load_built(folder, lambda: on_progress("making the machine again, to compare", 0, 0))
+    if debug.trace:
+        on_progress("mapping with a store of every tensor", 0, 0)
+        built = built.traced()
     source = built.graph.tensors[built.graph.input]
     images = read_inputs(inputs, source, count)
     on_progress("integer graph", 0, 0)
@@ -138,6 +179,9 @@ def simulate(
             data_width=built.mapped.spec.axi_width,
             memory_bytes=max(memory_layout(built.mapped).end, USUAL_MEMORY_BYTES),
             cache=cache,
+            # A run with a waveform is short, so a quick build is worth more than a quick run.
+            optimise=debug.waves is None,
+            waves=debug.kind,
         )
     except (BuildFailed, Missing) as error:
         raise UserError(str(error)) from None
@@ -146,27 +190,34 @@ def simulate(
     done: list[Comparison] = []
 
     def finished(index: int, run: Finished) -> None:
-        done.append(_compare(built, images, index, expected[index], run))
+        done.append(_compare(built, images, index, expected[index], run, debug))
         on_image(index, done[-1])
 
-    _run(system, built, images, lambda i, n: on_progress("simulating", i, n), finished, folder)
-    return Simulation(built=built, inputs=images, images=tuple(done))
+    def progress(index: int, cycles: int) -> None:
+        on_progress("simulating", index, cycles)
+
+    _run(system, built, images, debug, progress, finished, folder)
+    return Simulation(built=built, inputs=images, images=tuple(done), debug=debug)
 
 
 def _run(
     system: System,
     built: Built,
     images: Inputs,
+    debug: Debug,
     on_progress: Callable[[int, int], None],
     on_finished: Callable[[int, Finished], None],
     logs: Path,
 ) -> None:
     """Run all images in one simulator process, in a folder that is gone afterwards.
 
-    The log of a simulation that fails is kept in the folder ``logs``.
+    The log of a simulation that fails is kept in the folder ``logs``, and its waveform, if any.
     """
+    # The memory is ideal; with the seed it stays the same where somebody makes it restless.
+    conditions = Conditions(seed=debug.seed)
     runs = [
-        image_run(built.mapped, image, number=number) for number, image in enumerate(images.codes)
+        image_run(built.mapped, image, number=number, conditions=conditions)
+        for number, image in enumerate(images.codes)
     ]
     place = ""
     try:
@@ -174,9 +225,19 @@ def _run(
         with scratch_folder(temporary, "rowmac-simulation-") as work:
             place = f" {temporary}"
             try:
-                system.simulate(runs, work, on_progress=on_progress, on_finished=on_finished)
+                system.simulate(
+                    runs,
+                    work,
+                    on_progress=on_progress,
+                    on_finished=on_finished,
+                    seed=debug.seed,
+                    waves=debug.waves is not None,
+                )
             except (SimulationFailed, MachineError) as error:
                 raise RunError(with_kept_log(str(error), work, [logs])) from None
+            finally:
+                # What led to a failure is what a waveform is wanted for.
+                _keep_waves(work, debug)
     except BrokenPipeError:
         raise  # nobody reads what is told of the progress
     except OSError as error:
@@ -184,11 +245,24 @@ def _run(
         raise UserError(f"cannot write to the temporary folder{place}: {reason}") from None
 
 
+def _keep_waves(work: Path, debug: Debug) -> None:
+    """Move the waveform, if there is one, to where it is wanted."""
+    dump = work / f"dump.{debug.kind}"
+    if debug.waves is not None and dump.exists():
+        with output_file(debug.waves) as scratch:
+            shutil.move(dump, scratch)
+
+
 def _compare(
-    built: Built, inputs: Inputs, index: int, expected: Integers, run: Finished
+    built: Built, inputs: Inputs, index: int, expected: Integers, run: Finished, debug: Debug
 ) -> Comparison:
-    result = image_result(built.mapped, run, inputs.codes[index])
-    machine, _ = golden_run(built.mapped, inputs.codes[index], number=index)
+    codes = inputs.codes[index]
+    result = image_result(built.mapped, run, codes)
+    machine, trace = golden_run(built.mapped, codes, number=index)
+    difference = None
+    if debug.trace:
+        tensors = tensors_of(built, codes, index)
+        difference = first_difference(built.mapped, index, result, trace, tensors)
     output = built.graph.tensors[built.graph.output]
     scores = output.dequantize(result.output).reshape(-1)
     return Comparison(
@@ -199,4 +273,5 @@ def _compare(
         machine_differs=int(np.count_nonzero(result.output != machine)),
         run=result,
         events_lost=run.events_lost,
+        difference=difference,
     )

@@ -110,12 +110,13 @@ def test_every_fact_of_a_design_changes_its_name(source: Path) -> None:
         Design(top="counter", sources=(source,), parameters={"width": 3}).digest(),
         Design(top="counter", sources=(source,), options=("--timing",)).digest(),
         Design(top="counter", sources=(source,), optimise=True).digest(),
-        Design(top="counter", sources=(source,), waves=True).digest(),
+        Design(top="counter", sources=(source,), waves="vcd").digest(),
+        Design(top="counter", sources=(source,), waves="fst").digest(),
         Design(top="counter", sources=(source,), generated={"more": ""}).digest(),
     }
     source.write_text(COUNTER.replace("step;", "step + 1;"))
     names.add(base.digest())
-    assert len(names) == 8
+    assert len(names) == 9
 
 
 def test_a_lint_warning_is_an_error(tmp_path: Path) -> None:

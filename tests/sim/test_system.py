@@ -1,10 +1,13 @@
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
+from sim import verilator
 from sim.conditions import RESTLESS, Conditions, Response
 from sim.runner import SimulationFailed
 from sim.system import Load, Run, System, build_system
@@ -15,7 +18,9 @@ SOURCE, DESTINATION, WORDS = 0x1010, 0x4FE0, 100
 STATUS = 0
 
 
-def system(simulators: Path, *, fault: int = 0, width: int = 64) -> System:
+def system(
+    simulators: Path, *, fault: int = 0, width: int = 64, waves: Literal["vcd", "fst"] | None = None
+) -> System:
     text = TOY.replace("`TOY_FAULT", str(fault)).replace("WIDTH = 64", f"WIDTH = {width}")
     return build_system(
         f"/* verilator lint_off BLKSEQ */\n{text}",
@@ -23,6 +28,7 @@ def system(simulators: Path, *, fault: int = 0, width: int = 64) -> System:
         memory_bytes=MEMORY - 1000,
         cache=simulators,
         optimise=False,
+        waves=waves,
     )
 
 
@@ -200,6 +206,33 @@ def test_register_error(simulators: Path, tmp_path: Path) -> None:
 def test_interrupt_must_be_cleared(simulators: Path, tmp_path: Path) -> None:
     with pytest.raises(SimulationFailed, match="interrupt must be low before a run"):
         system(simulators).simulate([copy(after=()), copy()], tmp_path)
+
+
+def test_waves(simulators: Path, tmp_path: Path) -> None:
+    traced = system(simulators, waves="vcd")
+    traced.simulate([copy()], tmp_path / "silent")
+    assert not list((tmp_path / "silent").glob("dump.*"))
+    (finished,) = traced.simulate([copy()], tmp_path / "work", waves=True)
+    assert finished.memory[0] == copied(image())
+    dump = (tmp_path / "work" / "dump.vcd").read_text()
+    assert dump.startswith("$version")
+    assert re.search(r"\$scope module system \$end.*\$var wire +1 \S+ clk \$end", dump, re.DOTALL)
+    # Two edges of the clock in every cycle.
+    assert len(re.findall(r"^#\d+$", dump, re.MULTILINE)) > 2 * finished.cycles
+
+
+def test_waves_of_the_kind_fst(simulators: Path, tmp_path: Path) -> None:
+    """Where the compiler has no headers for it, what to install is said instead."""
+    try:
+        verilator.check_fst()
+    except verilator.Missing:
+        text = "need the headers lz4.h and zlib.h, .* or write a .vcd file"
+        with pytest.raises(verilator.Missing, match=text):
+            system(simulators, waves="fst")
+        return
+    system(simulators, waves="fst").simulate([copy()], tmp_path, waves=True)
+    # It begins with a block of the kind 0, its header, of 329 bytes.
+    assert (tmp_path / "dump.fst").read_bytes()[:9] == b"\0" + (329).to_bytes(8, "big")
 
 
 def test_interrupted_by_the_parent(simulators: Path, tmp_path: Path) -> None:

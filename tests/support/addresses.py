@@ -77,8 +77,12 @@ def _load(spec: MachineSpec, f: dict[str, int]) -> Touched:
             return [("params", span(f["address"], entries), True)]
         case LoadTarget.FUNCTION_TABLE:
             return [("function table", span(f["address"], size // 2), True)]
-        case _:
+        case LoadTarget.ROW_TABLE:
             return [("row table", span(f["address"], size // 2), True)]
+        case LoadTarget.ORDER:
+            return [("row order", span(f["address"], size // spec.word_pitch), True)]
+        case _:
+            return []
 
 
 def _vector(spec: MachineSpec, f: dict[str, int]) -> Touched:
@@ -99,8 +103,12 @@ def _vector(spec: MachineSpec, f: dict[str, int]) -> Touched:
     if op is VectorOp.ADD:
         found.append(("scratchpad", words(rows("src2"), row_words("wide_in")), False))
     if op in (VectorOp.DRAIN, VectorOp.LAYER_NORM):
-        entries = -(-f["channels"] // spec.vector_lanes) if f["param_step"] else 1
-        found.append(("params", span(f["param"], entries), False))
+        scattered = op is VectorOp.DRAIN and spec.scatter and not f["short"]
+        results = f["tiles"] * spec.rows if scattered else f["channels"]
+        beats = -(-results // spec.vector_lanes)
+        found.append(("params", span(f["param"], beats if f["param_step"] else 1), False))
+        if scattered:
+            found.append(("row order", span(f["order"], beats), False))
     if f["table"] or op is VectorOp.SOFTMAX:
         found.append(("function table", span(f["table_base"], f["table_last"] + 1), False))
     if op in (VectorOp.LAYER_NORM, VectorOp.SOFTMAX):

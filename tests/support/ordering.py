@@ -53,7 +53,8 @@ def clocks(program: Sequence[Descriptor]) -> list[list[int]]:
 def hazard(spec: MachineSpec, program: Sequence[Descriptor]) -> str | None:
     """The first pair of descriptors that meet in a memory, one writing, without an order."""
     sizes = {"scratchpad": spec.scratchpad_words, "params": spec.param_entries,
-             "function table": TABLE_ENTRIES, "row table": ROW_ENTRIES}  # fmt: skip
+             "function table": TABLE_ENTRIES, "row table": ROW_ENTRIES,
+             "row order": spec.param_entries}  # fmt: skip
     # Per memory, kind of access and unit: number of the last one at each address. Earlier ones of
     # the same unit are done before it.
     last = {(m, w): np.zeros((UNITS, n), dtype=int) for m, n in sizes.items() for w in (0, 1)}

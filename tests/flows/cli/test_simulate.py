@@ -240,7 +240,7 @@ def test_bus_error_stops_the_run(
     monkeypatch.setattr(
         simulation,
         "image_run",
-        lambda *arguments, **more: image_run(*arguments, **more, conditions=faults),
+        lambda *arguments, **more: image_run(*arguments, **{**more, "conditions": faults}),
     )
     assert main(["simulate", str(folder), "--inputs", str(SAMPLES)]) == 1
     (line,) = (line for line in capsys.readouterr().err.splitlines() if "rowmac:" in line)

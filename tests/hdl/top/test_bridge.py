@@ -20,7 +20,9 @@ def test_random_bursts(simulators: Path, tmp_path: Path, width: int, seed: int) 
     bridge(simulators, width).run(BENCH, tmp_path, tests=["random_bursts"], seed=seed)
 
 
-@pytest.mark.parametrize("test", ["identifiers_come_back", "errors_come_back"])
+@pytest.mark.parametrize(
+    "test", ["identifiers_come_back", "errors_come_back", "an_error_of_a_burst_comes_back"]
+)
 def test_answers(simulators: Path, tmp_path: Path, test: str) -> None:
     bridge(simulators, 32).run(BENCH, tmp_path, tests=[test])
 

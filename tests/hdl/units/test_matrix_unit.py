@@ -72,7 +72,8 @@ def test_walks(spec: MachineSpec, simulators: Path, tmp_path: Path) -> None:
         tmp_path,
         inputs={"i_fill": fill, "i_unit": units},
         outputs={"o_acts": len(want)},
-        pulses={"done": len(units)},
+        # Positions outside of the image lie beyond the scratchpad; they must not be read.
+        pulses={"done": len(units), "out_of_bounds": 0},
         after={"i_unit": ["i_fill"]},
         seed=seed,
     )

@@ -58,7 +58,7 @@ def test_tiles(spec: MachineSpec, simulators: Path, tmp_path: Path) -> None:
             "i_unit": [bits(struct(WEIGHT), d) for d in chosen],
         },
         outputs={"o_weights": sum(counts)},
-        pulses={"done": len(chosen)},
+        pulses={"done": len(chosen), "out_of_bounds": 0},
         after={"i_unit": ["i_fill"]},
         seed=seed,
     )

@@ -127,7 +127,7 @@ class Dirty:
         one = Round(
             inputs=inputs,
             outputs={"o_read": len(words)},
-            pulses={"done": 1},
+            pulses={"done": 1, "out_of_bounds": 0},
             after={"i_unit": ["i_fill", "i_params", "i_tables"], "i_read": ["done"]},
         )
         return one, words

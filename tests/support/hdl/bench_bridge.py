@@ -68,9 +68,8 @@ async def identifiers_come_back(dut: Any) -> None:
         assert event.data.data == bytes([number] * 4)
 
 
-@cocotb.test()
-async def errors_come_back(dut: Any) -> None:
-    """Answers of the registers are passed on; the next access is good again."""
+async def with_a_bad_register(dut: Any) -> AxiMaster:
+    """A master whose accesses to the register at 0x20 are answered with an error."""
     master, ram = await start(dut)
     ram.write_if.b_channel.set_pause_generator(None)
     for interface, name in ((ram.write_if, "_write"), (ram.read_if, "_read")):
@@ -82,7 +81,25 @@ async def errors_come_back(dut: Any) -> None:
             return await good(address, *arguments)
 
         setattr(interface, name, fail)
+    return master
+
+
+@cocotb.test()
+async def errors_come_back(dut: Any) -> None:
+    """Answers of the registers are passed on; the next access is good again."""
+    master = await with_a_bad_register(dut)
     assert (await master.write(0x20, bytes(4))).resp == AxiResp.SLVERR
     assert (await master.write(0x24, bytes(4))).resp == AxiResp.OKAY
     assert (await master.read(0x20, 4)).resp == AxiResp.SLVERR
     assert (await master.read(0x24, 4)).resp == AxiResp.OKAY
+
+
+@cocotb.test()
+async def an_error_of_a_burst_comes_back(dut: Any) -> None:
+    """Wherever in the burst: a write has one response for all of its accesses."""
+    master = await with_a_bad_register(dut)
+    for first in (0x20, 0x1C, 0x14):
+        assert (await master.write(first, bytes(16))).resp == AxiResp.SLVERR, hex(first)
+        assert (await master.read(first, 16)).resp == AxiResp.SLVERR, hex(first)
+    assert (await master.write(0x24, bytes(16))).resp == AxiResp.OKAY
+    assert (await master.read(0x24, 16)).resp == AxiResp.OKAY

@@ -28,7 +28,10 @@ def word_write(spec: MachineSpec) -> data.StructLayout:
 
 
 class _WithScratchpad(Component):
-    """Stream ``i_fill`` writes words; ``i_unit`` takes descriptors; ``done``, ``error``."""
+    """Stream ``i_fill`` writes words; ``i_unit`` takes descriptors; ``done``, ``error``.
+
+    ``out_of_bounds`` is high for a cycle where somebody reaches beyond the scratchpad.
+    """
 
     def __init__(self, spec: MachineSpec, unit: Unit, members: dict[str, Any]) -> None:
         self.spec = spec
@@ -38,6 +41,7 @@ class _WithScratchpad(Component):
                 "i_unit": In(stream.Signature(struct(FIELDS[unit]))),
                 "done": Out(1),
                 "error": Out(4),
+                "out_of_bounds": Out(1),
                 **members,
             }
         )
@@ -51,6 +55,7 @@ class _WithScratchpad(Component):
             self.i_unit.ready.eq(part.unit.descriptor.ready),
             self.done.eq(part.unit.done),
             self.error.eq(part.unit.error),
+            self.out_of_bounds.eq(scratchpad.out_of_bounds),
             write.valid.eq(self.i_fill.valid),
             write.address.eq(self.i_fill.payload.address),
             write.data.eq(self.i_fill.payload.word),

@@ -1,0 +1,1 @@
+"""Single-point changes of the product's source, and whether the tests notice them."""

@@ -1,0 +1,101 @@
+"""Limits of fields, by the numbers of docs/program.md and of the arithmetic, not of the table."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.machine.spec import MachineSpec
+from models.numerics.rescale import SHIFT_MAX, Rounding
+from models.program.layout import (
+    FIELDS,
+    ROW_ENTRIES,
+    TABLE_ENTRIES,
+    LoadTarget,
+    Unit,
+    VectorOp,
+    WeightSource,
+)
+from models.program.legal import broken_rule
+from tests.support.machines import MIXED, SMALL
+
+LEGAL = {
+    Unit.LOAD: {"beats": 1},
+    Unit.WEIGHT: {"tiles": 1, "entries": 1, "rows": 1, "last_lanes": 1},
+    Unit.MATRIX: {
+        "tiles": 1, "tokens": 1, "width": 1, "kernel_y": 1, "kernel_x": 1, "words": 1,
+        "last_beats": 1,
+    },
+    Unit.VECTOR: {
+        "tiles": 1, "rows": 1, "channels": 1, "width": 1, "kernel_y": 1, "kernel_x": 1,
+        "mean_shift": 1,
+    },
+    Unit.STORE: {"words": 1},
+}  # fmt: skip
+
+
+def broken(spec: MachineSpec, unit: Unit, **fields: int) -> str | None:
+    """The rule that a descriptor breaks whose other fields are the smallest legal ones."""
+    return broken_rule(spec, unit, {**dict.fromkeys(FIELDS[unit], 0), **LEGAL[unit], **fields})
+
+
+@pytest.mark.parametrize(
+    ("unit", "field", "least", "most"),
+    [
+        (Unit.LOAD, "target", 0, LoadTarget.ROW_TABLE),
+        (Unit.WEIGHT, "source", 0, WeightSource.TRANSPOSED),
+        (Unit.WEIGHT, "last_lanes", 1, SMALL.lanes),
+        (Unit.MATRIX, "last_beats", 1, SMALL.tokens),
+        (Unit.VECTOR, "op", 0, max(VectorOp)),
+        (Unit.VECTOR, "rounding", 0, max(Rounding)),
+        (Unit.VECTOR, "shift", 0, SHIFT_MAX),
+        (Unit.VECTOR, "mean_shift", 1, 40),
+        (Unit.VECTOR, "pre_shift", 0, 8),
+        (Unit.VECTOR, "table_last", 0, TABLE_ENTRIES - 1),
+        (Unit.VECTOR, "row_last", 0, ROW_ENTRIES - 1),
+        (Unit.VECTOR, "row_base", 0, ROW_ENTRIES // 2),
+        (Unit.VECTOR, "row2_last", 0, ROW_ENTRIES // 2 - 1),
+    ],
+)
+def test_both_ends_are_legal_and_the_next_values_are_not(
+    unit: Unit, field: str, least: int, most: int
+) -> None:
+    for value in (least, most):
+        assert broken(SMALL, unit, **{field: value}) is None
+    for value in {max(least - 1, 0), most + 1} - {least}:
+        said = broken(SMALL, unit, **{field: value})
+        assert said is not None
+        assert field in said
+        assert said.endswith(f", not {value}")
+
+
+@pytest.mark.parametrize(
+    ("unit", "field"),
+    [
+        (unit, field)
+        for unit, fields in LEGAL.items()
+        for field in fields
+        if field not in ("last_lanes", "last_beats", "mean_shift")
+    ],
+)
+def test_there_is_something_to_do(unit: Unit, field: str) -> None:
+    assert broken(SMALL, unit) is None
+    said = broken(SMALL, unit, **{field: 0})
+    assert said is not None
+    assert said.endswith(", not 0")
+
+
+@pytest.mark.parametrize(
+    ("base", "last", "size"),
+    [("table_base", "table_last", TABLE_ENTRIES), ("row_base", "row_last", ROW_ENTRIES)],
+)
+def test_tables_end_within_their_memory(base: str, last: str, size: int) -> None:
+    assert broken(SMALL, Unit.VECTOR, **{base: 3, last: size - 4}) is None
+    said = broken(SMALL, Unit.VECTOR, **{base: 3, last: size - 3})
+    assert said is not None
+    assert said.endswith(f", not {size}")
+
+
+def test_only_a_machine_with_a_row_order_loads_one() -> None:
+    assert MIXED.scatter
+    assert broken(MIXED, Unit.LOAD, target=LoadTarget.ORDER) is None
+    assert broken(MIXED, Unit.LOAD, target=LoadTarget.ENGINE) is not None
