@@ -34,12 +34,12 @@ VERBS = (quantise, build, simulate, estimate, search, sweep, report, cim, boards
 
 
 class Version(argparse.Action):
-    """Prints the version; the distribution is looked up only then."""
+    """Prints the version; package and git are asked only then."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        import importlib.metadata
+        from flows.work.version import version
 
-        print(f"rowmac {importlib.metadata.version('rowmac')}")
+        print(f"rowmac {version()}")
         parser.exit()
 
 
