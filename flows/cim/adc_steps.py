@@ -22,7 +22,7 @@ images; the least error of these and of noise."""
 
 NOISE_SHARE = 0.3
 """What noise counts beside an error that is the same each time: it averages out over positions and
-channels of what follows, the other does not. Measured, not derived: docs/systems/README.md."""
+channels of what follows, the other does not. Measured, not derived: docs/systems/history.md."""
 
 _OFFSETS = 5
 _NEARLY_ALL = 0.9999

@@ -1,4 +1,4 @@
-"""``rowmac boards``: what can be built for."""
+"""``rowmac boards``: the boards that machines are built for."""
 
 import argparse
 from typing import Any
@@ -12,11 +12,11 @@ HELP = "list the boards"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """No arguments of its own."""
+    """Add nothing: the verb takes no arguments."""
 
 
 def run(options: argparse.Namespace) -> tuple[Any, int]:
-    """Print the list; the result is it as data."""
+    """Print the list; the result is the same list as data."""
     if not options.json:
         head = ("board", "device", "MHz", "LUT", "DSP", "block RAM", "name")
         rows = [

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rule", default="calibrated", help="full, unit, calibrated (default) or snr"
     )
     for name, text in (
-        ("--no-static", "a die without errors of its own"),
+        ("--no-static", "a die without static errors"),
         ("--no-noise", "conversions without noise"),
         ("--recalibrate", "fit gain and bias of every output to the die"),
     ):
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=path,
         required=True,
         metavar="DIR",
-        help="folder to make; if rowmac made it, its files are made anew",
+        help="folder to write; one that rowmac made is replaced",
     )
 
 
@@ -91,7 +91,7 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
 
 
 def _engine(options: argparse.Namespace) -> Any:
-    """The macro that is asked for, or None."""
+    """Options of the macro; None for the digital array."""
     from flows.machine.around_macro import MacroOptions, macro_engine
 
     preset = macro_engine(options.engine)
@@ -104,7 +104,7 @@ def _engine(options: argparse.Namespace) -> Any:
     if options.calibration is None:
         raise UserError("--engine cim:PRESET must come with --calibration X.npz")
     if options.rule not in RULES:
-        raise UserError(f"--rule must be of {', '.join(RULES)}, not {options.rule!r}")
+        raise UserError(f"--rule must be one of {', '.join(RULES)}, not {options.rule!r}")
     return MacroOptions(
         preset=preset,
         calibration=options.calibration,

@@ -13,7 +13,7 @@ HELP = "characterise a computing-in-memory macro, or run a network on one: accur
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Three verbs of its own."""
+    """Add the verbs ``characterise``, ``accuracy`` and ``layers``."""
     verbs = parser.add_subparsers(metavar="VERB", dest="verb", required=True)
     one = verbs.add_parser(
         "characterise", help="transfer curve, non-linearity, noise, residual after calibration"
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=whole,
         default=1 << 19,
         metavar="N",
-        help="of the residual (default 524288)",
+        help="conversions that the residual error is measured on (default 524288)",
     )
     one.add_argument(
         "-o", "--output", type=path, required=True, metavar="DIR", help="folder to write into"
@@ -39,18 +39,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rule",
         default="full,calibrated",
         metavar="RULES",
-        help="of full, unit, calibrated, snr; separated by commas (default full,calibrated)",
+        help="full, unit, calibrated, snr, separated by commas (default full,calibrated)",
     )
     two.add_argument(
         "--noise",
         metavar="FACTORS",
-        help="times the preset's noise, such as 0,0.5,1,2 (default 1)",
+        help="multiples of the preset's noise, such as 0,0.5,1,2 (default 1)",
     )
     two.add_argument(
         "--store",
         type=path,
         metavar="FILE",
-        help="results so far: a run continues from it (default: in the cache folder)",
+        help="file of results; a run continues from it (default: in the cache folder)",
     )
     two.add_argument(
         "--jobs", type=whole, default=0, metavar="N", help="processes (default: all cores)"
@@ -68,10 +68,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "--group",
             type=whole,
             metavar="N",
-            help="elements a conversion adds (default: preset's)",
+            help="elements that one conversion adds (default: the preset's)",
         )
         verb.add_argument(
-            "--dac-bits", type=whole, metavar="BITS", help="of activations at a time (likewise)"
+            "--dac-bits",
+            type=whole,
+            metavar="BITS",
+            help="bits of an activation at a time (default: the preset's)",
         )
         verb.add_argument(
             "--json",
@@ -87,7 +90,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--inputs", type=path, required=True, metavar="X.npz", help="images x and labels y"
     )
-    parser.add_argument("--count", type=count, metavar="N", help="of the images (default all)")
+    parser.add_argument("--count", type=count, metavar="N", help="number of images (default: all)")
     parser.add_argument(
         "--calibration",
         type=path,
@@ -95,17 +98,17 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         help="images x that steps are chosen on (default: the first 32 inputs)",
     )
     for name, text in (
-        ("--no-static", "dies without errors of their own"),
+        ("--no-static", "dies without static errors"),
         ("--no-noise", "conversions without noise"),
-        ("--no-calibration", "converters as they are"),
+        ("--no-calibration", "converters without calibration"),
         ("--recalibrate", "fit gain and bias of every output to the die"),
-        ("--keep-ends", "first and last layer exact"),
+        ("--keep-ends", "first and last layer exact, not on the macro"),
     ):
         parser.add_argument(name, action="store_true", help=text)
 
 
 def run(options: argparse.Namespace) -> tuple[Any, int]:
-    """Do it; the result is what is printed, as data."""
+    """Run the verb; the result holds the printed figures."""
     # Products are small: a second thread of the library that multiplies only waits for the first.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from flows.cli import show_cim

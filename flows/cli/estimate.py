@@ -9,7 +9,7 @@ from flows.cli.spec_fields import SPEC_FIELDS
 
 __all__ = ["HELP", "add_arguments", "run"]
 
-HELP = "estimate resources, cycles and memory traffic of a machine; each figure with its error"
+HELP = "estimate resources, cycles and memory traffic of a machine, with the errors of estimates"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,12 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rows",
         metavar="CLASSES|N",
-        help="number formats of the array's rows, such as fixed8:12,pot4:20, or how many plain "
+        help="number formats of the array's rows, such as fixed8:12,pot4:20, or a number of plain "
         "rows",
     )
     for name in SPEC_FIELDS:
         parser.add_argument(
-            f"--{name.replace('_', '-')}", type=count, metavar="N", help="of the machine"
+            f"--{name.replace('_', '-')}",
+            type=count,
+            metavar="N",
+            help=f"{name} of the machine (default: the board's)",
         )
     parser.add_argument(
         "--clock", type=rate, metavar="MHZ", help="assumed clock (default: the board's)"

@@ -29,17 +29,17 @@ from flows.errors import OutputError, RunError, UserError
 __all__ = ["main"]
 
 MOST_CHARACTERS = 2000
-"""Of a line that tells of an error."""
+"""Longest line of an error, in characters."""
 VERBS = (quantise, build, simulate, estimate, search, sweep, report, cim, boards, operators)
 
 
 class Version(argparse.Action):
-    """Prints the version; the distribution is looked up only then."""
+    """Prints the version; package and git are asked only then."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        import importlib.metadata
+        from flows.work.version import version
 
-        print(f"rowmac {importlib.metadata.version('rowmac')}")
+        print(f"rowmac {version()}")
         parser.exit()
 
 
@@ -82,7 +82,7 @@ def _status(given: Sequence[str], as_data: bool) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted", 130, as_data)
     except MemoryError:
-        return _fail("what is asked for must fit into the memory of this computer", 2, as_data)
+        return _fail("the task must fit into the memory of this computer", 2, as_data)
 
 
 def _options(given: Sequence[str]) -> argparse.Namespace:
@@ -133,7 +133,7 @@ def _fail(message: str, status: int, as_data: bool, result: dict[str, Any] | Non
 
 
 def _shortened(line: str) -> str:
-    """Without the middle of what somebody has given in thousands of characters."""
+    """Cut the middle out of a line that is too long to read."""
     if len(line) <= MOST_CHARACTERS:
         return line
     return f"{line[: MOST_CHARACTERS // 2]} ... {line[-MOST_CHARACTERS // 2 :]}"

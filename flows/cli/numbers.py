@@ -15,7 +15,7 @@ def count(text: str) -> int:
     Raises
     ------
     argparse.ArgumentTypeError
-        If it is none; so do the others.
+        If the text is no such number. The other functions raise the same.
     """
     if not text.isdecimal() or not _whole(text):
         raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, not {text!r}")
@@ -49,7 +49,7 @@ def share(text: str) -> float:
 
 
 def _whole(text: str) -> int | None:
-    """None for what is none; of too many digits some number that is too large."""
+    """The whole number; None for other text, a number that is too large for too many digits."""
     sign, digits = (text[:1], text[1:]) if text[:1] in ("-", "+") else ("", text)
     if not digits.isdecimal():
         return None

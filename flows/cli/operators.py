@@ -1,4 +1,4 @@
-"""``rowmac operators``: what a network may contain."""
+"""``rowmac operators``: the operators that a network may contain."""
 
 import argparse
 from typing import Any
@@ -7,7 +7,7 @@ from flows.cli.table import table
 
 __all__ = ["CONDITIONS", "HELP", "add_arguments", "run"]
 
-HELP = "list the ONNX operators that are understood, and where each may stand"
+HELP = "list the ONNX operators that are accepted, and where each may stand"
 
 _MOVES = "channels of a position must stay together and in order"
 CONDITIONS = {
@@ -29,15 +29,15 @@ CONDITIONS = {
     "SpaceToDepth": "of constants, or undone before an operator reads it: it moves channels",
     "Transpose": _MOVES,
 }
-"""Of operators that are understood in some places only."""
+"""Conditions of the operators that are accepted in some places only."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """No arguments of its own."""
+    """Add nothing: the verb takes no arguments."""
 
 
 def run(options: argparse.Namespace) -> tuple[Any, int]:
-    """Print the list; the result is it as data, with the conditions."""
+    """Print the list; the result holds names and conditions."""
     from flows.onnx_import import SUPPORTED
 
     names = sorted(SUPPORTED)

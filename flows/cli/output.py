@@ -1,4 +1,4 @@
-"""Standard output and error as they may be: full, closed, read by nobody, or a terminal."""
+"""Standard output and error, which may be full, closed, unread or a terminal."""
 
 import json
 import math
@@ -14,13 +14,13 @@ __all__ = ["Output", "as_json", "discard", "printable", "tell"]
 
 _KEPT = "\n\t"
 _TURNED = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-"""Characters that make a terminal show others in another order than they have."""
+"""Characters that change the order in which a terminal shows others."""
 
 
 def printable(text: str) -> str:
-    """Text with everything escaped that a terminal would obey instead of showing it.
+    """Text with control characters escaped, so that a terminal shows them.
 
-    Names of files, of layers and of networks are somebody else's, and may be made to be obeyed.
+    Names of files, layers and networks come from others and may hold such characters.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -38,7 +38,7 @@ def _escaped(character: str) -> str:
 
 
 def as_json(result: Any) -> str:
-    """A result as JSON, which has neither infinity nor NaN: they are null."""
+    """A result as JSON; infinity and NaN, which JSON lacks, become null."""
     return json.dumps(_finite(result), indent=2, allow_nan=False)
 
 
@@ -51,7 +51,7 @@ def _finite(value: Any) -> Any:
 
 
 def tell(line: str) -> None:
-    """A line on standard error; where nobody can read it, silence."""
+    """Write a line to standard error, if it is open."""
     # Without one, print() would take standard output.
     if sys.stderr is not None:
         try:
@@ -61,14 +61,14 @@ def tell(line: str) -> None:
 
 
 class Output:
-    """Standard output whose failures are errors of one line; after one, what follows is dropped.
+    """Standard output that fails with one line, once; later text is dropped.
 
     Raises
     ------
     BrokenPipeError
         in :meth:`write` and :meth:`flush`, if nobody reads it any more.
     UserError
-        likewise, if it is closed or full.
+        in the same methods, if it is closed or full.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
@@ -79,7 +79,7 @@ class Output:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write text, with what a terminal would obey escaped."""
+        """Write text, control characters escaped."""
         if self._stream is None and not self._lost:
             self._lost = True
             raise UserError("standard output must be open, not closed")
@@ -109,7 +109,7 @@ class Output:
 
 
 def discard(stream: TextIO | None) -> None:
-    """What is buffered goes nowhere: Python would try again at its end, and complain."""
+    """Throw buffered text away: Python would try to write it again when it ends, and complain."""
     with suppress(OSError, ValueError, AttributeError):
         assert stream is not None
         nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -7,7 +7,7 @@ __all__ = ["path"]
 
 
 def path(text: str) -> Path:
-    """A path that the system can take.
+    """A path without NUL characters.
 
     Raises
     ------

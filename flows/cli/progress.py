@@ -1,4 +1,4 @@
-"""Progress on standard error: a live line on a terminal, else a line a stage or an image."""
+"""Progress on standard error: a live line on a terminal, else a line for each stage and image."""
 
 import time
 from types import TracebackType
@@ -53,7 +53,7 @@ class SimulationProgress:
         self._bar.stop()
 
     def stage(self, stage: str, done: int, cycles: int) -> None:
-        """Tell what is going on, how many images are done, and the present one's cycles."""
+        """Show the stage, the images that are done, and the cycles of the current image."""
         detail = f"{cycles:,} cycles" if cycles else ""
         self._bar.update(
             self._task, description=escape(printable(stage)), completed=done, detail=detail
@@ -63,7 +63,7 @@ class SimulationProgress:
         self._stage = stage
 
     def image(self, index: int, text: str) -> None:
-        """Tell that an image is done."""
+        """Show the result of an image."""
         self._bar.update(self._task, completed=index + 1, detail="")
         seconds = time.monotonic() - self._begin
         line = f"image {index + 1} of {self._count} after {seconds:.0f} s: {text}"
@@ -111,11 +111,11 @@ class StageProgress:
         self._bar.stop()
 
     def stage(self, stage: str, done: int, total: int) -> None:
-        """Tell what is going on and how much of it is done."""
-        # It may name a layer: neither its brackets are rich's nor its controls the terminal's.
+        """Show the stage and its progress."""
+        # A layer's name may hold brackets, which rich would read, or control characters.
         shown = escape(printable(stage))
         if stage != self._stage:
-            # Speed is a stage's own.
+            # Each stage has its own speed.
             self._bar.reset(self._task, description=shown, completed=done, total=total)
         self._bar.update(self._task, description=shown, completed=done, total=total)
         if stage != self._stage and not self._live:

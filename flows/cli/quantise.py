@@ -39,12 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=whole,
         default=8,
         metavar="BITS",
-        help="of what layers read, except the first and the last: 4 to 8 (default 8)",
+        help="bits of activations, 4 to 8, except in the first and last layer (default 8)",
     )
     parser.add_argument(
         "--keep-ends",
         action=argparse.BooleanOptionalAction,
-        help="first and last layer in fixed8 (default: as the policy's paper has it)",
+        help="first and last layer in fixed8 (default: the policy's choice)",
     )
     parser.add_argument(
         "--rounding",
@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> tuple[Any, int]:
-    """Quantise; the result is what was chosen, rows by format, and accuracies."""
+    """Quantise; the result holds the choices, rows by format, and accuracies."""
     from flows.cli.show_quantise import show
 
     return show(options)

@@ -12,12 +12,14 @@ HELP = "a sweep's Pareto fronts and points as one HTML page, and as CSV"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Store, outputs, what to choose."""
-    parser.add_argument("store", type=path, metavar="STORE", help="what rowmac sweep has written")
+    """Store, outputs, choice of points."""
+    parser.add_argument("store", type=path, metavar="STORE", help="store of rowmac sweep")
     parser.add_argument(
         "-o", "--output", type=path, required=True, metavar="FILE", help="page to write (HTML)"
     )
-    parser.add_argument("--csv", type=path, metavar="FILE", help="every point as a table as well")
+    parser.add_argument(
+        "--csv", type=path, metavar="FILE", help="also write every point as a table"
+    )
     parser.add_argument("--network", metavar="NAME", help="points of this network only")
     parser.add_argument(
         "--choose",
@@ -29,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> tuple[Any, int]:
-    """Write; the result tells what is on the page."""
+    """Write the page; the result summarises it."""
     from flows.cli.show_report import show
 
     return show(options), 0

@@ -18,8 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=lambda text: str(path(text)),
         required=True,
         metavar="FILE|NAME",
-        help="ONNX file in QDQ form, or a named workload such as deit-base; of a file the shapes "
-        "of its layers count, not its number formats",
+        help="ONNX file in QDQ form, or a named workload such as deit-base; only the layer shapes "
+        "of a file are used, not its number formats",
     )
     parser.add_argument("--board", required=True, help="name of a board")
     parser.add_argument("--fps", type=rate, required=True, metavar="N", help="images a second")
@@ -37,10 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=share,
         default=0.9,
         metavar="SHARE",
-        help="of each resource of the device a machine may take this share (default 0.9)",
+        help="largest share of each resource of the device (default 0.9)",
     )
     parser.add_argument(
-        "--top", type=count, default=1, metavar="N", help="how many machines to show (default 1)"
+        "--top", type=count, default=1, metavar="N", help="number of machines to show (default 1)"
     )
 
 

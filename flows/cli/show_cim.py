@@ -1,4 +1,4 @@
-"""What ``rowmac cim`` does and shows."""
+"""Work and output of ``rowmac cim``."""
 
 import argparse
 import math
@@ -30,12 +30,12 @@ _MOST_SAMPLES, _MOST_DIES, _MOST_BITS = 1 << 24, 10_000, 64
 
 
 def show(options: argparse.Namespace) -> tuple[Any, int]:
-    """The verb that was asked for.
+    """Run ``characterise``, ``accuracy`` or ``layers``.
 
     Raises
     ------
     UserError
-        If anything given is not right.
+        If an argument is wrong.
     """
     verbs = {"characterise": _characterise, "accuracy": _accuracy, "layers": _layers}
     return verbs[options.verb](options)
@@ -94,7 +94,7 @@ def _accuracy(options: argparse.Namespace) -> tuple[Any, int]:
 
 
 def _kept(network: Path) -> Path:
-    """Where results so far are without ``--store``."""
+    """The file of results that is used without ``--store``."""
     return cache_folder("results") / "cim" / f"{network.stem}.jsonl"
 
 
@@ -103,7 +103,7 @@ def _layers(options: argparse.Namespace) -> tuple[Any, int]:
 
     spec = _spec(options, options.adc_bits)
     if options.rule not in RULES:
-        raise UserError(f"--rule must be of {', '.join(RULES)}, not {options.rule!r}")
+        raise UserError(f"--rule must be one of {', '.join(RULES)}, not {options.rule!r}")
     _check_die(options.die)
     graph, _, inputs, seen = _read(options)
     with StageProgress() as progress:
@@ -166,7 +166,7 @@ def _sweep(options: argparse.Namespace) -> Sweep:
     rules = options.rule.split(",")
     for rule in rules:
         if rule not in RULES:
-            raise UserError(f"--rule must be of {', '.join(RULES)}, not {rule!r}")
+            raise UserError(f"--rule must be one of {', '.join(RULES)}, not {rule!r}")
     _check_count("--dies", options.dies, _MOST_DIES)
     bits = _range(options.adc_bits)
     spec = [_spec(options, number) for number in bits][0]
@@ -194,7 +194,7 @@ def _sweep(options: argparse.Namespace) -> Sweep:
 
 
 def _spec(options: argparse.Namespace, adc_bits: int | None) -> CimSpec:
-    """The preset, with what the command line changes."""
+    """The preset with the changes of the command line."""
     given = {"adc_bits": adc_bits, "group": options.group, "dac_bits": options.dac_bits}
     changes: dict[str, Any] = {name: v for name, v in given.items() if v is not None}
     try:
@@ -206,7 +206,7 @@ def _spec(options: argparse.Namespace, adc_bits: int | None) -> CimSpec:
 def _noise(options: argparse.Namespace) -> list[float]:
     """``0,0.5,1``."""
     if options.no_noise and options.noise is not None:
-        raise UserError("--noise must not come with --no-noise: it is --noise 0")
+        raise UserError("--noise must not be used with --no-noise, which is --noise 0")
     text = "1" if options.noise is None else options.noise
     try:
         found = [float(part) for part in text.split(",")]
@@ -227,5 +227,5 @@ def _range(text: str) -> list[int]:
     values = range(ends[0], ends[1] + 1) if dots and ends else ends
     if not values:
         raise UserError(f"--adc-bits must be a number or a range such as 3..8, not {text!r}")
-    # One too many is seen in the first that the preset cannot have.
+    # Later numbers are not needed: the preset refuses the first that is too large.
     return list(values[:_MOST_BITS])

@@ -1,4 +1,4 @@
-"""What ``rowmac estimate`` works out and prints."""
+"""Work and output of ``rowmac estimate``."""
 
 import argparse
 import re
@@ -58,7 +58,7 @@ def _machine(board: Board, options: argparse.Namespace) -> MachineSpec:
             raise UserError(f"--rows {error}") from None
     spec = default_machine(board)
     if options.rows is not None and not plain:
-        # Checked all at once: new rows may need other lanes and the reverse.
+        # All changes are checked together: new rows may need other lanes, and the reverse.
         from models.formats.row_classes import parse_row_classes
 
         try:

@@ -1,4 +1,4 @@
-"""What ``rowmac estimate`` says of a machine around a macro: cycles; its cost is not modelled."""
+"""Output of ``rowmac estimate`` for a machine around a macro: cycles, without resources."""
 
 import argparse
 from dataclasses import asdict
@@ -20,7 +20,7 @@ def show_macro(options: argparse.Namespace, board: Board, preset: str) -> dict[s
     Raises
     ------
     UserError
-        If the network is no file, there is no such machine, or something is asked for that only
+        If the network is no file, there is no such machine, or an option is given that only
         digital machines have.
     """
     given = [n for n in ("rows", *SPEC_FIELDS) if getattr(options, n) is not None]

@@ -1,4 +1,4 @@
-"""Resources of a machine for ``rowmac estimate``: estimated, beside the device, and synthesised."""
+"""Resources of a machine: estimated, as shares of the device, and synthesised."""
 
 import json
 from pathlib import Path
@@ -16,20 +16,20 @@ __all__ = ["resources"]
 TITLES = {"lut": "LUTs", "ff": "flip-flops", "dsp": "DSP slices", "bram36": "block RAMs"}
 
 ERRORS = Path(__file__).parents[1] / "estimate" / "data" / "resource_error.json"
-"""What ``python -m benchmarks.estimate_error --held-out --json`` has printed."""
+"""Stated errors, written by ``python -m benchmarks.estimate_error --held-out --store``."""
 
 
 def resources(
     spec: MachineSpec, board: Board, *, synthesise: bool, vivado: bool = False
 ) -> dict[str, Any]:
-    """Each figure with its share of the device and the error on machines held out.
+    """Each figure with its share of the device and the stated error.
 
-    ``fits`` says whether the device has as much of everything; if not, the first note says of what.
+    ``fits`` says whether the machine fits the device; if not, the first note says what it lacks.
     """
     from flows.estimate.resources.resources import estimate_resources
 
     if vivado:
-        # What is missing is told before Yosys takes its minutes.
+        # A missing Vivado is reported before Yosys runs for minutes.
         from flows.estimate.resources.vivado import find_vivado
 
         find_vivado()
@@ -56,7 +56,7 @@ def resources(
 
 
 def _synthesise(spec: MachineSpec, family: str, result: dict[str, Any]) -> None:
-    """Add what Yosys finds, part by part; parts that were done before are kept."""
+    """Add the figures of Yosys, part by part; parts that were synthesised before are kept."""
     from flows.estimate.resources.machine_synthesis import synthesise_machine
 
     cache = cache_folder("synthesised parts") / "synthesis"
@@ -80,7 +80,7 @@ def _synthesise(spec: MachineSpec, family: str, result: dict[str, Any]) -> None:
 
 
 def _vivado(spec: MachineSpec, board: Board, result: dict[str, Any]) -> None:
-    """Add what Vivado's synthesis finds for the whole machine."""
+    """Add the figures of Vivado's synthesis of the whole machine."""
     from flows.estimate.resources.vivado import vivado_utilisation
 
     with StageProgress() as progress:

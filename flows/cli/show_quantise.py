@@ -1,4 +1,4 @@
-"""What ``rowmac quantise`` does and shows."""
+"""Work and output of ``rowmac quantise``."""
 
 import argparse
 from collections import Counter
@@ -32,7 +32,7 @@ def show(options: argparse.Namespace) -> tuple[Any, int]:
     Raises
     ------
     UserError
-        If anything given is not right, or the network has something the importer does not take.
+        If an argument is wrong, or the importer refuses the network.
     """
     choices = _choices(options)
     network = read_float_network(options.network)
@@ -46,7 +46,7 @@ def show(options: argparse.Namespace) -> tuple[Any, int]:
         test = labelled or Labelled(none, none.reshape(0).astype("int64"))
         total = len(test.images)
         try:
-            # Without labels too: what is written can be imported.
+            # Also without labels, so that every file that is written can be imported.
             after = integer_accuracy(
                 scratch, test, lambda done: progress.stage("integer graph", done, total)
             )

@@ -1,4 +1,4 @@
-"""What ``rowmac report`` does and prints."""
+"""Work and output of ``rowmac report``."""
 
 import argparse
 import os
@@ -21,7 +21,7 @@ STAGES = ("reading the store", "fronts", "writing")
 
 
 def show(options: argparse.Namespace) -> dict[str, Any]:
-    """Write page and table; returns what was chosen where."""
+    """Write page and table; the result holds each group's chosen point."""
     _check(options.store, options.output, options.csv)
     with StageProgress() as progress:
         progress.stage(STAGES[0], 0, len(STAGES))
@@ -38,7 +38,7 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _check(store: Path, page: Path, table: Path | None) -> None:
-    """No output may be the store, or the other one."""
+    """See that store, page and table are three files."""
     names = {"--csv": table, "-o/--output": page}
     for name, file in names.items():
         if file is not None and _same(file, store):
@@ -52,7 +52,7 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _write(options: argparse.Namespace, stored: Stored, found: list[Group]) -> None:
-    """Both files, or none if one cannot be made."""
+    """Write both files, or neither if one fails."""
     with ExitStack() as outputs:
         page = outputs.enter_context(output_file(options.output))
         page.write_text(render(stored, found), encoding="utf-8", errors="backslashreplace")
@@ -107,7 +107,7 @@ def _print(result: dict[str, Any]) -> None:
         print(f"{points}, {group['fitting']:,} fit, {group['front']:,} on the Pareto front")
         chosen = group["chosen"]
         if chosen is None:
-            print(f"  none chosen: {group['rule']}; there is none such")
+            print(f"  no point chosen: none meets the rule: {group['rule']}")
             continue
         value = chosen["estimate"]
         gain = f"{value['fps']:,.1f} images a second, " if "fps" in value else ""

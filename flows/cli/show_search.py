@@ -1,4 +1,4 @@
-"""What ``rowmac search`` works out and prints."""
+"""Work and output of ``rowmac search``."""
 
 import argparse
 import shlex
@@ -92,11 +92,11 @@ def _memory(goal: Goal) -> str:
 def _file_assumption(network: str) -> list[str]:
     if network in WORKLOADS:
         return []
-    return ["of the file, the shapes of its layers count and not its number formats"]
+    return ["only the layer shapes of the file are used, not its number formats"]
 
 
 def machine_data(goal: Goal, one: Found, network: str) -> dict[str, Any]:
-    """A machine's estimates, and the command that shows more; of a network by name or file."""
+    """A machine's estimates, and the command that shows more of them."""
     spec = one.spec
     refusal = goal.network.refusal(spec)
     cost = resources(spec, goal.board, synthesise=False)
@@ -122,14 +122,14 @@ def machine_data(goal: Goal, one: Found, network: str) -> dict[str, Any]:
 
 
 def _requantised(refusal: str | None) -> list[str]:
-    """That a file has other number formats than the machine: its shapes were searched."""
+    """Note for a file whose number formats are not the machine's."""
     if refusal is None:
         return []
     return [f"the file must be quantised for this machine before it is built: {refusal}"]
 
 
 def _held(goal: Goal, one: Found) -> list[str]:
-    """What products of two activations ask of a network whose rows are narrower than its codes."""
+    """Note for attention whose keys and values must be narrower than other activations."""
     first = one.spec.classes[0]
     attention = any(layer.work in (Work.SCORES, Work.CONTEXT) for layer in goal.network.layers)
     if not attention or first.book.bits >= one.spec.act_bits:
@@ -138,7 +138,7 @@ def _held(goal: Goal, one: Found) -> list[str]:
 
 
 def _as_it_is(goal: Goal, one: Found, network: str) -> list[str]:
-    """What a file takes whose rows are not in the ratio of the machine's classes."""
+    """Note on the cycles of a file whose rows are not in the ratio of the machine's classes."""
     if not goal.network.of_file or len(one.spec.classes) < 2:
         return []
     from flows.estimate.cycles.cycles import estimate_cycles
@@ -155,7 +155,7 @@ def _as_it_is(goal: Goal, one: Found, network: str) -> list[str]:
 
 
 def command(goal: Goal, one: Found, network: str | None) -> str:
-    """The ``rowmac estimate`` of a machine; without a network where it refuses that as it is."""
+    """The ``rowmac estimate`` command of a machine; without the network if it does not map."""
     rows = ",".join(map(str, one.spec.classes))
     bandwidth = f" --bandwidth {goal.bandwidth_mb_s:g}" if goal.bandwidth_mb_s else ""
     numbers = (f"--{n.replace('_', '-')} {getattr(one.spec, n)}" for n in SPEC_FIELDS)

@@ -1,4 +1,4 @@
-"""What ``rowmac sweep`` does and prints."""
+"""Work and output of ``rowmac sweep``."""
 
 import argparse
 import json
@@ -37,7 +37,7 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
     check_jobs(options.jobs)
     definition = read_definition(options.definition, options.set)
     if options.scheduler is None:
-        # Told before anything runs; a cluster's workers have programs of their own.
+        # Checked before anything runs; the workers of a cluster have their own programs.
         require_tools(synthesise=bool(options.synthesise), simulate=bool(options.simulate))
     workers: SweepWorkers = local_workers(options.jobs)
     if options.scheduler is not None:
@@ -47,7 +47,7 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
         try:
             result = _swept(definition, store, workers, options)
         except BaseException:
-            # What went wrong first is told.
+            # The first error is reported, not one of closing.
             with suppress(UserError):
                 store.close()
             raise
@@ -150,7 +150,7 @@ def _print(result: dict[str, Any]) -> None:
 
 
 def _refusals(errors: Mapping[str, int]) -> Iterator[str]:
-    """The most frequent reasons, those together that differ in their numbers only."""
+    """The most frequent reasons; reasons that differ only in numbers count as one."""
     kinds: dict[str, dict[str, int]] = {}
     for text, count in errors.items():
         kinds.setdefault(_NUMBER.sub("#", text), {})[text] = count
@@ -186,7 +186,7 @@ def _cut(some: list[dict[str, Any]]) -> str:
 def _pointed(
     some: list[dict[str, Any]], *, keep: Collection[str] = (), drop: Collection[str] = ()
 ) -> Iterator[tuple[dict[str, Any], str]]:
-    """The first of some points, each with what it says, but for what all of them say."""
+    """The first points, each with the parameters in which the points differ."""
     names = {k for one in some for k in one["point"]}.difference(drop)
     varied = {k for k in names if len({str(one["point"].get(k)) for one in some}) > 1}.union(keep)
     for one in some[:_SHOWN]:

@@ -6,4 +6,4 @@ SPEC_FIELDS = (
     "lanes", "tokens", "vector_lanes", "depth", "banks", "bank_words", "param_entries",
     "row_group", "axi_width", "queue_depth", "act_bits",
 )  # fmt: skip
-"""Numbers of a machine's spec that have an option each; ``--rows`` is one more."""
+"""Numbers of a machine's spec with an option of the same name; ``--rows`` has its own."""

@@ -1,4 +1,4 @@
-"""``rowmac sweep``: many machines, their figures in a store that survives."""
+"""``rowmac sweep``: figures of many machines, in a store that survives interruptions."""
 
 import argparse
 from typing import Any
@@ -8,7 +8,7 @@ from flows.cli.paths import path
 
 __all__ = ["HELP", "add_arguments", "run"]
 
-HELP = "figures of many machines, analytic or synthesised; goes on where it was interrupted"
+HELP = "estimate, synthesise or simulate many machines; continues after an interruption"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUES",
-        help="a list of the grid, such as lanes=4,8 or tokens=2..8; of texts between slashes, "
-        "such as rows=fixed8:16/fixed8:8,pot4:8",
+        help="a list of the grid, such as lanes=4,8 or tokens=2..8; texts are separated by "
+        "slashes, such as rows=fixed8:16/fixed8:8,pot4:8",
     )
     parser.add_argument(
         "-o", "--output", type=path, required=True, metavar="FILE", help="store (SQLite)"
@@ -41,18 +41,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--simulate",
         choices=("front", "all"),
         default="",
-        help="run the network on the machine's Verilog, likewise",
+        help="simulate the network on points of the Pareto front, or on all",
     )
     parser.add_argument(
         "--jobs", type=whole, default=0, metavar="N", help="processes (default: all cores)"
     )
     parser.add_argument(
-        "--scheduler", metavar="ADDRESS", help="of an existing Dask cluster, instead of processes"
+        "--scheduler", metavar="ADDRESS", help="use an existing Dask cluster instead of processes"
     )
 
 
 def run(options: argparse.Namespace) -> tuple[Any, int]:
-    """Sweep; the result tells how many points there are, and the front."""
+    """Sweep; the result holds the numbers of points and the front."""
     from flows.cli.show_sweep import show
 
     return show(options), 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -30,6 +29,7 @@ from flows.work.atomic import (
 )
 from flows.work.files import check_readable
 from flows.work.inputs import read_inputs
+from flows.work.version import version
 from models.machine.spec import MachineSpec
 from models.network.graph import IntegerGraph, run_graph
 from models.numerics.rescale import Integers
@@ -136,9 +136,20 @@ def load_built(folder: Path, on_emit: Callable[[], None] = lambda: None) -> Buil
     Raises
     ------
     UserError
-        if the folder is none of ours, or something in it was changed.
+        if the folder is none of ours, or something in it was changed; where another version has
+        made it, both versions are in the text.
     """
     manifest = read_manifest(folder)
+    try:
+        return _load(folder, manifest, on_emit)
+    except UserError as error:
+        made, here = str(manifest.get("version")), version()
+        if made == here:
+            raise
+        raise UserError(f"{error} (made by rowmac {made}, this is {here})") from None
+
+
+def _load(folder: Path, manifest: dict[str, Any], on_emit: Callable[[], None]) -> Built:
     if manifest["files"].keys() - {MACRO} != FILES:
         raise _changed(folder / MANIFEST)
     for name, digest in manifest["files"].items():
@@ -264,7 +275,7 @@ def _manifest(
     layout = memory_layout(mapped)
     source, result = graph.tensors[graph.input], graph.tensors[graph.output]
     return {
-        "version": importlib.metadata.version("rowmac"),
+        "version": version(),
         "network": {
             "name": name,
             "input": {

@@ -41,7 +41,7 @@ def chosen(group: Group) -> Iterator[str]:
     """The block of the page."""
     yield "<h3>Chosen point</h3>"
     if group.chosen is None:
-        yield f"<p>None: {escape(group.rule)}; there is none such.</p>"
+        yield f"<p>No point meets the rule: {escape(group.rule)}.</p>"
         return
     entry = group.entries[group.chosen]
     names = ("policy", "ratio", "rows", "clock_mhz", "bandwidth_mb_s", *NUMBERS)

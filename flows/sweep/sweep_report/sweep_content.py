@@ -152,11 +152,11 @@ def _choose(
 
     if target is None or gain != "fps":
         name = "images a second" if gain == "fps" else "MACs a cycle"
-        rule = f"of the points that fit the device, the one of most {name} as estimated"
+        rule = f"fits the device and has the most {name} (estimated)"
         return min(fitting, key=lambda n: (-values[n][gain], cost(n)), default=None), rule
     rule = (
-        f"of the points that fit the device and reach {target:g} images a second as estimated, the "
-        "one that takes the least share of its scarcest resource"
+        f"fits the device, reaches {target:g} images a second (estimated) and takes the smallest "
+        "share of its scarcest resource"
     )
     return min((n for n in fitting if values[n][gain] >= target), key=cost, default=None), rule
 

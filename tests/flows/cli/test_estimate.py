@@ -8,7 +8,6 @@ import pytest
 
 from flows.cli import main
 from flows.cli.show_estimate_resources import ERRORS
-from flows.cli.spec_fields import SPEC_FIELDS
 from flows.estimate.cycles.cycle_points import stated_error
 from flows.estimate.cycles.cycles import BOUNDS
 from flows.estimate.resources.machine_synthesis import SynthesisedMachine
@@ -26,15 +25,6 @@ def estimate(capsys: Capture, *arguments: str, status: int = 0) -> dict[str, Any
     assert not printed.err
     found: dict[str, Any] = json.loads(printed.out)
     return found
-
-
-def test_every_number_of_a_spec_has_an_option() -> None:
-    numbers = {
-        name
-        for name, field in MachineSpec.__dataclass_fields__.items()
-        if isinstance(field.default, int)
-    }
-    assert {*SPEC_FIELDS, "rows"} == numbers
 
 
 @pytest.mark.parametrize("network", ["deit-tiny", str(EXAMPLES / "vit_int8.onnx")])

@@ -80,7 +80,7 @@ def test_what_does_not_fit_the_memory(capsys: Capture, monkeypatch: pytest.Monke
     monkeypatch.setattr("flows.cli.boards.run", fail)
     assert main(["boards"]) == 2
     said = capsys.readouterr().err
-    assert said == "rowmac: what is asked for must fit into the memory of this computer\n"
+    assert said == "rowmac: the task must fit into the memory of this computer\n"
 
 
 def test_labels_that_would_wrap(tmp_path: Path, capsys: Capture) -> None:

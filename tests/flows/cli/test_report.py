@@ -54,7 +54,7 @@ def test_an_unreachable_target_is_no_error(store: Path, tmp_path: Path, capsys: 
     page = tmp_path / "r.html"
     assert main(["report", str(store), "-o", str(page), "--choose", "1e6"]) == 0
     said = capsys.readouterr().out
-    assert said.count("none chosen: of the points that fit the device and reach 1e+06 images") == 3
+    assert said.count("none meets the rule: fits the device, reaches 1e+06 images") == 3
 
 
 @pytest.mark.parametrize(

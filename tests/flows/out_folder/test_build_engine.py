@@ -103,7 +103,7 @@ def test_beats_as_deep_as_a_tile(preset: str, tmp_path: Path) -> None:
         ),
         (
             ("--engine", "cim:cap-ram", "--calibration", SAMPLES, "--rule", "half"),
-            "--rule must be of full, unit, calibrated, snr, not 'half'",
+            "--rule must be one of full, unit, calibrated, snr, not 'half'",
         ),
         (
             ("--engine", "cim:cap-ram", "--calibration", CNN),

@@ -13,6 +13,7 @@ from flows.cli import main
 from flows.errors import UserError
 from flows.out_folder import emitted
 from flows.out_folder.build import build, load_built
+from flows.work.version import version
 from hdl.emit import emit
 
 NETWORK = Path(__file__).parents[3] / "examples" / "fashion_mnist" / "resnet_int8.onnx"
@@ -105,6 +106,22 @@ def test_another_machine_in_the_manifest_is_refused(built: Path, tmp_path: Path)
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(UserError, match="memory.bin must be what the network maps to"):
         load_built(folder)
+
+
+def test_a_folder_of_another_version(built: Path, tmp_path: Path) -> None:
+    """It is taken as long as all in it is as here; a refusal names both versions."""
+    folder = tmp_path / "copy"
+    shutil.copytree(built, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["version"] == version()
+    edited(manifest, "version", "0.0.1")
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert load_built(folder).manifest["version"] == "0.0.1"
+    edited(manifest, "machine/spec/depth", 1024)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(UserError) as caught:
+        load_built(folder)
+    assert str(caught.value).endswith(f" (made by rowmac 0.0.1, this is {version()})")
 
 
 def test_a_file_without_its_checksum_is_not_taken(built: Path, tmp_path: Path) -> None:

@@ -156,8 +156,8 @@ def test_the_chosen_one_reaches_its_target_for_least(stored: Stored) -> None:
     assert group.chosen in group.best
     assert found["fps"] >= target
     assert found["share"] == min(value["share"] for value in values if value["fps"] >= target)
-    assert f"reach {target:g} images a second" in page_of(stored, target)
-    assert "there is none such" in page_of(stored, 1e6)
+    assert f"reaches {target:g} images a second" in page_of(stored, target)
+    assert "No point meets the rule" in page_of(stored, 1e6)
 
 
 def test_refused_points_are_counted(stored: Stored, made: tuple[Path, list[Outcome]]) -> None:
