@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from flows.boards import UnknownBoard, find
+from flows.cli.machine_options import add_machine_options, given_options, option, the_machine
 from flows.cli.numbers import whole
 from flows.cli.paths import path
 from flows.errors import UserError
@@ -19,16 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("network", type=path, metavar="NETWORK", help="ONNX file in QDQ form")
     parser.add_argument("--board", required=True, help="name of a board (see rowmac boards)")
     parser.add_argument(
-        "--rows",
-        metavar="CLASSES",
-        help="number formats of the array's rows, such as fixed8:12,pot4:20 (fixed ones first)",
-    )
-    parser.add_argument(
         "--engine",
         default="digital",
         metavar="ENGINE",
         help="digital (default), or cim:PRESET for a computing-in-memory macro (see docs/systems)",
     )
+    add_machine_options(parser)
     macro = parser.add_argument_group("with a macro")
     macro.add_argument(
         "--calibration", type=path, metavar="X.npz", help="images x that ADC steps are chosen on"
@@ -72,7 +69,8 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
         )
     refuse_device(options.network)
     engine = _engine(options)
-    manifest = build(options.network, board, options.output, options.rows, engine)
+    spec = the_machine(options, board) if engine is None else None
+    manifest = build(options.network, board, options.output, spec, engine)
     if not options.json:
         machine, program = manifest["machine"], manifest["program"]
         print(f"{options.output}: {manifest['network']['name']} on {board.title}")
@@ -99,8 +97,8 @@ def _engine(options: argparse.Namespace) -> Any:
         return None
     from flows.cim import RULES
 
-    if options.rows is not None:
-        raise UserError("--rows must be of a machine with --engine digital")
+    if given := given_options(options):
+        raise UserError(f"{option(given[0])} must be of a machine with --engine digital")
     if options.calibration is None:
         raise UserError("--engine cim:PRESET must come with --calibration X.npz")
     if options.rule not in RULES:

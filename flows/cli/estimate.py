@@ -3,9 +3,9 @@
 import argparse
 from typing import Any
 
+from flows.cli.machine_options import add_machine_options
 from flows.cli.numbers import count, rate
 from flows.cli.paths import path
-from flows.cli.spec_fields import SPEC_FIELDS
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -23,19 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE|NAME",
         help="ONNX file in QDQ form, or a named workload such as deit-base",
     )
-    parser.add_argument(
-        "--rows",
-        metavar="CLASSES|N",
-        help="number formats of the array's rows, such as fixed8:12,pot4:20, or a number of plain "
-        "rows",
-    )
-    for name in SPEC_FIELDS:
-        parser.add_argument(
-            f"--{name.replace('_', '-')}",
-            type=count,
-            metavar="N",
-            help=f"{name} of the machine (default: the board's)",
-        )
+    add_machine_options(parser)
     parser.add_argument(
         "--clock", type=rate, metavar="MHZ", help="assumed clock (default: the board's)"
     )

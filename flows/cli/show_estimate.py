@@ -2,17 +2,15 @@
 
 import argparse
 import re
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from flows.boards import Board, UnknownBoard, find
-from flows.cli.numbers import count
+from flows.cli.machine_options import the_machine
 from flows.cli.show_estimate_resources import resources
-from flows.cli.spec_fields import SPEC_FIELDS
 from flows.cli.table import table
 from flows.errors import UserError
 from flows.machine.around_macro import macro_engine
-from flows.machine.default import default_machine
 from models.machine.spec import MachineSpec
 
 __all__ = ["show"]
@@ -29,7 +27,7 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
         from flows.cli.show_estimate_macro import show_macro
 
         return show_macro(options, board, preset)
-    spec = _machine(board, options)
+    spec = the_machine(options, board)
     clock = options.clock or board.clock_mhz
     result: dict[str, Any] = {
         "board": board.name,
@@ -46,30 +44,6 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
     if not options.json:
         _print(result, board)
     return result
-
-
-def _machine(board: Board, options: argparse.Namespace) -> MachineSpec:
-    given = {n: getattr(options, n) for n in SPEC_FIELDS if getattr(options, n) is not None}
-    plain = options.rows is not None and options.rows.isdecimal()
-    if plain:
-        try:
-            given["rows"] = count(options.rows)
-        except argparse.ArgumentTypeError as error:
-            raise UserError(f"--rows {error}") from None
-    spec = default_machine(board)
-    if options.rows is not None and not plain:
-        # All changes are checked together: new rows may need other lanes, and the reverse.
-        from models.formats.row_classes import parse_row_classes
-
-        try:
-            classes = parse_row_classes(options.rows)
-        except ValueError as error:
-            raise UserError(f"--rows: {error}") from None
-        given |= {"classes": classes, "rows": sum(c.rows for c in classes)}
-    try:
-        return replace(spec, **given)
-    except ValueError as error:
-        raise UserError(str(error)) from None
 
 
 def _network(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.boards import Board
-from flows.cli.spec_fields import SPEC_FIELDS
+from flows.cli.machine_options import given_options
 from flows.cli.table import table
 from flows.errors import UserError
 from flows.estimate.cycles.macro_estimate import estimate_macro
@@ -23,7 +23,7 @@ def show_macro(options: argparse.Namespace, board: Board, preset: str) -> dict[s
         If the network is no file, there is no such machine, or an option is given that only
         digital machines have.
     """
-    given = [n for n in ("rows", *SPEC_FIELDS) if getattr(options, n) is not None]
+    given = given_options(options)
     given += [n for n in ("synthesise", "vivado", "bandwidth") if getattr(options, n)]
     if given:
         name = given[0].replace("_", "-")

@@ -7,9 +7,9 @@ from typing import Any
 
 from flows.boards import Board, UnknownBoard, find
 from flows.boards.board import DEVICE
+from flows.cli.machine_options import machine_text
 from flows.cli.progress import StageProgress
 from flows.cli.show_estimate_resources import resources
-from flows.cli.spec_fields import SPEC_FIELDS
 from flows.cli.table import table
 from flows.errors import UserError
 from flows.estimate.cycles.machine_layer import Work
@@ -118,7 +118,19 @@ def machine_data(goal: Goal, one: Found, network: str) -> dict[str, Any]:
             *cost["notes"],
         ],
         "command": command(goal, one, None if refusal else network),
+        "build_command": build_command(goal, one, network) if _builds(goal, refusal) else None,
     }
+
+
+def _builds(goal: Goal, refusal: str | None) -> bool:
+    """Whether the network is a file that the machine runs as it is."""
+    return goal.network.of_file and refusal is None
+
+
+def build_command(goal: Goal, one: Found, network: str) -> str:
+    """The ``rowmac build`` of a machine for a network file."""
+    where = f"{shlex.quote(network)} --board {goal.board.name}"
+    return f"rowmac build {where} {machine_text(one.spec)} -o out"
 
 
 def _requantised(refusal: str | None) -> list[str]:
@@ -156,13 +168,11 @@ def _as_it_is(goal: Goal, one: Found, network: str) -> list[str]:
 
 def command(goal: Goal, one: Found, network: str | None) -> str:
     """The ``rowmac estimate`` command of a machine; without the network if it does not map."""
-    rows = ",".join(map(str, one.spec.classes))
     bandwidth = f" --bandwidth {goal.bandwidth_mb_s:g}" if goal.bandwidth_mb_s else ""
-    numbers = (f"--{n.replace('_', '-')} {getattr(one.spec, n)}" for n in SPEC_FIELDS)
     named = f"--network {shlex.quote(network)} " if network is not None else ""
     return (
         f"rowmac estimate --board {goal.board.name} {named}"
-        f"--clock {goal.clock_mhz:g} --rows {rows} {' '.join(numbers)}{bandwidth}"
+        f"--clock {goal.clock_mhz:g} {machine_text(one.spec)}{bandwidth}"
     )
 
 
@@ -215,3 +225,5 @@ def _print_machine(one: dict[str, Any], board: Board) -> None:
     for line in one["notes"]:
         print(f"    note: {line}")
     print(f"    {one['command']}")
+    if one["build_command"]:
+        print(f"    {one['build_command']}")

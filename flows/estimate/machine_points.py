@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from flows.errors import UserError
 from models.formats import FORMATS
+from models.machine.numbers import NUMBERS
 from models.machine.spec import MachineSpec
 
 __all__ = ["COMBINED", "FAMILIES", "FORMAT_NAMES", "SCALARS", "Points"]
@@ -32,10 +33,8 @@ _LARGEST = np.array(
 )
 COMBINED = ("word_bytes", "subwords")
 """What parameters make together, by which units are as large as they are."""
-SCALARS = (
-    "lanes", "tokens", "rows", "vector_lanes", "depth", "banks", "bank_words", "param_entries",
-    "row_group", "axi_width", "queue_depth", "act_bits",
-)  # fmt: skip
+SCALARS = NUMBERS
+"""Whole numbers of a specification: a column each."""
 
 
 @dataclass(frozen=True, kw_only=True)

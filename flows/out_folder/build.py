@@ -90,15 +90,15 @@ def build(
     network: Path,
     board: Board,
     output: Path,
-    rows: str | None = None,
+    machine: MachineSpec | None = None,
     engine: MacroOptions | None = None,
 ) -> dict[str, Any]:
     """Build for a board; returns the manifest.
 
     Parameters
     ----------
-    rows : str, optional
-        Row classes such as ``fixed8:12,pot4:20``.
+    machine : MachineSpec, optional
+        The machine; the board's by default. Its bus must be as wide as the board's.
     engine : MacroOptions, optional
         A macro for layers with static weights, instead of the digital array.
 
@@ -115,7 +115,12 @@ def build(
         (folder / NETWORK).write_bytes(_content(network))
         macro = None
         if engine is None:
-            spec = default_machine(board, rows)
+            spec = machine or default_machine(board)
+            if spec.axi_width != board.data_width:
+                raise UserError(
+                    f"axi_width must be {board.data_width}, the memory port of {board.name}, "
+                    f"not {spec.axi_width}"
+                )
         else:
             spec, macro = _on_macro(graph, board, engine)
             (folder / MACRO).write_text(json.dumps(_facts(macro), indent=1) + "\n")

@@ -7,15 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flows.errors import UserError
+from models.machine.numbers import OPTIONS
 
 __all__ = ["DIGITAL", "NUMBERS", "PARAMETERS", "Value", "check_names", "parse_values"]
 
 Value = str | int | float
 
-NUMBERS = (
-    "lanes", "tokens", "vector_lanes", "depth", "banks", "bank_words", "param_entries",
-    "row_group", "axi_width", "queue_depth", "act_bits",
-)  # fmt: skip
+NUMBERS = OPTIONS
 """Whole numbers of a machine's spec."""
 REALS = ("clock_mhz", "bandwidth_mb_s")
 TEXTS = ("board", "network", "engine", "policy", "ratio", "rows")

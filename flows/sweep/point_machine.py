@@ -9,11 +9,12 @@ from typing import Any
 from flows.boards import UnknownBoard, find
 from flows.boards.board import Board
 from flows.errors import UserError
+from flows.machine.choose import with_rows
 from flows.machine.default import default_machine
 from flows.sweep.definition import Point
 from flows.sweep.parameters import NUMBERS
 from flows.sweep.policy_rows import policy_rows
-from models.formats.row_classes import MOST_DIGITS, RowClass, parse_row_classes
+from models.formats.row_classes import MOST_DIGITS, RowClass
 from models.machine.spec import MachineSpec
 
 __all__ = ["DEFAULT_BOARD", "board_of", "classes_text", "clock_of", "machine_of"]
@@ -35,8 +36,8 @@ def _default(name: str) -> MachineSpec:
 
 
 @cache
-def _classes(text: str) -> tuple[RowClass, ...]:
-    return parse_row_classes(text)
+def _rows(text: str) -> dict[str, Any]:
+    return with_rows(text)
 
 
 def board_of(point: Point) -> Board:
@@ -72,13 +73,11 @@ def machine_of(point: Point) -> MachineSpec:
     rows = str(point.get("rows", ""))
     try:
         if "policy" in point:
-            given |= _with(_by_policy(point, rows or str(default.rows)))
+            given |= with_rows(_by_policy(point, rows or str(default.rows)))
         elif "ratio" in point:
             raise UserError("ratio must come with a policy, such as rmsmp, not alone")
-        elif rows.isdecimal():
-            given["rows"] = _number(rows)
         elif rows:
-            given |= _with(_classes(rows))
+            given |= _rows(rows)
         return replace(default, **given)
     except ValueError as error:
         raise UserError(str(error)) from None
@@ -97,10 +96,6 @@ def _number(rows: str) -> int:
     if len(rows) > MOST_DIGITS:
         raise UserError(f"rows must be of up to {MOST_DIGITS} digits, not {rows}")
     return int(rows)
-
-
-def _with(classes: tuple[RowClass, ...]) -> dict[str, Any]:
-    return {"classes": classes, "rows": sum(c.rows for c in classes)}
 
 
 def classes_text(spec: MachineSpec) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from flows.cli import main
 from flows.out_folder.build import load_built
+from models.machine.spec import MachineSpec
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "fashion_mnist"
 Capture = pytest.CaptureFixture[str]
@@ -62,7 +63,7 @@ def test_rows_of_a_policy(tmp_path: Path, capsys: Capture) -> None:
         (
             "resnet_int8.onnx",
             "fixed8:12",
-            "--rows: vector_lanes must be a divisor of rows = 12 and half a divisor of 16, not 8",
+            "vector_lanes must be a divisor of rows = 12 and half a divisor of 16, not 8",
         ),
     ],
 )
@@ -74,3 +75,38 @@ def test_refused(network: str, rows: str, text: str, tmp_path: Path, capsys: Cap
     assert text in err
     assert err.count("\n") == 1
     assert not (tmp_path / "new").exists()
+
+
+SMALL = ("--lanes", "4", "--rows", "4", "--vector-lanes", "4", "--depth", "1024")
+
+
+def test_numbers_of_the_machine(tmp_path: Path, capsys: Capture) -> None:
+    """As ``rowmac estimate`` takes them; the folder is the small machine's."""
+    folder = tmp_path / "out"
+    network = str(EXAMPLES / "resnet_int8.onnx")
+    given = ("--bank-words", "8192", "--axi-width", "64", "--json")
+    arguments = ("build", network, "--board", "arty-z7-20", "-o", str(folder), *SMALL, *given)
+    assert main([*arguments]) == 0
+    manifest = json.loads(capsys.readouterr().out)
+    spec = manifest["machine"]["spec"]
+    assert (spec["lanes"], spec["rows"], spec["depth"]) == (4, 4, 1024)
+    assert manifest["machine"]["macs_per_cycle"] == 32
+    assert load_built(folder).mapped.spec == MachineSpec(**spec)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (("--axi-width", "128"), "axi_width must be 64, the memory port of arty-z7-20, not 128"),
+        (("--lanes", "3"), "rows must be a divisor of tokens * lanes = 6, not 8"),
+        (("--rows", "5"), "rows must be a divisor of tokens * lanes = 16, not 5"),
+    ],
+)
+def test_refused_numbers(
+    given: tuple[str, ...], text: str, tmp_path: Path, capsys: Capture
+) -> None:
+    network = str(EXAMPLES / "resnet_int8.onnx")
+    out = tmp_path / "new" / "out"
+    assert main(["build", network, "--board", "arty-z7-20", "-o", str(out), *given]) == 2
+    assert capsys.readouterr().err == f"rowmac: {text}\n"
+    assert not out.parent.exists()

@@ -1,0 +1,69 @@
+"""Options that describe a machine, declared once for all verbs that take one."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from flows.cli.numbers import count
+from flows.errors import UserError
+from models.machine.numbers import OPTIONS
+
+if TYPE_CHECKING:
+    from flows.boards import Board
+    from models.machine.spec import MachineSpec
+
+__all__ = ["add_machine_options", "given_options", "machine_text", "option", "the_machine"]
+
+
+def option(name: str) -> str:
+    """The option for a number of the specification."""
+    return f"--{name.replace('_', '-')}"
+
+
+def add_machine_options(parser: argparse.ArgumentParser) -> None:
+    """``--rows`` and one option for each number of a machine."""
+    group = parser.add_argument_group("the machine (default: the board's)")
+    group.add_argument(
+        "--rows",
+        metavar="CLASSES|N",
+        help="number formats of the array's rows, such as fixed8:12,pot4:20 (fixed ones first), "
+        "or a number of plain rows",
+    )
+    for name in OPTIONS:
+        group.add_argument(option(name), type=count, metavar="N")
+
+
+def given_options(options: argparse.Namespace) -> list[str]:
+    """Names of those that were given, ``rows`` first."""
+    return [name for name in ("rows", *OPTIONS) if getattr(options, name) is not None]
+
+
+def the_machine(options: argparse.Namespace, board: Board) -> MachineSpec:
+    """The machine that the options describe.
+
+    Raises
+    ------
+    UserError
+        If there is none such; names the option where its text is wrong.
+    """
+    from flows.machine.choose import machine_from, with_rows
+    from flows.machine.default import default_machine
+
+    rows = options.rows
+    try:
+        if rows is not None and rows.isdecimal():
+            rows = str(count(rows))
+        with_rows(rows)
+    except argparse.ArgumentTypeError as error:
+        raise UserError(f"--rows {error}") from None
+    except ValueError as error:
+        raise UserError(f"--rows: {error}") from None
+    numbers = {n: getattr(options, n) for n in OPTIONS if getattr(options, n) is not None}
+    return machine_from(default_machine(board), rows, numbers)
+
+
+def machine_text(spec: MachineSpec) -> str:
+    """The options that describe a machine, as one types them."""
+    rows = ",".join(map(str, spec.classes)) or str(spec.rows)
+    return " ".join([f"--rows {rows}", *(f"{option(n)} {getattr(spec, n)}" for n in OPTIONS)])
