@@ -54,7 +54,7 @@ def right_images(piece: Piece) -> Piecework:
 
 
 def count_right(outputs: Integers, labels: NDArray[np.int64]) -> int:
-    """Of scores ``[n, *]``, those whose largest is the label's."""
+    """Number of images whose top-1 class, by scores ``[n, *]``, equals the label."""
     return int((outputs.reshape(len(outputs), -1).argmax(1) == labels).sum())
 
 

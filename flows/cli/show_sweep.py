@@ -27,8 +27,8 @@ __all__ = ["show"]
 _SHOWN, _REASONS = 12, 5
 _NUMBER = re.compile(r"\d[\d,.]*")
 _ASSUMED = (
-    "clocks, the boards' own unless given: no place-and-route was run",
-    "rows of weights in the ratio of a machine's row classes, as rowmac quantise makes them",
+    "clocks (the boards' defaults unless given): no place-and-route was run",
+    "weight rows in the ratio of the machine's row classes, as rowmac quantise makes them",
 )
 
 

@@ -32,7 +32,7 @@ _LARGEST = np.array(
     [book.largest - book.fixed for book in FORMATS.values()]
 )
 COMBINED = ("word_bytes", "subwords")
-"""What parameters make together, by which units are as large as they are."""
+"""Products and quotients of parameters that decide the size of units."""
 SCALARS = NUMBERS
 """Whole numbers of a specification: a column each."""
 
@@ -67,13 +67,13 @@ class Points:
 
     @staticmethod
     def of(specs: Iterable[MachineSpec], family: str | Sequence[str]) -> Points:
-        """Columns of machines, all of one family or each of its own.
+        """Columns of machines; one family for all, or one for each.
 
         Raises
         ------
         UserError
-            If a family is not one of :data:`FAMILIES`, or there is not one a machine; or if a
-            machine has a macro, whose cost is not modelled.
+            If a family is not one of :data:`FAMILIES`, the numbers of machines and families differ,
+            or a machine has a macro, whose cost is not modelled.
         """
         machines = list(specs)
         if any(machine.macro is not None for machine in machines):

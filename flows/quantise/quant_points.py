@@ -40,10 +40,10 @@ class Point:
     readers
         positions of the layers that read it, through layouts.
     unit
-        what constant factors have made of it: a grid that is this number times a power of two
-        makes its rescaling a shift where all others are powers of two.
+        product of the constant factors so far. If ``scale / unit`` is a power of two, rescaling is
+        a plain shift.
     partner
-        the joined tensor whose grid it shares.
+        joined tensor whose grid it shares.
     """
 
     tensor: str

@@ -1,4 +1,4 @@
-"""The machines a search looks at, as columns: all that the choices below allow."""
+"""Machines of a search as columns: all combinations of the choices below."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ LANES = (4, 8, 12, 16, 24, 32)
 TOKENS = (1, 2, 3, 4, 6, 8, 12, 16)
 VECTOR_LANES = (2, 4, 8, 16, 32, 64)
 MOST_ROWS, MOST_TURNS = 256, 16
-"""Rows at most, and beats in which the vector unit takes a token's results at most."""
+"""Largest number of rows, and of vector beats that drain one token's results."""
 ROW_STEP = 4
 """Rows of a mixture's second format are multiples of this."""
 BANKS, QUEUE_DEPTH, ROW_GROUP = 4, 4, 16
 LEAST_BANK_WORDS = 512
-"""A 36 Kb block is no shallower."""
+"""Depth of a 36 Kb block: smaller banks take as many blocks."""
 
 Mask = NDArray[np.bool_]
 
 
 def candidates(mixture: Mixture, family: str, axi_width: int) -> Points:
-    """Every array and vector unit with these rows, each with memories yet to be chosen."""
+    """Every array and vector unit with these rows; :func:`complete` chooses the memories."""
     shapes: list[NDArray[np.int64]] = []
     for lanes in LANES:
         for tokens in TOKENS:
@@ -77,10 +77,10 @@ def candidates(mixture: Mixture, family: str, axi_width: int) -> Points:
 def complete(
     points: Points, layers: Sequence[Layer], estimate: CycleEstimate
 ) -> tuple[Points, Mask]:
-    """The least memories that hold the network, and on which machines they can be had ``[n]``.
+    """Choose the smallest memories that hold the network; also whether a machine can have them.
 
-    Cycles do not depend on their sizes; those of parameters are as :func:`with_params` has them.
-    What the mapper needs beyond that is found when it maps a machine.
+    Cycles do not depend on the sizes of these memories; :func:`with_params` chooses the parameter
+    memory before. Mapping a machine may still show that the mapper needs more.
     """
     needs = estimate.needs
     depth = np.maximum(needs["depth"], 2 * points.lanes)
@@ -96,9 +96,9 @@ def complete(
 
 
 def with_params(points: Points, layers: Sequence[Layer]) -> Points:
-    """The same machines with parameters of any two layers that follow each other.
+    """The same machines with room for the parameters of any two successive layers.
 
-    Those of a layer come while the one before is still at work.
+    Parameters of a layer are loaded while the layer before it still runs.
     """
     found, before = points.param_entries, 0 * points.param_entries
     known: dict[Layer, NDArray[np.int64]] = {}
@@ -114,12 +114,12 @@ def with_params(points: Points, layers: Sequence[Layer]) -> Points:
 
 
 def with_act_bits(points: Points, bits: int) -> Points:
-    """The same machines with activations of so many bits."""
+    """The same machines with ``bits`` bits of an activation."""
     return _replaced(points, act_bits=np.full(len(points), bits, dtype=np.int64))
 
 
 def spec_of(points: Points, index: int, mixture: Mixture) -> MachineSpec:
-    """One machine."""
+    """Spec of one machine."""
     numbers: dict[str, Any] = {name: int(getattr(points, name)[index]) for name in SCALARS}
     counts = [(name, int(points.rows_of(name)[index])) for name in _formats(mixture)]
     classes = tuple(RowClass(name, count) for name, count in counts if count)

@@ -1,4 +1,4 @@
-"""The best precision that reaches a frame rate on a board, over all machines of the model."""
+"""Search for the best precision that reaches a frame rate, over all machines of the model."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from models.machine.spec import MachineSpec
 __all__ = ["Found", "Goal", "SearchResult", "Tried", "search"]
 
 Progress = Callable[[Precision, int, int], None]
-"""Told the precision at work, how many were done before, and of how many."""
+"""Called with the precision, the number of precisions before it, and their total."""
 Reals = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """What is asked for.
+    """Goal of a search.
 
     Attributes
     ----------
     fps : images a second
     clock_mhz : assumed
     fill : share of each resource of the device that a machine may take
-    bandwidth_mb_s : of memory, if that is less than the bus takes
+    bandwidth_mb_s : memory bandwidth, if it is less than the bus takes
     """
 
     network: Network
@@ -49,13 +49,13 @@ class Goal:
 
     @property
     def bytes_per_cycle(self) -> float | None:
-        """What memory yields."""
+        """Memory bandwidth in bytes a cycle; None for the bus' own."""
         return None if self.bandwidth_mb_s is None else self.bandwidth_mb_s / self.clock_mhz
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A machine, estimated.
+    """A machine with its estimates.
 
     Attributes
     ----------
@@ -72,18 +72,19 @@ class Found:
 
     @property
     def name(self) -> str:
-        """What the rows it has are called: a mixture may be of its second format alone."""
+        """Name of the formats that the rows really have: a mixture may have only its second one."""
         return label([kind.format for kind in self.spec.classes], self.spec.act_bits)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tried:
-    """A precision that was looked at.
+    """A precision that was searched.
 
     Attributes
     ----------
-    machines, holding, fitting : all; that can hold the network; that the board has room for
-    fps : of the fastest that fits, before it is mapped; 0 where none does
+    machines, holding, fitting : numbers of all machines, of those that can hold the network, and
+        of those that fit the board
+    fps : rate of the fastest machine that fits, before mapping; 0 if none fits
     """
 
     precision: Precision
@@ -95,15 +96,15 @@ class Tried:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchResult:
-    """How a search ended.
+    """Result of a search.
 
     Attributes
     ----------
-    machines : of the best precision that meets the rate, preferred ones first; may be empty
+    machines : machines of the best precision that meets the rate, preferred ones first, or none
     tried : every precision up to that one, best first
-    fastest : of all tried machines that fit the board and map, by rate
+    fastest : the fastest machine of all precisions that fits the board and maps
     without : rate of the fastest machine if one resource were unlimited, by its name
-    unlimited : the same if all were
+    unlimited : rate of the fastest machine if all resources were unlimited
     """
 
     machines: tuple[Found, ...]
@@ -127,7 +128,7 @@ class _Mixed:
     ratio: Reals
 
     def some(self, which: NDArray[np.bool_]) -> _Mixed:
-        """Of these machines some."""
+        """A selection of these machines."""
         return replace(
             self, points=self.points[which], cycles=self.cycles[which], fps=self.fps[which],
             ratio=self.ratio[which],
@@ -143,17 +144,17 @@ def search(
 ) -> SearchResult:
     """Go through precisions, best first, until a machine that maps meets the rate.
 
-    Of its machines those with the least share of the mixture's second format come first, then those
-    whose fullest resource takes the least share of the device, then those with fewest LUTs.
+    Machines are ordered by the share of the mixture's second format, then by the share of their
+    fullest resource, then by LUTs; smaller is better.
 
     Parameters
     ----------
-    top : how many machines of the best precision are wanted
+    top : number of machines of the best precision to return
 
     Raises
     ------
     UserError
-        If no machine whatever maps the network.
+        If no machine at all maps the network.
     """
     network = goal.network
     if refusal := no_machine(network):
@@ -170,7 +171,7 @@ def search(
             progress(precision, done, len(precisions))
         every = mixed(precision.mixture)
         points = with_act_bits(every.points, precision.act_bits)
-        # What is too large for the board with the least memories may stay as it is.
+        # Machines that do not fit the board with the smallest memories need no larger ones.
         small = _shares(points, goal.board)[0].max(axis=0, initial=0) <= goal.fill
         bank_words = proposals.bank_words(points, small)
         every = every.some(bank_words > 0)
@@ -215,7 +216,7 @@ class _Looked:
 
     @property
     def best(self) -> float:
-        """Rate of the fastest that fits, if it maps."""
+        """Rate of the fastest machine that fits, before mapping."""
         return float(self.every.fps.max(where=self.fits, initial=0))
 
     def meeting(self, proposals: Proposals) -> Iterator[Found]:
@@ -226,7 +227,7 @@ class _Looked:
         return self._mapped(proposals, places, lambda one, lut: (one.ratio, one.fullest, lut))
 
     def fastest(self, proposals: Proposals) -> Iterator[Found]:
-        """Machines that map, fastest first, of these the one that takes least of the device."""
+        """Machines that map, fastest first; at one rate the one with the emptiest device first."""
         fitting = np.flatnonzero(self.fits)
         places = fitting[np.lexsort((self.fullest[fitting], -self.every.fps[fitting]))]
         return self._mapped(proposals, places, lambda one, lut: (-one.fps, one.fullest))
@@ -263,12 +264,12 @@ class _Looked:
 
 
 def _shape(spec: MachineSpec) -> MachineSpec:
-    """A machine but for its memories."""
+    """Key of a machine without its memories: these are set to the smallest ones."""
     return replace(spec, depth=2 * spec.lanes, bank_words=2, param_entries=2)
 
 
 def _fastest(looked: Sequence[_Looked], proposals: Proposals) -> Found | None:
-    """The fastest machine of several precisions that maps; the better precision if alike."""
+    """The fastest machine that maps, of several precisions; at one rate the better precision."""
     found: Found | None = None
     for one in sorted(looked, key=lambda one: -one.best):
         if found is not None and one.best <= found.fps:

@@ -1,4 +1,4 @@
-"""What the scratchpad must hold at once, from the lifetimes of a network's tensors."""
+"""Scratchpad words that a network needs at once, from the lifetimes of its tensors."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class _Rows(NamedTuple):
 
 
 def live_words(points: Points, layers: Sequence[Layer]) -> Column:
-    """``[n]`` most scratchpad words that tensors which are still needed take at a time.
+    """``[n]`` largest number of scratchpad words that live tensors take at a time.
 
-    Operators read and write different words. What the mapper loses between tensors is not in it.
-    Where a layer list does not say what an addition adds
-    (:mod:`flows.estimate.cycles.workload_layers`), it is what the first layer since the last
-    addition reads that has the result's shape.
+    Operators read and write different words. Gaps that the mapper leaves between tensors are not
+    counted. If a layer list names only one operand of an addition
+    (:mod:`flows.estimate.cycles.workload_layers`), the other one is the input of the first layer
+    since the last addition whose input has the result's shape.
     """
     found = np.zeros(len(points), dtype=np.int64)
     known: dict[_Rows, Column] = {}
@@ -66,7 +66,7 @@ def _steps(layers: Sequence[Layer]) -> list[list[_Rows]]:
 
 
 def _made(layers: Sequence[Layer], index: int) -> _Rows | None:
-    """The tensor a layer makes, or the input; nothing for views."""
+    """The tensor that a layer makes, or the network's input; None for views."""
     if index == INPUT:
         first = next(x for x in layers if INPUT in x.sources)
         patches = (first.taps, first.positions) if first.stem else (0, 0)
@@ -78,7 +78,7 @@ def _made(layers: Sequence[Layer], index: int) -> _Rows | None:
 
 
 def _last_uses(layers: Sequence[Layer]) -> dict[int, int]:
-    """By maker: the layer that reads it last. A view keeps what it is a view of."""
+    """Last reader of each layer's tensor, by layer. A view extends the life of its source."""
     last = {index: index for index in range(len(layers))}
     for index in reversed(range(len(layers))):
         layer = layers[index]
@@ -92,7 +92,7 @@ def _last_uses(layers: Sequence[Layer]) -> dict[int, int]:
 
 
 def _residuals(layers: Sequence[Layer]) -> dict[int, list[_Rows]]:
-    """By layer: the other operand of an addition that names one only."""
+    """Second operands of additions that name one operand only, by layers during which they live."""
     found: dict[int, list[_Rows]] = {}
     begin = 0
     for index, layer in enumerate(layers):
@@ -103,7 +103,7 @@ def _residuals(layers: Sequence[Layer]) -> dict[int, list[_Rows]]:
             alike = (i for i in range(begin, index) if _reads(layers[i]) == shape)
             tensor = _Rows(layer.positions, layer.outputs, layer.bits_in)
             start = next(alike, begin)
-            # While its first reader runs, it is there as that one's source.
+            # While its first reader runs, it is counted as that layer's source.
             for at in range(start + 1 if start < index else start, index + 1):
                 found.setdefault(at, []).append(tensor)
         begin = index + 1

@@ -1,4 +1,4 @@
-"""Why no machine meets a frame rate."""
+"""Reasons why no machine meets a frame rate."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["by_bound", "limits", "memory_rate"]
 
 NAMES = {"lut": "LUTs", "ff": "flip-flops", "dsp": "DSP slices", "bram36": "block RAM"}
 WORTH = 1.01
-"""By how much a rate must grow for a limit to count as one."""
+"""Smallest growth of the rate for which a resource counts as a limit."""
 
 
 def limits(goal: Goal, result: SearchResult) -> list[str]:
@@ -34,16 +34,16 @@ def limits(goal: Goal, result: SearchResult) -> list[str]:
         found = [_resources(goal, result, fastest.fps, share)]
         memory = memory_rate(fastest.spec, goal)
         found.append(
-            f"memory on a bus of {fastest.spec.axi_width} bits, were it always busy, has time for "
+            f"a memory bus of {fastest.spec.axi_width} bits that is always busy carries "
             f"{memory:,.1f} images a second"
         )
         shares = ", ".join(
             f"{100 * part:.0f} % {bound}" for bound, part in by_bound(fastest.spec, goal)
             if part >= 0.01
         )  # fmt: skip
-        found.append(f"the fastest machine's cycles by what bounds them: {shares}")
+        found.append(f"cycles of the fastest machine by bound: {shares}")
     found.append(
-        f"on a device without end the fastest machine searched reaches {result.unlimited:,.1f} "
+        f"on an unlimited device the fastest machine of the search reaches {result.unlimited:,.1f} "
         "images a second"
     )
     return found
@@ -55,17 +55,15 @@ def _resources(goal: Goal, result: SearchResult, rate: float, share: str) -> str
         return f"not enough {' or '.join(enough)} in {share}"
     helpful = {n: w for n, w in result.without.items() if w > WORTH * rate}
     if helpful:
-        parts = (
-            f"{w:,.1f} images a second with {NAMES[n]} without end" for n, w in helpful.items()
-        )
-        return f"no single resource is to blame: {', '.join(parts)}"
+        parts = (f"{w:,.1f} images a second with unlimited {NAMES[n]}" for n, w in helpful.items())
+        return f"no single resource is the limit: {', '.join(parts)}"
     if result.unlimited > WORTH * rate:
         return f"several resources fall short in {share}"
-    return "not the device's resources: no larger machine searched is faster"
+    return "the device's resources are not the limit: no larger machine of the search is faster"
 
 
 def memory_rate(spec: MachineSpec, goal: Goal) -> float:
-    """Images a second that memory has time for, were it always busy."""
+    """Images a second at which the memory bus is always busy."""
     one = estimate_cycles(Points.of([spec], "xcup"), goal.network.layers, whole=True)
     size = int(one.read_bytes.sum() + one.written_bytes.sum())
     bus = float(spec.axi_bytes)
@@ -74,7 +72,7 @@ def memory_rate(spec: MachineSpec, goal: Goal) -> float:
 
 
 def by_bound(spec: MachineSpec, goal: Goal) -> list[tuple[str, float]]:
-    """Shares of a machine's cycles by what bounds their layers, largest first."""
+    """Shares of a machine's cycles by the bound of their layers, largest first."""
     one = estimate_cycles(Points.of([spec], "xcup"), goal.network.layers, goal.bytes_per_cycle)
     cycles, bound = one.cycles[0], one.bound[0]
     sums = {BOUNDS[b]: float(cycles[bound == b].sum() / cycles.sum()) for b in set(bound.tolist())}

@@ -21,7 +21,7 @@ __all__ = ["PRECISIONS", "Mixture", "Precision", "label"]
 
 @dataclass(frozen=True)
 class Mixture:
-    """Rows of a fixed-point format, and of a ``second`` one in any share; or of the first alone."""
+    """Rows of a fixed-point format, with any share of rows in a ``second`` format."""
 
     fixed: str
     second: str = ""
@@ -39,13 +39,13 @@ class Precision:
 
     @property
     def name(self) -> str:
-        """Such as ``W8A8 (fixed8)`` or ``W8+W4, A8 (fixed8 + pot4)``."""
+        """Name for people, such as ``W8A8 (fixed8)`` or ``W8+W4, A8 (fixed8 + pot4)``."""
         names = [name for name in (self.mixture.fixed, self.mixture.second) if name]
         return label(names, self.act_bits)
 
 
 def label(formats: Sequence[str], act_bits: int) -> str:
-    """What rows of these formats are called, with activations of so many bits."""
+    """Name of rows of these formats with ``act_bits`` bits of an activation."""
     bits = [f"W{FORMATS[name].bits}" for name in formats]
     comma = ", " if len(bits) > 1 else ""
     return f"{'+'.join(bits)}{comma}A{act_bits} ({' + '.join(formats)})"

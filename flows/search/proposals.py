@@ -1,4 +1,4 @@
-"""Of machines in order of preference those that the mapper takes, with the memories it needs."""
+"""Machines that map, in order of preference, with the memories that the mapper needs."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ __all__ = ["Key", "Proposals", "no_machine"]
 
 Key = tuple[float, ...]
 Costed = Callable[[MachineSpec], Key | None]
-"""The key of a machine by which it is preferred; None if it does not fit the board."""
+"""Gives the sort key of a machine, smaller is better; None if it does not fit the board."""
 
 MOST_REFUSED = 30
-"""Proposals that may be refused one after the other before a precision is given up."""
+"""Successive refusals after which a precision is given up."""
 MOST_BANK_WORDS, MOST_PARAMS = SCRATCHPAD_WORDS_MAX // MachineSpec.banks, 1 << 13
 LANES, TOKENS = (4, 8, 12, 16, 24, 32), 16
 
 
 def no_machine(network: Network) -> str | None:
-    """Why no machine whatever maps a network, in the mapper's words; None if one does."""
+    """The mapper's reason why no machine at all maps a network; None if one does."""
     reasons = []
     for lanes in LANES:
         spec = replace(_roomy(lanes, TOKENS), bank_words=MOST_BANK_WORDS)
@@ -45,7 +45,7 @@ def no_machine(network: Network) -> str | None:
 
 
 def _roomy(lanes: int, tokens: int) -> MachineSpec:
-    """A machine of plain rows, with all but the scratchpad as large as it can be."""
+    """A machine of plain rows with the largest memories, except for the scratchpad."""
     return MachineSpec(
         lanes=lanes, tokens=tokens, rows=2, vector_lanes=2, depth=DEPTH_MAX // lanes * lanes,
         bank_words=2, param_entries=MOST_PARAMS,
@@ -53,17 +53,18 @@ def _roomy(lanes: int, tokens: int) -> MachineSpec:
 
 
 class Proposals:
-    """Machines for a network."""
+    """Proposals of machines for one network."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
         self._bank_words = lru_cache(maxsize=None)(self._least_bank_words)
 
     def bank_words(self, points: Points, where: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """``[n]`` words of a bank that the tensors need where ``where`` is set, no fewer than now.
+        """``[n]`` bank words that the tensors need, for machines selected by ``where``.
 
-        Where tensors lie depends on the words of a machine only, and on whether it has to narrow
-        the input, so one of each kind is mapped. 0 where no scratchpad holds them.
+        Other machines keep theirs. Places of tensors depend only on a machine's words and on
+        whether it narrows the input, so one machine of each kind is mapped. 0 means that no
+        scratchpad holds the tensors.
         """
         found = points.bank_words.copy()
         narrow = points.act_bits < 8
@@ -88,9 +89,9 @@ class Proposals:
     def mapped(
         self, ordered: Iterable[tuple[Key, MachineSpec]], costed: Costed
     ) -> Iterator[MachineSpec]:
-        """Those that map, preferred ones first.
+        """Machines that map, preferred ones first.
 
-        One that needs larger memories has its turn when its new key has.
+        A machine that needs larger memories is sorted in again by its new key.
         """
         left = iter(ordered)
         waiting: list[tuple[Key, int, MachineSpec]] = []

@@ -146,6 +146,6 @@ ANCHORS = (
 
 
 def anchors_of(network: str, part: str) -> list[Anchor]:
-    """Those of a network (a workload's name, or a file named like one) on a device."""
+    """Published figures of a network (a workload's name, or a file named like one) on a device."""
     name = PurePath(network).stem if network.endswith(".onnx") else network
     return [a for a in ANCHORS if a.network == name and part.lower().startswith(a.device)]

@@ -1,4 +1,4 @@
-"""What a sweep is to cover: a grid, a list of points, or both."""
+"""Definition of a sweep: a grid, a list of points, or both."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from flows.sweep.parameters import Value, check_names, check_value, parse_values
 __all__ = ["Definition", "Point", "point_key", "read_definition"]
 
 MOST_POINTS, MOST_BYTES = 2_000_000, 1 << 24
-"""Of a sweep, whose points are all in memory at some time, and of the file that defines it."""
+"""Limits of a sweep's points, which are all in memory at once, and of its file in bytes."""
 Point = Mapping[str, Value]
 
 
 @dataclass(frozen=True)
 class Definition:
-    """All combinations of ``grid``, then ``points``; what neither says is the board's default."""
+    """All combinations of ``grid``, then ``points``; other parameters have the board's defaults."""
 
     grid: Mapping[str, Sequence[Value]] = field(default_factory=dict)
     points: Sequence[Point] = ()
@@ -44,7 +44,7 @@ class Definition:
 
 
 def point_key(point: Point) -> str:
-    """What a point's results are kept under: its parameters, in order of their names."""
+    """Key of a point in the store: its parameters as JSON, sorted by name."""
     return json.dumps(point, sort_keys=True, separators=(",", ":"))
 
 
@@ -57,7 +57,7 @@ def read_definition(file: Path | None, settings: Sequence[str]) -> Definition:
     Raises
     ------
     UserError
-        If the file is none such, a parameter or value is wrong, or nothing is to be covered.
+        If the file has another form, a parameter or value is wrong, or there is no point.
     """
     grid: dict[str, list[Value]] = {}
     points: list[dict[str, Value]] = []

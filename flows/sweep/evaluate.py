@@ -1,4 +1,4 @@
-"""Figures of many points at once by the analytic model; the errors of one leave the others be."""
+"""Estimates of many points at once; an error of one point does not affect the others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["ESTIMATE", "MAPPING", "evaluate", "map_point"]
 
 ESTIMATE = "estimate"
 MAPPING = "mapping"
-"""Points of a front are mapped; what the mapper refuses becomes the outcome of the estimate."""
+"""Stage in which the points of a front are mapped; a refusal replaces the point's estimate."""
 
 
 @cache
@@ -34,7 +34,7 @@ def _network(name: str) -> Network:
 
 
 def evaluate(points: Sequence[Point]) -> list[Outcome]:
-    """Outcomes of points, in their order; those around a macro have no resources."""
+    """Estimate points, in their order; machines around a macro have no resources."""
     found: dict[int, Outcome] = {}
     machines: dict[int, MachineSpec] = {}
     for index, point in enumerate(points):
@@ -67,8 +67,8 @@ def evaluate(points: Sequence[Point]) -> list[Outcome]:
 def map_point(point: Point) -> Outcome:
     """Whether the mapper takes the network on a point's machine, or why not.
 
-    By a policy, a file is taken as it would be if it were quantised by that; ``maps`` then says
-    whether it maps as it is as well.
+    With a policy, a file is mapped as if that policy had quantised it; ``maps`` says whether the
+    file maps as it is, too.
     """
     network, spec = _network(str(point["network"])), machine_of(point)
     refusal = _refusal(network, spec)
@@ -93,7 +93,7 @@ def _outcome(
 
 
 def _resources(columns: Points, points: Sequence[Point]) -> list[dict[str, Any]]:
-    """LUT, FF, DSP, block RAM; the largest share of the device; parameters not calibrated."""
+    """Resources, the largest share of the device, and parameters beyond the calibration."""
     cost: ResourceColumns = resource_columns(columns)
     outside = {name: where for name, where in cost.outside.items() if where.any()}
     tables = {name: getattr(cost, name).tolist() for name in DEVICE}
@@ -120,7 +120,7 @@ def _resources(columns: Points, points: Sequence[Point]) -> list[dict[str, Any]]
 def _cycles(
     columns: Points, points: Sequence[Point], network: Network, values: list[dict[str, Any]]
 ) -> None:
-    """Add cycles, rates and traffic of a network, by groups of one bandwidth."""
+    """Add cycles, rates and traffic of a network, bandwidth by bandwidth."""
     rates = np.array([_rate(p) for p in points])
     for rate in np.unique(rates):
         mine = np.flatnonzero(rates == rate)
@@ -149,7 +149,7 @@ def _cycles(
 
 
 def _rate(point: Point) -> float:
-    """Bytes a cycle that memory yields, infinite where it is not limited."""
+    """Memory bandwidth in bytes a cycle; infinite without a limit."""
     if "bandwidth_mb_s" not in point:
         return float("inf")
     return float(point["bandwidth_mb_s"]) / clock_of(point)

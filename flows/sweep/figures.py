@@ -1,4 +1,4 @@
-"""Whether what a store has of a point can be what a sweep has put there."""
+"""Checks of stored points and figures against what a sweep can have written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from flows.sweep.point_store import Outcome
 __all__ = ["figures_fault", "parameter_fault", "point_fault", "sound"]
 
 _LARGEST = 1e30
-"""Figures are smaller: what is drawn and divided stays a number."""
+"""Upper limit of figures, so that drawing and dividing them gives numbers."""
 
 
 def _number(value: object) -> bool:
@@ -38,7 +38,7 @@ def _texts(value: object) -> bool:
 
 
 def _any(value: object) -> bool:
-    """What other versions may add."""
+    """Whether a figure that another version added has a known type."""
     return isinstance(value, bool) or _text(value) or _texts(value) or _number(value)
 
 
@@ -59,12 +59,12 @@ _MORE: dict[str, _Check] = {
     "classes": _text,
     "yosys": _text,
 }
-"""What not every point has."""
+"""Checks of figures that only some points have."""
 _MACRO: dict[str, _Check] = {**_RATE, "conversions": _number, "columns": _number}
 
 
 def figures_fault(point: Mapping[str, Any], stage: str, value: object) -> str | None:
-    """What is wrong with a stage's figures of a point, as a reason; None if nothing is."""
+    """The reason why a stage's figures are invalid; None if they are valid."""
     if not isinstance(value, dict):
         return f"figures in the store must be a table, not {type(value).__name__}"
     for name, good in _wanted(point, stage).items():
@@ -90,7 +90,7 @@ def _wanted(point: Mapping[str, Any], stage: str) -> dict[str, _Check]:
 
 
 def sound(outcome: Outcome) -> Outcome:
-    """An outcome as it is, or with a reason instead of figures that cannot be."""
+    """An outcome whose invalid figures are replaced by the reason."""
     if outcome.value is None:
         return outcome
     fault = figures_fault(json.loads(outcome.point), outcome.stage, outcome.value)
@@ -98,7 +98,7 @@ def sound(outcome: Outcome) -> Outcome:
 
 
 def point_fault(point: Mapping[str, Any]) -> str | None:
-    """What is wrong with a point, as a reason; None if nothing is."""
+    """The reason why a point is invalid; None if it is valid."""
     for name, value in point.items():
         fault = parameter_fault(name, value)
         if fault is not None:
@@ -111,7 +111,7 @@ def point_fault(point: Mapping[str, Any]) -> str | None:
 
 
 def parameter_fault(name: str, value: object) -> str | None:
-    """What is wrong with a parameter by itself, likewise."""
+    """The reason why a parameter is invalid; None if it is valid."""
     try:
         check_names([name])
         check_value(name, value)

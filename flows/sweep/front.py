@@ -1,4 +1,4 @@
-"""Pareto fronts: points that no other point beats in everything."""
+"""Pareto fronts: points that no other point dominates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COSTS = ("lut", "ff", "dsp", "bram36")
 
 
 def front(values: Sequence[dict[str, Any]], cost: str, gain: str = "fps") -> list[int]:
-    """Places of the points with more ``gain`` than all that cost no more, cheapest first."""
+    """Indices of points with more ``gain`` than every point of no higher cost, cheapest first."""
     order = sorted(range(len(values)), key=lambda i: (values[i][cost], -values[i][gain]))
     chosen: list[int] = []
     best = float("-inf")
@@ -26,7 +26,7 @@ def front(values: Sequence[dict[str, Any]], cost: str, gain: str = "fps") -> lis
 
 
 def pareto(values: Sequence[dict[str, Any]], gain: str = "fps") -> list[int]:
-    """Places of the points that no other one equals or beats in all of gain and costs."""
+    """Indices of points that no other point equals or beats in gain and all costs."""
     if not values:
         return []
     table = np.array([[-v[gain], *(v[c] for c in COSTS)] for v in values], dtype=float)

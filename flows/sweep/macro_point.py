@@ -1,4 +1,4 @@
-"""Points whose machine is around a macro: what they may say, and their figures."""
+"""Points of machines around a macro: their parameters and figures."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ __all__ = ["around_macro", "macro_figures", "macro_preset"]
 
 
 def around_macro(point: Point) -> bool:
-    """Whether it names an engine that is not the digital array."""
+    """Whether a point names another engine than the digital array."""
     return point.get("engine", "digital") != "digital"
 
 
 def macro_preset(point: Point) -> str:
-    """The preset such a point names.
+    """The preset of a point's macro.
 
     Raises
     ------
     UserError
-        If its engine is none.
+        If the engine is unknown.
     """
     try:
         preset = macro_engine(str(point["engine"]))
@@ -40,13 +40,13 @@ def macro_preset(point: Point) -> str:
 
 
 def macro_figures(point: Point) -> dict[str, Any]:
-    """Cycles, rates and conversions of a point around a macro; its cost is not modelled.
+    """Cycles, rates and conversions of a machine around a macro, whose cost is not modelled.
 
     Raises
     ------
     UserError
-        If there is no such machine, its network is no file or does not fit, or the point says
-        what only digital machines have.
+        If there is no such machine, its network is no file or does not fit, or the point has a
+        parameter that only digital machines have.
     """
     preset = macro_preset(point)
     for name in DIGITAL:
@@ -70,7 +70,7 @@ def macro_figures(point: Point) -> dict[str, Any]:
 
 @cache
 def _estimate(network: str, board: str, preset: str, adc_bits: int) -> MacroEstimate | str:
-    """The estimate, which clocks do not change, or why there is none."""
+    """The estimate, which no clock changes, or the reason why there is none."""
     from flows.estimate.cycles.macro_estimate import estimate_macro
 
     try:
@@ -80,5 +80,5 @@ def _estimate(network: str, board: str, preset: str, adc_bits: int) -> MacroEsti
 
 
 def _own(error: UserError) -> str:
-    """The parameter has the option's name."""
+    """An error of an option as an error of the parameter, which has the same name."""
     return str(error).removeprefix("--")

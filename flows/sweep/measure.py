@@ -1,4 +1,4 @@
-"""Pieces of work of a sweep: what a worker process is given, and what it does."""
+"""Tasks of a sweep, and the work that a worker process does for them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SIMULATION = "simulation"
 STAGES = (ESTIMATE, SYNTHESIS, SIMULATION)
 
 ATTEMPTS = 20
-"""Times a tool is run on a point if it is killed each time; the last counts as its failure."""
+"""Runs of a tool that is killed each time before the point fails."""
 
 Stage = Callable[[Point, Path | None], dict[str, Any]]
 Worker = Callable[["Task"], list[Outcome]]
@@ -32,7 +32,7 @@ Worker = Callable[["Task"], list[Outcome]]
 
 @dataclass(frozen=True)
 class Task:
-    """Points of one stage that a worker does at a time.
+    """Points of one stage, for one worker.
 
     ``cache`` is a folder for synthesised parts and simulators.
     """
@@ -43,12 +43,12 @@ class Task:
 
 
 def work(task: Task) -> list[Outcome]:
-    """Do it. What is wrong with a point is its outcome; the others are done all the same.
+    """Run a task. An error of a point becomes its outcome, and the other points are still run.
 
     Raises
     ------
     ToolMissingError
-        If the stage's program is not on this machine, which is no outcome of a point.
+        If the stage's program is not installed here, which says nothing about a point.
     """
     if task.stage == ESTIMATE:
         return evaluate(task.points)
@@ -86,7 +86,9 @@ def _again_if_killed(one: Stage, point: Point, cache: Path | None) -> dict[str, 
 def _synthesise(point: Point, cache: Path | None) -> dict[str, Any]:
     from flows.estimate.resources.machine_synthesis import synthesise_machine
 
-    _check_digital(point, "synthesised", "it is done by parts, which a macro's twin is none of")
+    _check_digital(
+        point, "synthesised", "synthesis works part by part, and a macro is not one of the parts"
+    )
     if cache is not None:
         cache.mkdir(parents=True, exist_ok=True)
     found = synthesise_machine(machine_of(point), board_of(point).family, cache=cache)
@@ -97,7 +99,7 @@ def _synthesise(point: Point, cache: Path | None) -> dict[str, Any]:
 
 
 def _simulate(point: Point, cache: Path | None) -> dict[str, Any]:
-    """Cycles of one image of zeros; data has no part in them."""
+    """Cycles of one image of zeros: cycles do not depend on data."""
     import tempfile
 
     import numpy as np
@@ -113,7 +115,7 @@ def _simulate(point: Point, cache: Path | None) -> dict[str, Any]:
     _check_digital(
         point,
         "simulated in a sweep",
-        "a macro's converters are set on images, which rowmac build --calibration takes",
+        "a macro's converters are set on calibration images, which a sweep does not have",
     )
     name = str(point.get("network", ""))
     if not name.endswith(".onnx"):
@@ -141,7 +143,7 @@ def _check_digital(point: Point, what: str, why: str) -> None:
 
 
 def parts_cache() -> Path | None:
-    """Where parts and simulators are kept between sweeps; None where there is no such place."""
+    """Folder of parts and simulators between sweeps; None where it cannot be written."""
     try:
         return cache_folder("parts") / "sweep"
     except UserError:

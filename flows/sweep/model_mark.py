@@ -1,4 +1,4 @@
-"""What the results of a sweep are of, as short texts: results of something else never mix."""
+"""Marks of the versions that results are of, so that results of different versions never mix."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["model_mark", "network_mark"]
 
 
 def model_mark() -> str:
-    """Of the project as it is."""
+    """Mark of the project's files as they are now."""
     return source_mark()
 
 

@@ -1,4 +1,4 @@
-"""Parameters of a sweep, and values of them as people write them."""
+"""Parameters of a sweep, and their values as text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REALS = ("clock_mhz", "bandwidth_mb_s")
 TEXTS = ("board", "network", "engine", "policy", "ratio", "rows")
 WHOLE = (*NUMBERS, "adc_bits")
 PARAMETERS = (*TEXTS, *REALS, *WHOLE)
-"""What a point may say.
+"""Parameters that a point may have.
 
 ``board``; ``network``, a file or a named workload; ``policy`` and ``ratio`` as of ``rowmac
 quantise``; ``rows``, row classes, or a number of rows, plain or of the policy's formats;
@@ -27,16 +27,16 @@ quantise``; ``rows``, row classes, or a number of rows, plain or of the policy's
 ``bandwidth_mb_s`` as assumed; the rest as of :class:`MachineSpec`.
 """
 DIGITAL = ("policy", "ratio", "rows", "bandwidth_mb_s", *NUMBERS)
-"""Those that a machine around a macro does not have."""
+"""Parameters that only digital machines have."""
 LEAST, MOST = 1e-6, 10**9
-"""Numbers are between: no machine has others, and 64 bits hold what is made of them."""
+"""Limits of numbers: machines need no others, and 64 bits hold their products."""
 MOST_VALUES = 100_000
-"""Of a range."""
+"""Largest number of values of a range."""
 EXAMPLE = "lanes=4,8 or tokens=2..8"
 
 
 def check_names(names: Mapping[str, Any] | Sequence[str]) -> None:
-    """Refuse what is no parameter.
+    """Refuse unknown parameters.
 
     Raises
     ------
@@ -53,17 +53,17 @@ def check_names(names: Mapping[str, Any] | Sequence[str]) -> None:
 
 
 def parse_values(name: str, text: str) -> list[Value]:
-    """``4,8``, ``2..8`` or ``4..16:4`` of a number; of a text parts between ``/``.
+    """Values from text: numbers as ``4,8``, ``2..8`` or ``4..16:4``, texts separated by ``/``.
 
     Raises
     ------
     UserError
-        If there is no value, or one is none of this parameter.
+        If there is no value, or one does not suit the parameter.
     """
     check_names([name])
     if name in TEXTS:
         found: list[Value] = [part.strip() for part in text.split("/") if part.strip()]
-        # A path is one value; its slashes are its own.
+        # A path is one value, slashes included.
         if name == "network" and text.endswith(".onnx"):
             found = [text]
     else:
@@ -74,12 +74,12 @@ def parse_values(name: str, text: str) -> list[Value]:
 
 
 def check_value(name: str, value: object) -> Value:
-    """A value of a parameter, as a file holds it.
+    """A checked value of a parameter from a file.
 
     Raises
     ------
     UserError
-        If it is of another type.
+        If it has another type or is out of range.
     """
     if name in TEXTS:
         if isinstance(value, str) and value:
@@ -101,7 +101,7 @@ def check_value(name: str, value: object) -> Value:
 
 
 def _short(value: float) -> str:
-    """A number that may be of thousands of digits, which Python would not even write."""
+    """A number as text; numbers of thousands of digits, which Python does not write, as words."""
     return f"{value:g}" if value < 1e300 else "such a large one"
 
 
@@ -116,7 +116,7 @@ def _range(name: str, text: str) -> list[Value]:
             values = [kind(text)]
     except ValueError:
         raise UserError(f"{name} must be numbers such as {EXAMPLE}, not {text!r}") from None
-    # The ends first: what is between them need not be made to be seen.
+    # Both ends are checked first, so that a wrong range is not expanded.
     ends = [check_value(name, value) for value in (*values[:1], *values[-1:])]
     if len(values) > MOST_VALUES:
         raise UserError(f"{name} must have at most {MOST_VALUES:,} values, not {len(values):,}")

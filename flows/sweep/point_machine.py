@@ -1,4 +1,4 @@
-"""From a point of a sweep to its board, clock and machine."""
+"""Board, clock and machine of a point."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def _rows(text: str) -> dict[str, Any]:
 
 
 def board_of(point: Point) -> Board:
-    """The board a point is for.
+    """The board of a point.
 
     Raises
     ------
     UserError
-        If there is none of that name.
+        If no board has that name.
     """
     return _board(str(point.get("board", DEFAULT_BOARD)))
 
@@ -57,12 +57,12 @@ def clock_of(point: Point) -> float:
 
 
 def machine_of(point: Point) -> MachineSpec:
-    """The digital machine a point describes.
+    """The digital machine of a point.
 
     Raises
     ------
     UserError
-        If there is none such.
+        If no machine has these parameters.
     """
     given: dict[str, Any] = {name: point[name] for name in NUMBERS if name in point}
     if "adc_bits" in point:
@@ -99,5 +99,5 @@ def _number(rows: str) -> int:
 
 
 def classes_text(spec: MachineSpec) -> str:
-    """Rows as one writes them: ``fixed8:12,pot4:20``, or how many plain ones."""
+    """Rows as text: row classes such as ``fixed8:12,pot4:20``, or a number of plain rows."""
     return ",".join(map(str, spec.classes)) or str(spec.rows)

@@ -1,4 +1,4 @@
-"""Results of a sweep in one SQLite file: what is in it is done, whatever dies when."""
+"""Results of a sweep in one SQLite file, which survives the death of any process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flows.errors import UserError
 __all__ = ["FORMAT", "Outcome", "Store", "read_only"]
 
 FORMAT = "1"
-"""Of the file."""
+"""Version of the file's tables."""
 _COLUMNS = {"sweep": ["name", "value"], "result": ["point", "stage", "value", "error"]}
 _TABLES = """
 CREATE TABLE sweep (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -28,7 +28,7 @@ CREATE TABLE result (
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a stage has found of a point: a value, or why there is none."""
+    """Result of a stage for a point: a value, or the reason why there is none."""
 
     point: str
     stage: str
@@ -39,26 +39,26 @@ class Outcome:
 class Store:
     """Outcomes by point and stage.
 
-    Each :meth:`put` is one transaction: after a kill at any moment it is there whole or not at all.
+    Each :meth:`put` is one transaction: after a kill all of it is in the file, or nothing.
 
     Parameters
     ----------
     path : Path
     model : str
-        What results are of; a store of another model is not mixed with.
+        Version that results are of; a store of another version is refused.
 
     Raises
     ------
     UserError
-        If the file cannot be used, holds something else, or results of another model. Such a file
-        is not written to.
+        If the file cannot be used, holds something else, or has results of another version. Such
+        a file is not written to.
     """
 
     def __init__(self, path: Path, model: str) -> None:
         self.path = path
         marks = {"format": FORMAT, "model": model}
         try:
-            # Before anything is written, as only to say how a file is written changes it.
+            # Checked before anything is written: even setting the journal mode changes a file.
             new = not path.exists() or self._is_new(marks)
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = sqlite3.connect(path, timeout=30)
@@ -71,7 +71,7 @@ class Store:
             raise self._unusable(error) from None
 
     def _is_new(self, marks: dict[str, str]) -> bool:
-        """Whether an existing file has nothing in it yet; it is as it must be otherwise."""
+        """Whether an existing file is empty; any other file is checked."""
         if not self.path.is_file():
             raise self._unusable("a folder" if self.path.is_dir() else "a device or pipe")
         with closing(sqlite3.connect(read_only(self.path), uri=True, timeout=30)) as file:
@@ -82,7 +82,7 @@ class Store:
                 raise self._unusable("a database of something else")
             known = dict(file.execute("SELECT name, value FROM sweep"))
             if not known:
-                raise self._unusable("it does not say what its results are of")
+                raise self._unusable("it does not name the version of its results")
             self._compare(known, marks)
         return False
 
@@ -113,7 +113,7 @@ class Store:
                 )
 
     def claim(self, network: str, digest: str) -> None:
-        """Say which content of a network's file results are of.
+        """Bind the store to the content of a network's file.
 
         Raises
         ------
@@ -124,8 +124,8 @@ class Store:
         known = self._marks().get(name, digest)
         if known != digest:
             raise UserError(
-                f"store {self.path} must be of {network} as it is now, not as it was when the "
-                "store was begun; give another file"
+                f"store {self.path} must be of this content of {network}, not of another one; "
+                "give another file"
             )
         try:
             with self._file:
@@ -149,7 +149,7 @@ class Store:
         return {point for (point,) in rows}
 
     def put(self, outcomes: Iterable[Outcome]) -> None:
-        """Keep outcomes, all of them or none."""
+        """Write outcomes, all of them or none."""
         rows = [
             (
                 o.point,
@@ -166,7 +166,7 @@ class Store:
             raise self._unusable(error) from None
 
     def outcomes(self, stage: str | None = None) -> Iterator[Outcome]:
-        """All that is kept, of a stage or of every one, in order of points."""
+        """Outcomes of one stage or of all, in order of points."""
         where, more = ("WHERE stage = ?", (stage,)) if stage else ("", ())
         query = f"SELECT point, stage, value, error FROM result {where} ORDER BY point, stage"
         for point, of, value, error in self._read(query, *more):
@@ -184,12 +184,12 @@ class Store:
             raise self._unusable(error) from None
 
     def close(self) -> None:
-        """Finish; the file is one file again.
+        """Write everything to the one file, and close it.
 
         Raises
         ------
         UserError
-            If it is not, as the disk is full: some results are in the file beside it.
+            If that fails, as on a full disk: some results stay in SQLite's second file.
         """
         try:
             self._file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -202,7 +202,7 @@ class Store:
 
 
 def read_only(path: Path) -> str:
-    """Address of a file to be read without changing it, or making files of SQLite beside it."""
+    """Address that opens a file for reading only, without new files of SQLite next to it."""
     mode = "mode=ro" if Path(f"{path}-wal").exists() else "mode=ro&immutable=1"
     return f"{path.absolute().as_uri()}?{mode}"
 
@@ -212,7 +212,7 @@ def _json(value: dict[str, Any] | None) -> str | None:
 
 
 def _stored(text: str) -> str:
-    """A text that a database takes: a file's name may be bytes that are no characters."""
+    """Text that a database takes: names of files may hold bytes that are no characters."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
@@ -225,6 +225,6 @@ def _columns(file: sqlite3.Connection, table: str) -> list[str]:
 
 
 def _numbers(file: sqlite3.Connection) -> list[int]:
-    """What applications put into the head of a file that is theirs."""
+    """Numbers by which applications mark their own SQLite files."""
     queries = ("PRAGMA application_id", "PRAGMA user_version")
     return [int(file.execute(query).fetchone()[0]) for query in queries]

@@ -1,4 +1,4 @@
-"""Rows of a machine by a quantisation policy: its formats, in the policy's ratio or another one."""
+"""Row classes of a machine from a quantisation policy and a ratio."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ __all__ = ["default_ratio", "ends_taken", "policy_rows"]
 
 @cache
 def policy_rows(policy: str, ratio: str | None, rows: int) -> tuple[RowClass, ...]:
-    """Row classes with a policy's formats: fixed point first, the widest of it first.
+    """Row classes of a policy's formats, fixed point first, widest first.
 
-    Shares become whole rows group by group, as in a network (:func:`flows.quantise.ratio.counts`
-    and the default of ``--group``): its rows then fit those of the machine.
+    Shares are rounded to whole rows in each group of the default size of ``--group``, as in a
+    network (:func:`flows.quantise.ratio.counts`), so that rows of network and machine match.
 
     Parameters
     ----------
-    policy, ratio : as of ``rowmac quantise``; no ratio is the policy's own
+    policy, ratio : as of ``rowmac quantise``; None is the policy's default ratio
     rows : rows of the machine
 
     Raises
     ------
     UserError
-        If there is no such policy, the ratio is none of it, or a format would have no row.
+        If there is no such policy, the ratio does not match it, or a format would have no row.
     """
-    # Read where a policy is named only: the package brings the readers of networks along.
+    # Imported only where a policy is named: the package also imports the readers of networks.
     from flows.quantise import Choices, find_policy, parse_ratio
     from flows.quantise.ratio import counts
 
@@ -55,13 +55,13 @@ def policy_rows(policy: str, ratio: str | None, rows: int) -> tuple[RowClass, ..
 
 
 def _order(one: RowClass) -> tuple[bool, int]:
-    """The first class holds activations as well: it has to be fixed point, best of all 8 bits."""
+    """Sort key: the first class also holds activations, so fixed point comes first, 8 bits best."""
     return not one.fixed, -find_format(one.format).bits if one.fixed else 0
 
 
 @cache
 def default_ratio(policy: str) -> str | None:
-    """The ratio a policy has by itself; None where all its rows are alike, or it is no policy."""
+    """The default ratio of a policy; None for one format, or an unknown policy."""
     from flows.quantise.policies import POLICIES, find_policy
 
     if policy not in POLICIES:
@@ -71,7 +71,7 @@ def default_ratio(policy: str) -> str | None:
 
 
 def ends_taken(points: Iterable[Mapping[str, object]]) -> str | None:
-    """What estimates take of networks by policies that have formats apart at their two ends."""
+    """The assumption on first and last layer for policies that keep these in other formats."""
     named = {str(point["policy"]) for point in points if "policy" in point}
     if not named:
         return None
@@ -80,4 +80,4 @@ def ends_taken(points: Iterable[Mapping[str, object]]) -> str | None:
     keeping = [name for name in sorted(named & POLICIES.keys()) if find_policy(name).keep_ends]
     if not keeping:
         return None
-    return f"first and last layer like the others (--no-keep-ends) with {', '.join(keeping)}"
+    return f"first and last layer in the same formats (--no-keep-ends) by {', '.join(keeping)}"

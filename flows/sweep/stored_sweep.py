@@ -1,4 +1,4 @@
-"""What a store holds, read without changing it: points with all that was found of them."""
+"""Reader of stores: points with all their results; the file is not changed."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Entry:
 
     Attributes
     ----------
-    point : all parameters; those that the sweep did not set as of the board's default
+    point : all parameters; the board's defaults where the sweep did not set them
     given : names of those that it set
     values : figures by stage
-    errors : why a stage has none
+    errors : reasons why a stage has no figures
     """
 
     point: dict[str, Any]
@@ -45,7 +45,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """All of a store; ``model`` tells the version of rowmac and coefficients it is of."""
+    """Content of a store; ``model`` is the version of rowmac that wrote it."""
 
     path: Path
     model: str
@@ -53,12 +53,12 @@ class Stored:
 
 
 def read_store(path: Path) -> Stored:
-    """Read a store, also one that a sweep is writing to, or of another version of the model.
+    """Read a store, also one that a sweep is writing to, or one of another version.
 
     Raises
     ------
     UserError
-        If it is no store, or has no point in it.
+        If the file is no store, or has no point.
     """
     bad = f"store must be a file that rowmac sweep made, not {path}"
     if not path.is_file():
@@ -96,14 +96,14 @@ def _entries(rows: Iterator[tuple[str, str, str | None, str | None]]) -> Iterato
         if why is None:
             entry.values[stage] = figures
         else:
-            # Named and left out: one bad point leaves the others be.
+            # Reported and left out: one bad point does not affect the others.
             entry.errors[stage] = why
     if entry is not None:
         yield entry
 
 
 def _entry(given: dict[str, Any]) -> tuple[Entry, str | None]:
-    """A point, without the parameters that cannot be, and what is wrong with these."""
+    """A point without its invalid parameters, and the reason why they are invalid."""
     if not isinstance(given, dict):
         raise ValueError(f"a point must be a table, not {type(given).__name__}")
     fault = point_fault(given)
@@ -139,7 +139,7 @@ def _adc(given: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def _defaults(board: str) -> dict[str, Any]:
-    """What a point that says only its board is taken to be."""
+    """Default parameters of a board's points."""
     try:
         found = find(board)
     except UnknownBoard:

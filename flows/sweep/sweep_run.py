@@ -1,4 +1,4 @@
-"""A sweep from its definition to its store: what is there is not done again."""
+"""Run of a sweep from its definition to its store; stored results are not computed again."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from flows.sweep.sweep_workers import SweepWorkers
 __all__ = ["BATCH", "fronts", "sweep"]
 
 BATCH = 2000
-"""Points of an analytic task: as many as its columns are quick for."""
+"""Points of one task of estimates, for which columns are fastest."""
 
 SCRATCHPAD = "scratchpad must hold"
-"""In a refusal for want of room, which does not depend on rows, clocks or boards."""
+"""Text of refusals for lack of scratchpad, which do not depend on rows, clocks or boards."""
 
 Progress = Callable[[str, int, int], None]
-"""Told the stage, how many of its points are done, and of how many."""
+"""Called with the stage, the number of its points that are done, and their total."""
 
 
 def sweep(
@@ -39,7 +39,7 @@ def sweep(
     simulate: str = "",
     progress: Progress = lambda stage, done, total: None,
 ) -> None:
-    """Do all of a sweep that the store does not have.
+    """Compute everything of a sweep that the store lacks.
 
     Parameters
     ----------
@@ -58,9 +58,9 @@ def sweep(
 def _map_fronts(
     points: Mapping[str, Point], store: Store, workers: SweepWorkers, progress: Progress
 ) -> None:
-    """Map what is on a front, until all that is on one maps.
+    """Map the points of fronts until every point of a front maps.
 
-    A point that the mapper refuses is refused with its reason, and leaves the front to others.
+    A point that the mapper refuses leaves the front, and its reason is stored.
     """
     found_before = (sound(o) for o in store.outcomes(ESTIMATE) if o.point in points)
     known = {o.point: o.value for o in found_before if o.value is not None}
@@ -92,10 +92,10 @@ def _map_fronts(
 
 
 def _by_scratchpad(points: Mapping[str, Point], keys: Iterable[str]) -> dict[object, list[str]]:
-    """Points for which the tensors of a network lie alike: what one cannot hold none can."""
+    """Groups of points with the same scratchpad: a network fits all of a group, or none."""
     alike: dict[object, list[str]] = {}
     for key in keys:
-        # Around a macro a machine has other words.
+        # Machines around a macro have other words.
         if not around_macro(points[key]):
             alike.setdefault(_scratchpad(points[key]), []).append(key)
     return alike
@@ -129,7 +129,7 @@ def _stage(
 
 
 def _chosen(store: Store, keys: Sequence[str], which: str) -> list[str]:
-    """Points that have an estimate; of these the front's, where only that is wanted."""
+    """Points with an estimate: all, or those of the front."""
     mine = set(keys)
     found = (sound(o) for o in store.outcomes(ESTIMATE) if o.point in mine)
     known = {o.point: o.value for o in found if o.value is not None}
@@ -142,7 +142,7 @@ def _chosen(store: Store, keys: Sequence[str], which: str) -> list[str]:
 def fronts(
     known: Mapping[str, dict[str, Any]], keys: Iterable[str]
 ) -> list[tuple[tuple[str, str], list[str]]]:
-    """Points on the Pareto front of each network and board, of those that fit the device.
+    """Pareto front of each network and board, of the points that fit the device.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def fronts(
     """
     groups: dict[tuple[str, str], list[str]] = {}
     for key in keys:
-        # Machines around a macro have no cost, by which they would beat all others.
+        # Machines around a macro have no cost, so they would beat all others.
         if "fps" in known[key] and known[key].get("fits"):
             point = json.loads(key)
             group = str(point["network"]), str(point.get("board", DEFAULT_BOARD))

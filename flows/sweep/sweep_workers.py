@@ -17,24 +17,24 @@ from flows.work.workers import PATIENCE, LocalWorkers, Workers
 __all__ = ["DaskWorkers", "SweepWorkers", "local_workers"]
 
 SweepWorkers = Workers[Task, list[Outcome]]
-"""What does a sweep's tasks."""
+"""Workers that run a sweep's tasks."""
 
 
 def local_workers(jobs: int = 0, worker: Worker = work) -> SweepWorkers:
-    """Processes on this machine, 0 for as many as there are cores.
+    """Processes on this machine; with 0 jobs one for each core.
 
-    Tests put something fast in the place of ``worker``.
+    Tests pass a fast function as ``worker``.
     """
     return LocalWorkers(worker, jobs)
 
 
 def _greet(address: str, seconds: float) -> None:
-    """See that Dask answers there: its client tries for a minute, and complains when it is gone.
+    """See that a Dask scheduler answers: its own client would try for a minute.
 
     Raises
     ------
     OSError, ValueError
-        If it does not, or the address is none.
+        If nothing answers, or the text is no address.
     """
     parts = urlsplit(address if "://" in address else f"tcp://{address}")
     if parts.scheme not in ("tcp", "tls"):
@@ -63,11 +63,11 @@ class DaskWorkers(Workers[Task, list[Outcome]]):
     Parameters
     ----------
     address : str
-        Of the scheduler, such as ``tcp://host:8786``.
+        Address of the scheduler, such as ``tcp://host:8786``.
     """
 
     TIMEOUT = 10
-    """Seconds until a scheduler that does not answer is none."""
+    """Seconds to wait for the scheduler's answer."""
 
     def __init__(self, address: str, worker: Worker = work) -> None:
         self.address, self.worker = address, worker

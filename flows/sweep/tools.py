@@ -1,4 +1,4 @@
-"""Programs that stages of a sweep run: whether they are here."""
+"""Check for the programs that stages of a sweep run."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ __all__ = ["ToolMissingError", "require_tools"]
 
 
 class ToolMissingError(UserError):
-    """A program is not installed: that says nothing of the point it was wanted for."""
+    """A program is not installed, which says nothing about a point."""
 
 
 def require_tools(*, synthesise: bool, simulate: bool) -> None:
-    """See that what is to be run can be run on this machine.
+    """See that the programs of the stages are installed.
 
     Raises
     ------

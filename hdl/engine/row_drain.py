@@ -43,7 +43,7 @@ class RowDrain(Component):
     busy, final : out
         Registers: beats are left; one is. If nothing is loaded in this cycle, the next one may load
         unless ``busy & ~(final & o.ready)``. (A beat that leaves lets the others advance; an empty
-        output does so as well, but to look at that would be one input more than a LUT has.)
+        output does so as well, but testing this too would need a seventh LUT input.)
     o : stream
         ``width`` numbers a beat.
     """

@@ -35,15 +35,15 @@ Reals = NDArray[np.float64]
 _Fit = tuple[Reals, Reals, Reals]
 
 _ORDER = 8
-"""Of the polynomial that the shared non-linearity is."""
+"""Degree of the polynomial fitted to the shared non-linearity."""
 _PARTS = 8
-"""Of a step, by which the offset is moved."""
+"""Parts of a step by which the offset is moved."""
 _GAIN_LIMIT = 2.0
 """Largest gain of a column, and the inverse of the smallest."""
 _ROUNDS = 4
-"""Of both steps."""
+"""Repetitions of both steps."""
 _FIRST_RUN = 16
-"""Runs before it are those of who measures a die."""
+"""First run number of a calibration: lower ones are reserved for measurements of a die."""
 _SPREAD = 0.5
 """Standard deviation of sums, in steps, that a line needs."""
 _ENOUGH = 32

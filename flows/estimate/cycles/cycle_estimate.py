@@ -1,4 +1,4 @@
-"""What an estimate of cycles says."""
+"""Result of an estimate of cycles."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ BOUNDS = (
     "array", "array (part-filled tiles or words)", "vector (drain)", "weights (bandwidth)",
     "weights (tile writes)", "vector", "memory (bandwidth)", "nothing",
 )  # fmt: skip
-"""What a layer's time is bound by; :attr:`CycleEstimate.bound` are indices of these."""
+"""Bounds of a layer's time; :attr:`CycleEstimate.bound` holds indices of these."""
 NEEDS = ("depth", "banks * bank_words", "param_entries", "rows for activations")
-"""What a machine must have enough of: three parameters, and :attr:`MachineSpec.dynamic_rows`."""
+"""Resources that a network needs: three parameters, and :attr:`MachineSpec.dynamic_rows`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,16 +27,16 @@ class CycleEstimate:
     ----------
     names : k names
     cycles : int array [n, k]
-        By how much a layer delays the end: a layer that hides behind others has fewer cycles
-        than its own work. They add up to the network's total.
+        Delay of the end by each layer: a layer that overlaps with others has fewer cycles than
+        its own work. They add up to the network's total.
     busy : int array [n, k]
         Cycles of its own work on the unit that bounds it.
     read_bytes, written_bytes : int array [n, k]
-        Of memory, descriptors included. Weights are read once an image.
+        Memory traffic, descriptors included. Weights are read once an image.
     bound : int array [n, k]
         Indices of :data:`BOUNDS`.
     needs, has : int arrays [n] by the names of :data:`NEEDS`
-        What the network needs of a parameter at least, and what the machine has. Of the
+        The least that the network needs of a parameter, and what the machine has. For the
         scratchpad it is what the largest layer reads and writes; the mapper may need more.
     """
 
@@ -57,7 +57,7 @@ class CycleEstimate:
         return every
 
     def lacking(self, index: int, network: str) -> str | None:
-        """What a machine has too little of for a network of that name; None if it has enough."""
+        """The reason why a machine is too small for a network; None if it is not."""
         for name in NEEDS:
             needed, has = int(self.needs[name][index]), int(self.has[name][index])
             if needed > has:

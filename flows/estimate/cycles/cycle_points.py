@@ -61,7 +61,7 @@ def read_points(path: Path = POINTS) -> list[Point]:
 
 
 def layer_front(ends: Sequence[int], total: int) -> list[int]:
-    """By how much each layer delays the end, from the cycle its last unit is done."""
+    """Delay of the end by each layer, from the cycles at which its last unit is done."""
     front = np.maximum.accumulate([0, *ends])
     front[-1] = total
     return [int(n) for n in np.diff(front)]
@@ -132,7 +132,7 @@ def network_errors(points: Sequence[Point]) -> NDArray[np.float64]:
 
 
 def error_summary(points: Sequence[Point]) -> dict[str, Any]:
-    """What is stated of the model: errors as fractions, and what they are measured on."""
+    """Stated error of the model: errors as fractions, and numbers of measurements."""
     layers, networks = np.abs(cycle_errors(points)), np.abs(network_errors(points))
     return {
         "layers": len(layers),
@@ -157,7 +157,7 @@ def error_text(error: dict[str, Any]) -> str:
 
 
 def search_summary(points: Sequence[Point]) -> dict[str, Any]:
-    """What is stated of machines that search has found: errors of whole images, as fractions."""
+    """Stated error of machines that a search found: errors of whole images as fractions."""
     errors = np.abs(network_errors(points))
     return {
         "networks": len(points),
@@ -168,12 +168,12 @@ def search_summary(points: Sequence[Point]) -> dict[str, Any]:
 
 
 def stated_search_error() -> dict[str, Any]:
-    """The summary as stored beside the points."""
+    """The stored summary of :func:`search_summary`."""
     found: dict[str, Any] = json.loads(SEARCH_SUMMARY.read_text())
     return found
 
 
 def stated_error() -> dict[str, Any]:
-    """The summary as stored beside the points."""
+    """The stored summary of :func:`error_summary`."""
     found: dict[str, Any] = json.loads(SUMMARY.read_text())
     return found

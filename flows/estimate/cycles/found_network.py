@@ -1,4 +1,4 @@
-"""What an estimate is made for: a network file, or a named workload."""
+"""Networks of estimates: a network file, or a named workload."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Network:
 
     Attributes
     ----------
-    layers : what the cycle model walks
-    graph : what the mapper maps
-    of_file : whether its number formats are its own; else they are the machine's
-    assumptions : what the estimate takes for granted beyond the machine's own model
+    layers : layers of the cycle model
+    graph : graph for the mapper
+    of_file : whether number formats are the file's; else they are the machine's
+    assumptions : assumptions of the estimate, besides those of the machine's model
     """
 
     name: str
@@ -43,7 +43,7 @@ class Network:
         return sum(layer.macs for layer in self.layers)
 
     def refusal(self, spec: MachineSpec) -> str | None:
-        """Why the mapper refuses the network on a machine, in its words; None if it maps."""
+        """The mapper's reason why the network does not map to a machine; None if it does."""
         graph = self.graph if self.of_file else in_formats(self.graph, spec)
         try:
             check_mapping(graph, spec)
@@ -68,13 +68,13 @@ def find_network(text: str, spec: MachineSpec | None = None) -> Network:
     Parameters
     ----------
     spec : MachineSpec, optional
-        The one machine of interest: the network is then mapped to it, which also finds out whether
+        The only machine of the estimate: the network is mapped to it, which also shows whether
         it fits.
 
     Raises
     ------
     UserError
-        If it is neither, or the file's network cannot be imported or mapped.
+        If the text names neither, or the network cannot be imported or mapped.
     """
     if text in WORKLOADS:
         network = _workload(text)

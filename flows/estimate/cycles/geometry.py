@@ -1,4 +1,4 @@
-"""How layers lie on machines: words, beats, tiles; columns over machines."""
+"""Words, beats and tiles of layers on machines, as columns over machines."""
 
 from __future__ import annotations
 

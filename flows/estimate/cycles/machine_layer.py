@@ -1,4 +1,4 @@
-"""Layers as a machine sees them: what the cycle model needs of an operator."""
+"""Layers as the cycle model needs them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ INPUT = -1
 
 
 class Work(Enum):
-    """What a layer makes the machine do."""
+    """Kind of work of a layer."""
 
     PRODUCT = "product"
     SCORES = "attention scores"
@@ -28,7 +28,7 @@ class Work(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table that is loaded unless one of this key was before: ``entries`` of 16 bits."""
+    """A table of ``entries`` of 16 bits; one that was loaded before, by its key, is not again."""
 
     key: object
     entries: int
@@ -52,24 +52,25 @@ class Layer:
     taps : int
         Kernel positions of a product.
     heads : int
-        Of attention.
+        Heads of attention.
     in_heads, out_heads : int
         Heads that the channels read or written are split into; each begins a word where heads do
         not fill whole words.
     windows : tuple of (rows, taps)
-        Pooling: one descriptor each.
+        Windows of a pooling, one descriptor each.
     bits_in, bits_out : int
-        Of a code: 8 or 16.
+        Bits of a code: 8 or 16.
     rows_in : int
-        Rows of the tensor that is read first (positions of an image); 0: as many as positions.
+        Rows of the first tensor that is read (positions of an image); 0 stands for ``positions``.
     stem : bool
-        Alone reads the network's input, by a kernel: it may be fed with patches.
+        Whether it is the only reader of the network's input and has a kernel, so that patches
+        may replace the image.
     macs : int
         Multiply-accumulates, for figures of merit.
     tiles : int, optional
-        Tiles that a mapping to row classes has really taken.
+        Number of tiles that a mapping to row classes took.
     order : bool
-        Whether a row order is loaded where row classes need one: an equal one may still be there.
+        Whether a row order is loaded where row classes need one: an equal one may be there.
     output : str
         Name of the tensor it makes.
     """

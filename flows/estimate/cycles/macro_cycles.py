@@ -15,7 +15,7 @@ from models.program.engine_items import ITEM_BYTES
 __all__ = ["MacroLayerCycles", "macro_cycles"]
 
 _TILE = 30
-"""Cycles of a weight tile beside its vectors': record, run's key, pipeline in and out."""
+"""Cycles of a weight tile besides those of its vectors: record, key of the run, pipeline."""
 _LAYER = 50
 """Cycles from a layer's last result to the first vector of one that needs it."""
 
@@ -28,7 +28,7 @@ class MacroLayerCycles:
     ----------
     cycles : int
     conversions : int
-        Of every column, an image.
+        Conversions of one column for an image.
     bound : str
         ``conversions``, ``results`` (columns leave one a cycle), ``registers`` (of the converters,
         from memory), or ``digital``.
@@ -45,7 +45,7 @@ def macro_cycles(
 ) -> list[MacroLayerCycles]:
     """Estimates of a network's layers, input and output first and last.
 
-    Where the macro skips zeros they are upper bounds: no slice is skipped.
+    For a macro that skips zeros they are upper bounds: no slice counts as skipped.
 
     Parameters
     ----------

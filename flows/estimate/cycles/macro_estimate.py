@@ -40,12 +40,12 @@ class MacroEstimate:
 
     @property
     def cycles(self) -> int:
-        """Of an image."""
+        """Cycles of an image."""
         return sum(layer.cycles for layer in self.layers)
 
     @property
     def conversions(self) -> int:
-        """Of an image, all columns together."""
+        """Conversions of an image in all columns together."""
         return sum(layer.conversions for layer in self.layers) * self.macro.columns
 
     def fps(self, clock_mhz: float) -> float:

@@ -92,7 +92,7 @@ class Walk:
     # Memory
 
     def _load(self, size: Column, *waits: Column, entries: int = 0) -> Column:
-        """Load so many bytes."""
+        """Load ``size`` bytes; returns the end of the load."""
         beats = ceil(size, self.points.axi_width // 8)
         self.read = self.read + size + DESCRIPTOR_BITS // 8
         return self.line.load(beats, *waits, entries=entries)

@@ -1,4 +1,4 @@
-"""Memories of parameters that are filled in a circle, on many machines."""
+"""Parameter memories that are filled as a ring, on many machines."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from flows.estimate.cycles.geometry import Column
 __all__ = ["Ring"]
 
 KEPT = 8
-"""Uses that are remembered: units take their queues in order, so older ones have long ended."""
+"""Number of uses that are kept: units work in order, so that older uses have ended."""
 
 
 class Ring:
-    """Where each layer's entries lie, and when those they take the place of are done with.
+    """Places of each layer's entries, and the times at which older entries there become free.
 
-    As :class:`flows.mapper.place.RingSpace` hands out addresses, but for what is there already.
+    Addresses are those of :class:`flows.mapper.place.RingSpace`, without its reuse of entries.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Ring:
         self.open: list[tuple[Column, Column]] = []
 
     def take(self, count: Column) -> Column:
-        """Reserve entries for the layer at hand; gives the time from which they may be loaded."""
+        """Reserve entries for the current layer; returns the time from which they may be loaded."""
         start = np.where(self.at + count > self.size, 0, self.at)
         stop = start + count
         free = np.zeros_like(self.size)
@@ -40,7 +40,7 @@ class Ring:
         return free
 
     def close(self, done: Column) -> None:
-        """The layer at hand is done with all it has taken."""
+        """Mark all entries of the current layer free from the time ``done`` on."""
         self.uses += [(start, stop, done) for start, stop in self.open]
         self.open.clear()
         del self.uses[:-KEPT]

@@ -1,8 +1,8 @@
-"""When the five units of many machines work: a recurrence over descriptors, vectorised.
+"""Times at which the five units of many machines work: a recurrence over descriptors.
 
-As in the hardware, descriptors are fetched in order into a queue for each unit, a unit takes its
-queue in order, and starts when what it waits for is done. The units that share a product (load,
-weight, matrix, vector) are solved together, tile by tile in closed form.
+As in the hardware, descriptors are fetched in order into a queue for each unit. A unit takes its
+queue in order, and starts when its tokens are there. The units that share a product (load, weight,
+matrix, vector) are solved together, tile by tile in closed form. Times are columns over machines.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ LOAD, WEIGHT, MATRIX, VECTOR, STORE = WORKING_UNITS
 DESCRIPTOR_BITS = 1024
 
 # Cycles, read off the schedules of the simulated machine.
-FETCH = 34  # of a descriptor, beyond its beats: the round trip to memory
-QUEUED = 24  # more of it behind bursts that a load has asked for
-LOAD_LATENCY = 36  # of a load beyond its beats
-FIRST_WORD = 36  # from the start of a load to its first word, beyond the word's beats
-PIPELINE = 13  # of the vector unit
-VECTOR_LATENCY = 18  # of a vector descriptor beyond its beats
+FETCH = 34  # fetch of a descriptor, without its beats: the round trip to memory
+QUEUED = 24  # additional latency of a fetch behind bursts of a load
+LOAD_LATENCY = 36  # cycles of a load without its beats
+FIRST_WORD = 36  # from the start of a load to its first word, without the word's beats
+PIPELINE = 13  # depth of the vector unit's pipeline
+VECTOR_LATENCY = 18  # cycles of a vector descriptor without its beats
 NORM_LATENCY, SOFTMAX_LATENCY = 21, 14  # from a row's last beat to its scalars
 STORE_LATENCY = 16
-BURST = 16  # beats
-AHEAD = 64  # beats that a load asks for before they come
+BURST = 16  # beats of a burst
+AHEAD = 64  # beats that a load requests before the first one arrives
 
 
 def latest(*times: Column) -> Column:
@@ -43,7 +43,7 @@ def latest(*times: Column) -> Column:
 
 
 def _latency(points: Points) -> Column:
-    """From the last beat of a K loop to its first results."""
+    """``[n]`` cycles from the last beat of a K loop to its first results."""
     plain = 3 + np.ceil(np.log(points.lanes) / np.log(4) - 1e-9)
     # A chain over the lanes, and selections that hand the results out.
     held = dynamic_rows(points)
@@ -84,7 +84,7 @@ class Timeline:
 
     @property
     def end(self) -> Column:
-        """When all that was begun is done."""
+        """Time at which all units are done."""
         return latest(*self.free)
 
     # Descriptors
@@ -103,7 +103,7 @@ class Timeline:
         return start
 
     def _fetched(self) -> Column:
-        """When the next descriptor is there."""
+        """Time at which the next descriptor has been fetched."""
         asked = np.maximum(self.fetched, self.dispatched)
         return (
             asked
@@ -113,25 +113,25 @@ class Timeline:
         )
 
     def _hold(self, start: Column, cycles: Column) -> None:
-        """A load has the bus; loads that follow each other have it from the first one on."""
+        """Mark the bus as taken by a load; successive loads keep it from the first one on."""
         begin, end = self.loading
         begin = np.where(start <= end + LOAD_LATENCY + self.fetch, begin, start)
         self.loading = (begin, start + cycles)
 
     def last(self) -> None:
-        """The descriptor that ends the program."""
+        """Add the descriptor that ends the program."""
         self.free[STORE] = np.maximum(self.free[STORE], self._fetched()) + 1
 
     def finish(self, unit: int, end: Column) -> Column:
-        """Mark a unit free from a time on."""
+        """Mark a unit as free from the time ``end`` on."""
         self.free[unit] = end
         return end
 
     def load(self, beats: Column, *waits: Column, entries: int = 0) -> Column:
-        """Load bus beats (or a table of so many 16-bit entries); gives its end.
+        """Load bus beats, or a table of ``entries`` 16-bit entries; returns the end of the load.
 
-        Descriptors come on the same bus: as many as the units that work beside a load make room
-        for, beside the first one as fill all queues.
+        Descriptors share the bus. During the first load they fill all queues; during later ones as
+        many are fetched as the units that work meanwhile make room for.
         """
         first = not self.starts[LOAD]
         start = self.begin(LOAD, *waits)
@@ -145,7 +145,7 @@ class Timeline:
         return self.finish(LOAD, start + cycles + LOAD_LATENCY)
 
     def vector(self, beats: Column, *waits: Column) -> Column:
-        """One vector descriptor of so many beats."""
+        """Run one vector descriptor of ``beats`` beats; returns its end."""
         start = self.begin(VECTOR, *waits)
         return self.finish(VECTOR, start + beats + VECTOR_LATENCY)
 
@@ -158,7 +158,7 @@ class Timeline:
         return self.finish(VECTOR, start + cycles + VECTOR_LATENCY)
 
     def _group(self, rows: Column, beats: Column, turns: int) -> Column:
-        """Passes over ``rows`` rows; a pass waits for the scalars of the one before."""
+        """Cycles of passes over ``rows`` rows; a pass waits for the scalars of the one before."""
         scalar, latency = (9, NORM_LATENCY) if turns == 2 else (8, SOFTMAX_LATENCY)
         before = self.zero
         ready = self.zero
@@ -172,11 +172,11 @@ class Timeline:
         return np.where(rows > 0, last, 0)
 
     def store(self, words: Column, *waits: Column) -> Column:
-        """Store scratchpad words."""
+        """Store scratchpad words; returns the end of the store."""
         start = self.begin(STORE, *waits)
         beats = words * self.points.beats_per_word
         cycles = np.ceil(beats * self.slowdown).astype(np.int64) + 2 * ceil(beats, BURST)
-        # A burst is sent once all of it is at hand.
+        # A burst is sent when all its words have been read.
         return self.finish(STORE, start + cycles + np.minimum(beats, BURST) + STORE_LATENCY)
 
     # Products
@@ -190,11 +190,11 @@ class Timeline:
         acts: Sequence[Column],
         drain: Sequence[Column],
     ) -> Column:
-        """Weights, walk and drain of one product (of one head); gives the end of the drain.
+        """Load weights, walk and drain one product (of one head); returns the end of the drain.
 
         Parameters
         ----------
-        weights, acts, drain : what the weight, matrix and vector unit wait for
+        weights, acts, drain : times that the weight, matrix and vector unit wait for
         """
         points = self.points
         loaded = None
@@ -215,21 +215,21 @@ class Timeline:
         if loaded is not None:
             beats = shape.stream * points.beats_per_word
             bus = np.ceil(beats * self.slowdown).astype(np.int64)
-            # A load asks for so many beats before any descriptor that is asked for later.
+            # Fetches of descriptors that are requested later wait behind AHEAD beats of a load.
             beside = np.minimum(bus // AHEAD, min(2, self.behind)) * self.fetch
             beside = np.where(bus > fill, beside, 0)
             first = np.maximum(first, loaded + FIRST_WORD + points.beats_per_word + beside)
         period_fill = np.maximum(fill, bus)
         older, newer = self.released
         walk = matrix + points.tokens + 4
-        # Where results leave more slowly than K loops come, the array fills with K loops: so much
-        # earlier is a tile given back.
+        # If draining is slower than computing, several K loops are in flight, so the tile is
+        # released `early` cycles before the last result.
         latency = self.latency
         held = (1 + latency // shape.fetch) * results - latency - shape.fetch + 1
         slow = results > shape.fetch
         early = np.where(slow, np.minimum(held, compute - shape.groups * shape.fetch), 0)
         tail = latency + np.where(slow, shape.fetch + early, shape.drain) + PIPELINE - 1
-        # The first two tiles one by one, the others follow with the slower one's period.
+        # The first two tiles are solved one by one; later ones follow at the longer period.
         full0 = np.maximum(first, older) + period_fill
         start0 = latest(walk, full0, newer)
         release0 = start0 + compute - early

@@ -1,4 +1,4 @@
-"""A named workload as a graph of integer operators, for the mapper: shapes count, values do not."""
+"""A named workload as a graph of integer operators with the right shapes, for the mapper."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class _Builder:
         return self._node(name, Reshape(shape), (source,), shape)
 
     def _source(self, shape: LayerShape) -> str:
-        """What a layer reads: the last tensor, or what that was made of where its channels differ
+        """Input of a layer: the last tensor, or the source of that tensor if its channels differ
         (a second classifier)."""
         source = self.last
         makers = {node.output: node for node in self.nodes}
@@ -133,7 +133,7 @@ class _Builder:
         return source
 
     def _tokens(self, shape: LayerShape) -> str:
-        """What a layer on every position reads, as ``[tokens, channels]``."""
+        """Input of a layer that works on every position, as ``[tokens, channels]``."""
         source = self._source(shape)
         have, want = prod(self.tensors[source].shape[:-1]), shape.positions
         source = self._view(f"{shape.name}.tokens", source, (have, shape.depth))

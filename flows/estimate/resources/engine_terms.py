@@ -1,4 +1,4 @@
-"""What the matrix engine's accumulators, delays and drain grow with."""
+"""Terms of the matrix engine: accumulators, delays and drain."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def machine_blocks(p: Points) -> dict[str, RowBlocks]:
 
 
 def array_terms(p: Points) -> tuple[Terms, Terms]:
-    """Of the array without row classes.
+    """Terms of the array without row classes.
 
     In the family ``xc7`` slices take in the products' registers and the first level of the tree;
     in ``xcup`` Yosys leaves both outside.
@@ -72,7 +72,7 @@ def _tree_bits(lanes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.
 
 
 def grid_terms(p: Points, blocks: dict[str, RowBlocks]) -> tuple[Terms, Terms]:
-    """Of the grid of row blocks: accumulators, delays of operands, drain; weight store."""
+    """Terms of the grid of row blocks: accumulators, operand delays, drain, weight store."""
     sums = p.rows * p.tokens * p.acc_width
     one = np.ones(len(p))
     drain = drain_bits(p)

@@ -23,10 +23,10 @@ __all__ = ["fit_parts", "non_negative"]
 
 METRICS = ("lut", "ff")
 SMALL = 20.0
-"""Below so many LUTs errors count as if there were so many."""
+"""LUTs below which a part's error counts as if it had this many."""
 
 DOUBT = 0.03
-"""A coefficient twice what the structure says is as bad as this relative error of one point."""
+"""Weight of the prior: doubling a coefficient costs as much as this error of one point."""
 
 _BLOCK: tuple[dict[str, float], dict[str, float]]
 _BLOCK = ({"chain": 1, "first": 1}, {"registers": 1, "control": 1})

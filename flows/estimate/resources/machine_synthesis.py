@@ -19,7 +19,7 @@ from models.machine.spec import MachineSpec
 __all__ = ["SynthesisedMachine", "part_figures", "synthesise_machine"]
 
 Progress = Callable[[str, int, int], None]
-"""Told the part at work, how many are done, and of how many."""
+"""Called with the current part, the number of parts done, and their total."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +50,8 @@ def synthesise_machine(
     Parameters
     ----------
     family : ``xc7`` or ``xcup``
-    cache : folder of figures by the text of the part; after an interruption its parts are there
-    progress : told before each part
+    cache : folder of figures by the text of a part, so that an interrupted run continues
+    progress : called before each part
 
     Raises
     ------
@@ -79,7 +79,7 @@ def synthesise_machine(
 
 
 def part_figures(part: Part, family: str, cache: Path | None) -> dict[str, int]:
-    """LUT, FF and DSP of one part, from the cache if its very text was synthesised before."""
+    """LUT, FF and DSP of one part, from the cache if the same text was synthesised before."""
     text = part_verilog(part)
     name = hashlib.sha256(f"{yosys_version()} {family} {part.boxes}\n{text}".encode()).hexdigest()
     file = cache / f"{name}.json" if cache else None

@@ -24,10 +24,10 @@ class Part:
 
     Attributes
     ----------
-    name : what it is called in the data
-    count : how many the machine has
-    key : all that its netlist depends on, family apart
-    make : gives the Amaranth component
+    name : name of the part in the data
+    count : number of such parts in the machine
+    key : everything that its netlist depends on, without the family
+    make : makes the Amaranth component
     boxes : submodules that are parts of their own (patterns of names)
     reset : whether a start resets it
     """

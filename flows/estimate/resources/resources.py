@@ -37,11 +37,11 @@ class Resources:
 
     Attributes
     ----------
-    lut, ff : fits
-    dsp : counted
+    lut, ff : estimates by fitted coefficients
+    dsp : exact count
     bram36 : blocks of 36 Kb, by the memories' shapes
     notes : one line for the parameters outside their calibrated ranges, and one for each row class
-        of which nothing was calibrated
+        without a calibration point
     """
 
     lut: int
@@ -53,9 +53,9 @@ class Resources:
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceColumns:
-    """The same of ``n`` machines: int64 columns ``[n]``.
+    """Estimated cost of ``n`` machines: int64 columns ``[n]``.
 
-    ``outside`` has, by parameter, where it lies outside the calibrated range: ``[n]`` bool.
+    ``outside`` says by parameter whether it is beyond the calibrated range: ``[n]`` bool.
     """
 
     lut: Column

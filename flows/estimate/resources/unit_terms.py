@@ -1,8 +1,8 @@
-"""What the LUTs and flip-flops of a machine's units grow with: a few terms a part.
+"""Terms of LUTs and flip-flops of a machine's units, a few for each part.
 
-A term is a column ``[n]``: so many bits of a register, adder or selection. Coefficients are LUTs
-(flip-flops) a bit, fitted in :mod:`flows.estimate.resources.fit`; they are near what
-the structure says.
+A term is a column ``[n]`` of bits of a register, adder or selection. Coefficients are LUTs
+(flip-flops) a bit, fitted in :mod:`flows.estimate.resources.fit`; they are close to what the
+structure says.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Terms = dict[str, NDArray[Any]]
 
 
 def picked(ways: NDArray[np.int64]) -> NDArray[np.float64]:
-    """LUTs a bit of a selection from so many: each LUT of six inputs takes three off."""
+    """LUTs for one bit of a selection of ``ways``: each six-input LUT removes three of them."""
     return np.asarray((ways - 1) / 3)
 
 

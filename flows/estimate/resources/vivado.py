@@ -24,12 +24,12 @@ report_utilization -file utilisation.txt
 
 
 def find_vivado() -> str:
-    """The program.
+    """Path of the program.
 
     Raises
     ------
     UserError
-        If there is none on PATH.
+        If it is not on PATH.
     """
     found = shutil.which("vivado")
     if found is None:

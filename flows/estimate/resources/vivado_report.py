@@ -22,13 +22,13 @@ _VERSION = re.compile(r"^\|\s*Tool Version\s*:\s*Vivado v\.?(\S+)", re.MULTILINE
 
 @dataclass(frozen=True, kw_only=True)
 class Utilisation:
-    """What a design takes.
+    """Resources of a design.
 
     Attributes
     ----------
     lut, ff, dsp : as Vivado counts them
     bram36 : tiles of 36 Kb; one of 18 Kb is a half
-    version : of Vivado
+    version : version of Vivado
     """
 
     lut: int

@@ -1,4 +1,4 @@
-"""What is known of the errors of estimates, as lines for the page."""
+"""Lines of the page on the errors of estimates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NAMES = {"lut": "LUTs", "ff": "flip-flops", "dsp": "DSP slices", "cycles": "cyc
 
 
 def known_errors(model: str) -> str:
-    """Errors that this version of the model has stated; none of another version."""
+    """Stated errors of this version's estimates; another version's are not known."""
     if model != model_mark():
         return (
             f"These estimates are of another version ({model}, here {model_mark()}): what is known "

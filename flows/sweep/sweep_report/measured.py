@@ -1,4 +1,4 @@
-"""What was synthesised or simulated of a point, and the error of its estimate."""
+"""Synthesised and simulated figures of a point, and the errors of its estimates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flows.sweep.stored_sweep import Entry
 __all__ = ["difference", "differences", "measured_fps", "own_figure", "percent"]
 
 _OWN = {SYNTHESIS: ("lut", "ff", "dsp"), SIMULATION: ("cycles",)}
-"""What a stage finds for itself: block RAM is by the memories' shapes, estimated or synthesised."""
+"""Figures that a stage measures; block RAM always follows from the memories' shapes."""
 
 
 def own_figure(entry: Entry, stage: str, name: str) -> Any:

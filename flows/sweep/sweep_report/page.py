@@ -108,7 +108,7 @@ def _section(group: Group, index: int) -> Iterator[str]:
 
 
 def _digital(group: Group) -> Iterator[str]:
-    """What only machines with a cost have: fronts, a chosen one, pictures."""
+    """Parts of the page for machines with a cost: fronts, chosen point, pictures."""
     yield (
         f"<p>{len(group.entries):,} points, {len(group.fitting):,} fit the "
         f"{escape(group.board.part)}, {len(group.best):,} are on the Pareto front. "

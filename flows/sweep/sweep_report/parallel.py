@@ -17,13 +17,13 @@ __all__ = ["parallel", "varying"]
 
 LEFT, TOP, HEIGHT, BOTTOM = 52, 46, 366, 16
 WIDTH, NARROWEST, WIDEST = 1200, 78, 120
-"""Of the picture where axes then are no nearer than one and no farther than the other."""
+"""Width of the picture, and smallest and largest distance of two axes."""
 FIGURES = {
     "lut": "LUT", "dsp": "DSP", "bram36": "block RAM", "fps": "images/s",
     "macs_per_cycle": "MAC/cycle", "conversions": "conversions",
 }  # fmt: skip
 MOST_CHOICES = 24
-"""Values of an axis up to which each has its own place."""
+"""Largest number of values of an axis of which each has its own place."""
 
 
 def varying(entries: Sequence[Entry]) -> list[str]:

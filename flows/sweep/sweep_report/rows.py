@@ -35,7 +35,7 @@ class _Column:
 
 
 def number(value: Any) -> str:
-    """As people read it; empty for what is not there."""
+    """A figure as text; empty where there is none."""
     if value is None:
         return ""
     if isinstance(value, float):

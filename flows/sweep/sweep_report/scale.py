@@ -11,7 +11,7 @@ __all__ = ["Scale", "axis", "short"]
 
 @dataclass(frozen=True)
 class Scale:
-    """From ``low .. high`` to ``start .. stop``; by logarithms if ``log``."""
+    """Scale from ``low .. high`` to ``start .. stop``, logarithmic if ``log``."""
 
     low: float
     high: float
@@ -20,7 +20,7 @@ class Scale:
     log: bool = False
 
     def __call__(self, value: float) -> float:
-        """Where a figure is drawn."""
+        """Position of a figure in the picture."""
         low, high, at = self.low, self.high, value
         if self.log:
             low, high, at = math.log(low), math.log(high), math.log(max(value, self.low))

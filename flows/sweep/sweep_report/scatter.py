@@ -21,11 +21,11 @@ COST_NAMES = {
 }
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 380, 310, 52, 14, 26, 46
 LETTER = 12
-"""From a published figure's mark to the middle of its letter."""
+"""Distance from a published figure's mark to the middle of its letter."""
 BEYOND = 1.3
-"""Costs in the picture: up to so much of the device."""
+"""Largest cost in a picture, as a multiple of the device."""
 LOG_FROM = 8
-"""Ratio of gains from which on a linear axis would hide the small ones."""
+"""Ratio of gains above which the axis is logarithmic: a linear one would hide small gains."""
 
 
 def letters(count: int) -> list[str]:
@@ -80,7 +80,7 @@ def _extent(group: Group, cost: str, inside: set[int]) -> tuple[list[float], lis
 
 
 def _found(group: Group, n: int, cost: str) -> tuple[float | None, float | None]:
-    """Simulated gain and synthesised cost of a point, each None where there is none."""
+    """Simulated gain and synthesised cost of a point; None where it was not measured."""
     entry = group.entries[n]
     fps = measured_fps(entry) if group.gain == "fps" else None
     return fps, own_figure(entry, SYNTHESIS, cost)

@@ -1,4 +1,4 @@
-"""What a sweep's report shows: points by network and board, their front, the one chosen."""
+"""Content of a sweep's report: points by network and board, their front, the chosen point."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ __all__ = ["KINDS", "PICTURED", "SHOWN", "Group", "groups", "refusals", "select"
 SHOWN = 2000
 """Points of a group that the page has; the others are in the CSV."""
 KINDS = ("off", "fit", "best")
-"""Of points, in the order in which they are drawn: the last is on top."""
+"""Classes of points in the order of drawing; the last is on top."""
 PICTURED = ("lut", "dsp", "bram36")
 """Costs that have a picture each."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Points of one network on one board, digital machines and those around a macro apart.
+    """Points of one network on one board, either of digital machines or around a macro.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Group:
 
     @cached_property
     def kinds(self) -> Sequence[str]:
-        """Of every point: ``best`` on the front, ``off`` if it does not fit the device, ``fit``."""
+        """Class of every point: ``best`` on the front, ``off`` if it does not fit, else ``fit``."""
         if self.macro:
             return ["fit"] * len(self.entries)
         best, fitting = set(self.best), set(self.fitting)
@@ -78,7 +78,7 @@ def select(entries: Sequence[Entry], network: str | None) -> list[Entry]:
     Raises
     ------
     UserError
-        If there are none of it.
+        If the network has no point.
     """
     if network is None:
         return list(entries)
@@ -98,7 +98,7 @@ def groups(entries: Iterable[Entry], target: float | None = None) -> list[Group]
     Raises
     ------
     UserError
-        If a board is none of this version.
+        If this version does not know a board.
     """
     found: dict[tuple[str, str, bool], list[Entry]] = {}
     for entry in entries:

@@ -80,14 +80,14 @@ def test_ranked_by_ratio_then_by_the_fullest_resource() -> None:
     [
         ("deit-base", ARTY, 1,
          ["no machine that can hold deit-base fits in 90 % of the device: not enough block RAM",
-          "on a device without end the fastest machine searched reaches"]),
+          "on an unlimited device the fastest machine of the search reaches"]),
         ("deit-tiny", ARTY, 30,
          ["not enough block RAM in 90 % of the device",
-          "memory on a bus of 64 bits, were it always busy, has time for",
-          "the fastest machine's cycles by what bounds them: ",
-          "on a device without end"]),
+          "a memory bus of 64 bits that is always busy carries",
+          "cycles of the fastest machine by bound: ",
+          "on an unlimited device"]),
         ("deit-tiny", ARTY, 50,
-         ["no single resource is to blame: ", "memory on a bus", "the fastest", "on a device"]),
+         ["no single resource is the limit: ", "a memory bus", "cycles of the", "on an unlimited"]),
     ],
 )  # fmt: skip
 def test_why_no_machine_meets_the_rate(

@@ -75,7 +75,7 @@ OTHER = (
         (_photos, f"{CANNOT}(a database of something else)"),
         (_numbered, f"{CANNOT}(a database of something else)"),
         (_alike, f"{CANNOT}(a database of something else)"),
-        (_without_marks, f"{CANNOT}(it does not say what its results are of)"),
+        (_without_marks, f"{CANNOT}(it does not name the version of its results)"),
         (_other_model, OTHER),
     ],
 )
@@ -135,8 +135,8 @@ def test_another_content_of_a_network_is_not_mixed(tmp_path: Path, capsys: Captu
     capsys.readouterr()
     assert _run(store, "--set", f"network={network}") == 2
     assert capsys.readouterr().err == (
-        f"rowmac: store {store} must be of {network} as it is now, not as it was when the store "
-        "was begun; give another file\n"
+        f"rowmac: store {store} must be of this content of {network}, not of another one; "
+        "give another file\n"
     )
     assert list(tmp_path.glob("s.sqlite-*")) == []
 

@@ -103,10 +103,10 @@ def test_no_front_and_no_other_stage(tmp_path: Path) -> None:
     said = {outcome.stage: outcome.error for outcome in store.outcomes() if outcome.error}
     store.close()
     assert said == {
-        SYNTHESIS: "machine must be digital to be synthesised, not cim:relu-macro: it is done by "
-        "parts, which a macro's twin is none of",
+        SYNTHESIS: "machine must be digital to be synthesised, not cim:relu-macro: synthesis "
+        "works part by part, and a macro is not one of the parts",
         SIMULATION: "machine must be digital to be simulated in a sweep, not cim:relu-macro: a "
-        "macro's converters are set on images, which rowmac build --calibration takes",
+        "macro's converters are set on calibration images, which a sweep does not have",
     }
 
 

@@ -105,7 +105,7 @@ def test_page(stored: Stored, found: list[Group]) -> None:
         for name in ("conversions", "columns"):
             assert (name in said) == group.macro
         assert ("rows by policy" in said) == (not group.macro)
-        ends = "Assumed: first and last layer like the others (--no-keep-ends) with int4."
+        ends = "Assumed: first and last layer in the same formats (--no-keep-ends) by int4."
         assert (ends in said) == (group is found[0])
         for entry in group.entries:
             assert all(str(entry.point[name]) in section for name in varying(group.entries)

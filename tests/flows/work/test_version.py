@@ -31,11 +31,6 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture(autouse=True)
-def _fresh() -> None:
-    version.cache_clear()
-
-
 def commit(folder: Path) -> str:
     return git(folder, "rev-parse", "--short=12", "HEAD")
 
