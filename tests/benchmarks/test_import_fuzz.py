@@ -23,6 +23,8 @@ from flows.onnx_import import (
     rescaling,
 )
 
+pytestmark = pytest.mark.slow
+
 SEED = 11
 EXAMPLES = Path(__file__).parents[2] / "examples" / "fashion_mnist"
 

@@ -14,6 +14,8 @@ from benchmarks.mutants.changes import mutants_of
 from benchmarks.mutants.operators import OPERATORS
 from benchmarks.mutants.relevant import RELEVANT, relevant, sources
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SOURCE = {
     "comparison": ("x = a < b", {"(a <= b)"}),

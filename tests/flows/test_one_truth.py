@@ -28,6 +28,8 @@ from models.machine.spec import MachineSpec
 from models.network.workloads import WORKLOADS
 from tests.support.onnx_files import OnnxFile
 
+pytestmark = pytest.mark.slow
+
 BOARDS = ("arty-z7-20", "zcu102")
 LARGEST = 5_000_000
 """Weights of a workload that is mapped whole beside its check."""

@@ -9,6 +9,8 @@ import pytest
 from flows.boards import BOARDS, Board, find
 from flows.boards.project import BUILD_COMMAND, project_files
 
+pytestmark = pytest.mark.slow
+
 REGISTERS = {"control": 0x0, "status": 0x4, "window_base": 0x40}
 TOY = Path(__file__).parents[2] / "sim" / "toy_rowmac.v"
 PRIMITIVES = {

@@ -13,6 +13,8 @@ from flows.cim.accuracy_store import Store
 from flows.cli import main
 from flows.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist"
 NETWORK = str(EXAMPLES / "resnet_int8.onnx")
 

@@ -21,6 +21,8 @@ from models.cim.presets import find_preset
 from models.network.graph import run_graph
 from models.ops.convolution import Convolution, accumulate
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist"
 
 LOSSLESS = [

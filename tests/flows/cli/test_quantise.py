@@ -14,6 +14,8 @@ from flows.onnx_import import load_network
 from tests.support.float_files import CNN_SHAPE, cnn, images
 from tests.support.onnx_files import OnnxFile
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

@@ -14,6 +14,8 @@ from flows.search.find import Found
 from flows.search.precisions import PRECISIONS, Mixture, Precision
 from models.machine.spec import MachineSpec
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist"
 Capture = pytest.CaptureFixture[str]
 

@@ -44,6 +44,8 @@ from models.program.layout import DESCRIPTOR_BYTES
 from tests.support.estimate_machines import machines
 from tests.support.machines import DEFAULT, simulator
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist"
 COLUMNS = ("cycles", "busy", "read_bytes", "written_bytes", "bound", "fits", "total")
 workloads = st.sampled_from(("deit-tiny", "resnet-8", "ds-cnn"))

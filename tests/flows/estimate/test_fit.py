@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from benchmarks.fit_resources import COEFFICIENTS, fitted
 from flows.estimate.resources.fit import non_negative
 
+pytestmark = pytest.mark.slow
+
 
 @given(st.integers(0, 2**32 - 1))
 def test_non_negative_least_squares_is_optimal(seed: int) -> None:

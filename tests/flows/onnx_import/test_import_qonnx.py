@@ -14,6 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 from flows.onnx_import import NetworkError, load_network
 from models.network.graph import run_graph
 
+pytestmark = pytest.mark.slow
+
 DATA = Path(__file__).parents[3].parent / "shared" / "data"
 qcdq = pytest.importorskip("qonnx.transformation.qonnx_to_qcdq")
 

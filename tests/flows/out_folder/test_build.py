@@ -13,6 +13,8 @@ from flows.out_folder.build import build, load_built
 from flows.work.atomic import read_manifest
 from tests.flows.boards.test_project import yosys
 
+pytestmark = pytest.mark.slow
+
 NETWORK = Path(__file__).parents[3] / "examples" / "fashion_mnist" / "resnet_int8.onnx"
 BOARD = find("arty-z7-20")
 FILES = {

@@ -16,6 +16,8 @@ from flows.work.inputs import read_inputs
 from models.network.graph import run_graph
 from tests.support.onnx_files import OnnxFile
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[3] / "examples" / "fashion_mnist"
 CNN = str(EXAMPLES / "resnet_int8.onnx")
 SAMPLES = str(EXAMPLES / "samples.npz")

@@ -16,6 +16,8 @@ from flows.out_folder.build import build, load_built
 from flows.work.version import version
 from hdl.emit import emit
 
+pytestmark = pytest.mark.slow
+
 NETWORK = Path(__file__).parents[3] / "examples" / "fashion_mnist" / "resnet_int8.onnx"
 Capture = pytest.CaptureFixture[str]
 

@@ -16,6 +16,8 @@ from flows.boards import find
 from flows.cli import main
 from tests.support.onnx_files import OnnxFile
 
+pytestmark = pytest.mark.slow
+
 NETWORK = Path(__file__).parents[3] / "examples" / "fashion_mnist" / "resnet_int8.onnx"
 BOARD = find("arty-z7-20")
 Capture = pytest.CaptureFixture[str]

@@ -11,6 +11,8 @@ from flows.cli import main
 from flows.out_folder.build import load_built
 from models.machine.spec import MachineSpec
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[3] / "examples" / "fashion_mnist"
 Capture = pytest.CaptureFixture[str]
 

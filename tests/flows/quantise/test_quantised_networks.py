@@ -18,6 +18,8 @@ from models.ops.attention import AttentionContext, AttentionScores
 from models.ops.convolution import Convolution
 from tests.support.float_files import NETWORKS, images
 
+pytestmark = pytest.mark.slow
+
 TOLERANCE = {"cnn": 2, "vit": 12}
 """Codes of 256 at the output, as in tests/flows/onnx_import/test_import.py."""
 CASES = [(name, policy) for name in NETWORKS for policy in POLICIES]

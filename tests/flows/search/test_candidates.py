@@ -19,6 +19,8 @@ from flows.search.lifetimes import live_words
 from flows.search.precisions import PRECISIONS, Precision
 from models.machine.spec import MachineSpec
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist"
 DEIT = find_network("deit-tiny")
 

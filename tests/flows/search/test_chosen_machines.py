@@ -29,6 +29,8 @@ from models.numerics.rescale import Integers
 from models.program.descriptor import decode_program
 from models.program.layout import DESCRIPTOR_BYTES
 
+pytestmark = pytest.mark.slow
+
 SPEC = MachineSpec(tokens=4, rows=16, vector_lanes=16, depth=3072, bank_words=16384)
 CYCLES = {
     "patches": [100, 20, 7],

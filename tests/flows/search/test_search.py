@@ -17,6 +17,8 @@ from flows.search.limits import by_bound, limits, memory_rate
 from flows.search.precisions import PRECISIONS, Mixture, Precision
 from models.machine.spec import MachineSpec
 
+pytestmark = pytest.mark.slow
+
 ARTY, ZCU102 = find("arty-z7-20"), find("zcu102")
 
 

@@ -20,6 +20,8 @@ from flows.sweep.model_mark import model_mark
 from flows.sweep.point_store import Outcome, Store
 from flows.work.source_mark import ROOMS, source_files, source_mark
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 CNN = ROOT / "examples" / "fashion_mnist" / "resnet_int8.onnx"
 Capture = pytest.CaptureFixture[str]

@@ -18,6 +18,8 @@ import pytest
 from flows.sweep.measure import SYNTHESIS
 from tests.support.killed_sweep import DEFINITION
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 KILLS = 20
 SEED = 99

@@ -19,6 +19,8 @@ from flows.sweep.sweep_run import fronts, sweep
 from flows.sweep.sweep_workers import local_workers
 from models.cim.presets import find_preset
 
+pytestmark = pytest.mark.slow
+
 CNN = str(Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist" / "resnet_int8.onnx")
 PIM = {"network": CNN, "engine": "cim:pim-qat:differential"}
 DIGITAL_ONLY = "must be of a digital machine, not of one around cim:pim-qat:differential"

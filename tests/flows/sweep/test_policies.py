@@ -23,6 +23,8 @@ from flows.sweep.evaluate import evaluate
 from flows.sweep.point_machine import classes_text, machine_of
 from flows.sweep.policy_rows import default_ratio, policy_rows
 
+pytestmark = pytest.mark.slow
+
 FILES = Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist" / "quantised"
 Capture = pytest.CaptureFixture[str]
 

@@ -11,6 +11,8 @@ import pytest
 from hdl.axi.read_arbiter import ReadArbiter
 from tests.support.hdl.amaranth_cycles import simulate
 
+pytestmark = pytest.mark.slow
+
 CLIENTS, WIDTH = 3, 64
 
 

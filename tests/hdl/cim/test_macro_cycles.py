@@ -17,6 +17,8 @@ from models.cim.golden.adc import Window
 from models.cim.golden.weight_layout import When
 from tests.support.hdl.amaranth_cycles import simulate
 
+pytestmark = pytest.mark.slow
+
 SHAPES = {
     "conversions": MacroShape(
         spec=CimSpec(rows=6, columns=4, weight_bits=2, act_bits=3, adc_bits=5), lanes=3, tiles=3

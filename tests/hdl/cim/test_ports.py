@@ -24,6 +24,8 @@ from models.cim.physics import Physics
 from models.cim.presets import find_preset
 from tests.support.hdl.amaranth_cycles import simulate
 
+pytestmark = pytest.mark.slow
+
 SMALL = CimSpec(rows=8, columns=6, weight_bits=3, act_bits=3, adc_bits=4)
 
 

@@ -15,6 +15,8 @@ from models.cim.physics import Physics
 from tests.support.hdl.amaranth_cycles import simulate
 from tests.support.hdl.macro_products import compare, job_round, random_job, random_window
 
+pytestmark = pytest.mark.slow
+
 
 def random_shape(rng: np.random.Generator) -> MacroShape:
     """A macro of a few columns."""

@@ -15,6 +15,8 @@ from hdl.rows.shift import ShiftRows
 from models.cost.row_blocks import BlockKind
 from models.formats import FORMATS
 
+pytestmark = pytest.mark.slow
+
 
 def chosen(classes: Sequence[tuple[str, int]], **sizes: int) -> list[Any]:
     return row_blocks(
@@ -48,11 +50,14 @@ def test_every_format_has_a_block(name: str, family: str) -> None:
                 assert (weights.length, weights.elem_shape) == (lanes, FORMATS[name].bits)
 
 
-@pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize(("family", "slice_name"), [("xc7", "DSP48E1"), ("xcup", "DSP48E2")])
+@pytest.mark.parametrize(
+    ("name", "family", "slice_name"),
+    [(name, "xc7", "DSP48E1") for name in FORMATS]
+    + [(name, "xcup", "DSP48E2") for name in ("fixed8", "fixed4")],
+)
 def test_blocks_have_the_slices_that_they_cost(name: str, family: str, slice_name: str) -> None:
     """Counted in the netlist; of multiplier rows, whose slices Yosys chooses, the products."""
-    for tokens, lanes in ((1, 5), (2, 3)):
+    for tokens, lanes in ((1, 3), (2, 2)) if FORMATS[name].fixed else ((2, 2),):
         for block in chosen([(name, 3)], family=family, tokens=tokens, lanes=lanes):
             text = rtlil.convert(block)
             if block.kind is BlockKind.MULTIPLIER:

@@ -13,6 +13,8 @@ from models.machine.spec import MachineSpec
 from tests.support.hdl.amaranth_cycles import simulate
 from tests.support.machines import ODD, SMALL
 
+pytestmark = pytest.mark.slow
+
 CODES = (-(1 << 17), -(1 << 15), -1, 0, 1, (1 << 15) - 1, (1 << 17) - 1)
 PASSES = ("largest", "square", "exponential")
 

@@ -14,6 +14,8 @@ from models.cim.fast.fast_product import fast_product
 from models.cim.golden.adc import Trim, Window, full_range, registers, unit_step
 from models.cim.presets import PRESETS, find_preset
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = 1 << 19
 
 

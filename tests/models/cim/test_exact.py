@@ -13,6 +13,8 @@ from models.cim.die import make_die
 from models.cim.golden.adc import unit_step
 from models.cim.golden.macro import When, dot_product
 
+pytestmark = pytest.mark.slow
+
 
 @st.composite
 def _macros(draw: st.DrawFn) -> CimSpec:

@@ -17,6 +17,8 @@ from models.cim.golden.adc import Window, full_range, unit_step
 from models.cim.golden.macro import When, dot_product
 from models.cim.physics import Physics
 
+pytestmark = pytest.mark.slow
+
 
 @st.composite
 def _macros(draw: st.DrawFn, columns: int = 40) -> CimSpec:

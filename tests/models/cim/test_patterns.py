@@ -22,6 +22,8 @@ from models.cim.presets import find_preset
 
 pytest.importorskip("numba")
 
+pytestmark = pytest.mark.slow
+
 
 @st.composite
 def _macros(draw: st.DrawFn) -> CimSpec:

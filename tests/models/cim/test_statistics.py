@@ -23,6 +23,8 @@ from models.cim.noise import (
 )
 from models.cim.physics import Physics
 
+pytestmark = pytest.mark.slow
+
 
 def _close(found: float, expected: float, samples: int) -> None:
     """A standard deviation within 4.5 of its own (about 1 in 150,000 fails by chance)."""

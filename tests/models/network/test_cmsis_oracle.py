@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.support.oracles.case import data_folder
 from tests.support.oracles.cmsis import load_cases, reason_left_out
+
+pytestmark = pytest.mark.slow
 
 
 def test_every_case_with_a_counterpart_is_exact() -> None:

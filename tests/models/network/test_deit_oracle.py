@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.oracles.deit import blocks_case
+
+pytestmark = pytest.mark.slow
 
 
 def test_six_blocks_from_the_shipped_input() -> None:
