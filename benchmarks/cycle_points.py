@@ -53,7 +53,7 @@ LARGE_ARRAY = 2048
 """Multiply-accumulates a cycle from which Verilator leaves conditions where they are."""
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples" / "fashion_mnist"
 # Deep weight rows and large scratchpads: whole layers of large networks fit.
-LARGE = {"depth": 4608, "bank_words": 16384}
+LARGE: dict[str, Any] = {"depth": 4608, "bank_words": 16384}
 MACHINES = {
     "default": MachineSpec(**LARGE),
     "zcu102": MachineSpec(tokens=4, rows=16, vector_lanes=16, axi_width=128, **LARGE),

@@ -30,7 +30,8 @@ def fitted(points: Path = POINTS) -> dict[str, Any]:
     every part was synthesised, held out or not.
     """
     known = read_points(points)
-    figures, complete = {}, []
+    figures: dict[Any, Any] = {}
+    complete = []
     machines = calibration()
     for index, (spec, family) in enumerate((*machines, *held_out())):
         parts = [(part, family) for part in machine_parts(spec, family)]

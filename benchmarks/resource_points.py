@@ -28,7 +28,7 @@ from models.machine.spec import MachineSpec
 POINTS = Path(__file__).resolve().parents[1] / "flows/estimate/data/resource_points.jsonl"
 
 
-def _machine(shape: tuple[int, int, int], rows: int | str, **others: int) -> MachineSpec:
+def _machine(shape: tuple[int, int, int], rows: int | str, **others: Any) -> MachineSpec:
     lanes, tokens, vector_lanes = shape
     classes = () if isinstance(rows, int) else parse_row_classes(rows)
     count = rows if isinstance(rows, int) else sum(kind.rows for kind in classes)

@@ -19,8 +19,9 @@ from flows.sweep.model_mark import model_mark
 from flows.sweep.point_store import Store
 from flows.sweep.sweep_run import sweep
 from flows.sweep.sweep_workers import local_workers
+from flows.work.workers import LocalWorkers
 
-GRID = {
+GRID: dict[str, list[Any]] = {
     "board": ["zcu102"],
     "network": ["resnet-18"],
     "rows": [
@@ -58,6 +59,7 @@ def speed(count: int, jobs: int = 0, *, policies: bool = False) -> dict[str, Any
         seconds = time.perf_counter() - begin
         estimated = sum(o.value is not None for o in store.outcomes(ESTIMATE))
         store.close()
+        assert isinstance(workers, LocalWorkers)
         cores = workers.jobs
     return {
         "points": len(definition),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from flows.estimate.cycles.layer_graphs import largest_held, layer_graph
 from models.formats.row_classes import RowClass
@@ -68,7 +69,7 @@ def block_graph(workload: str, classes: Sequence[RowClass], tokens: int = 0) -> 
 def _fewer(layer: LayerShape, tokens: int) -> LayerShape:
     """As many tokens, and keys of attention."""
     name = layer.name.rpartition(".")[2]
-    changes: dict[str, int] = {"width": tokens}
+    changes: dict[str, Any] = {"width": tokens}
     if name == "scores":
         changes["outputs"] = tokens
     elif name == "softmax":

@@ -86,7 +86,7 @@ class Command(runner.Verilator):
     def _simulator_in_path_build_only(self) -> None:
         self.executable = str(verilator.executable())
 
-    def _build_command(self) -> Sequence[list[str]]:
+    def _build_command(self) -> list[list[str]]:
         commands = [list(command) for command in super()._build_command()]
         everything = commands[0].index("--public-flat-rw")
         commands[0][everything : everything + 1] = ["--public-depth", "1"]

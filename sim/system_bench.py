@@ -36,7 +36,7 @@ VIOLATIONS = (
 @cocotb.test()
 async def runs(dut: Any) -> None:
     """Carry out the job named by the plusarg ``job``."""
-    job = json.loads(Path(cocotb.plusargs["job"]).read_text())
+    job = json.loads(Path(str(cocotb.plusargs["job"])).read_text())
     for name in ("rst", "load", "dump", "dump_events", "file"):
         getattr(dut, name).value = 0
     dut.deadline.value = 0xFFFF_FFFF

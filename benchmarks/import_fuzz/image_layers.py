@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from benchmarks.import_fuzz.layers import constant, unary
@@ -17,7 +19,7 @@ def convolution(rng: np.random.Generator, net: Sketch, x: str) -> str:
     stride = [int(rng.integers(1, 3))] * 2
     dilation = [int(rng.choice([1, 1, 1, 2]))] * 2
     extent = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
-    attributes: dict[str, object] = {"strides": stride, "dilations": dilation}
+    attributes: dict[str, Any] = {"strides": stride, "dilations": dilation}
     if rng.random() < 0.2:
         attributes["auto_pad"] = str(rng.choice(["SAME_UPPER", "SAME_LOWER"]))
         attributes["dilations"] = [1, 1]
@@ -73,7 +75,7 @@ def pool(rng: np.random.Generator, net: Sketch, x: str) -> str:
     if min(spans) < 0:
         return unary(rng, net, x)
     shape = (1, channels, *(span // s + 1 for span, s in zip(spans, stride, strict=True)))
-    more = {"kernel_shape": kernel, "strides": stride, "pads": pads}
+    more: dict[str, Any] = {"kernel_shape": kernel, "strides": stride, "pads": pads}
     if rng.random() < 0.5:
         return net.add("MaxPool", [x], shape, **more)
     return net.add("AveragePool", [x], shape, count_include_pad=int(rng.random() < 0.5), **more)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from benchmarks.import_fuzz.sketch import Sketch
@@ -37,7 +39,7 @@ def linear(rng: np.random.Generator, net: Sketch, x: str) -> str:
 def unary(rng: np.random.Generator, net: Sketch, x: str) -> str:
     kinds = [kind for kind, since in UNARY.items() if since <= net.opset]
     kind = str(rng.choice(["Relu"] * 6 + kinds))
-    attributes: dict[str, object] = {}
+    attributes: dict[str, Any] = {}
     if kind == "LeakyRelu":
         attributes["alpha"] = float(rng.choice([0.01, 0.1, 0.3]))
     if kind == "Gelu" and rng.random() < 0.5:

@@ -160,7 +160,7 @@ class _Writer:
         self.real[step.output] = made
         if rng.random() < 0.06:
             kind = str(rng.choice(["Identity", "Dropout", "Cast"]))
-            more = {"to": TensorProto.FLOAT} if kind == "Cast" else {}
+            more: dict[str, Any] = {"to": TensorProto.FLOAT} if kind == "Cast" else {}
             self.real[step.output] = self.add(kind, [made], **more)
         moved = step.moves and any(i in self.quantised for i in step.inputs)
         if moved:
@@ -201,8 +201,7 @@ class _Writer:
             inputs += [self.const(array, array.dtype) for array in rest]
         made = self.add(step.kind, inputs, **step.attributes)
         if self.rng.random() < 0.2:
-            low, high = self.ranges[step.output]
-            grid = self._grid(low, high, self.style.activations)
+            grid = self._grid(*self.ranges[step.output], self.style.activations)
             self.net.notes.add("other grid behind codes")
         self.codes[step.output] = made, grid
         self.quantised.add(step.output)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
@@ -94,7 +96,7 @@ class ControlRegisters(Component):
         for unit in range(UNITS):
             values[busy_register(unit)] = busy[unit]
             values[stall_register(unit)] = stall[unit]
-        settable = {
+        settable: dict[int, Any] = {
             Register.INTERRUPT_ENABLE: enable,
             Register.PROGRAM: self.program,
             Register.WATCHDOG: watchdog,

@@ -73,7 +73,7 @@ class RowGrid(Component):
         m.d.comb += self.i.ready.eq(ce)
         delays: dict[tuple[object, int], Any] = {}
 
-        def delayed(value: Any, key: object, cycles: int) -> Any:
+        def delayed(value: Any, key: tuple[object, ...], cycles: int) -> Any:
             """A value some cycles later; each delay exists once."""
             if cycles == 0:
                 return value
@@ -140,9 +140,12 @@ class RowGrid(Component):
 
     def _accumulate(
         self, m: Module, block: Any, row: int, enable: Any, fresh: Signal
-    ) -> list[list[Any]]:
-        """One adder a cell. A finished sum is taken to the drain in the cycle after its last beat,
-        while the next K loop's first beat replaces it."""
+    ) -> list[Sequence[Any]]:
+        """One adder a cell.
+
+        A finished sum is taken to the drain in the cycle after its last beat, while the first beat
+        of the next K loop replaces it.
+        """
         lines = []
         for inner in range(block.rows):
             line = Signal(self.acc_bits * self.tokens, name=f"acc{row + inner}")

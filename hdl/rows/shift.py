@@ -103,13 +103,14 @@ class ShiftRows(Component):
         if len(choices) > 1:
             if plan.variants == (1, 2):
                 double = control.fine.second()
-                chosen = [pair_mux(m, self.family, double, number) for number in choices[0]]
+                pairs = [pair_mux(m, self.family, double, number) for number in choices[0]]
+                chosen: Numbers = pairs
             else:
                 chosen = control.fine.select(m, choices, bits, f"{name}_fine")
             numbers = register(m, self.ce, chosen, bits, f"f{name}")
         if len(plan.middle) > 1:
             bits += plan.middle[-1]
-            moved = [[number << shift for number in numbers] for shift in plan.middle]
+            moved: list[Numbers] = [[n << shift for n in numbers] for shift in plan.middle]
             chosen = control.coarse.select(m, moved, bits, f"{name}_coarse")
             numbers = register(m, self.ce, chosen, bits, f"m{name}")
         wide = self.chain.bits

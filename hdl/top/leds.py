@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.build import ResourceError
 from amaranth.hdl import Module, Signal
 from amaranth.lib import io
@@ -9,7 +11,7 @@ from amaranth.lib import io
 __all__ = ["add_leds"]
 
 
-def add_leds(m: Module, platform: object, interrupt: Signal) -> None:
+def add_leds(m: Module, platform: Any, interrupt: Signal) -> None:
     """LED 0 blinks with the clock (about once a second), LED 1 shows the interrupt."""
     counter = Signal(27)
     m.d.sync += counter.eq(counter + 1)

@@ -37,7 +37,7 @@ class Zynq7(Elaboratable):
     def __init__(self, clock_hz: float) -> None:
         self.clock_hz = clock_hz
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         machine = Machine(self.DATA_WIDTH)
         m.submodules.bridge = bridge = AxiToLite(data_width=32, id_width=ID_WIDTH)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
@@ -319,7 +321,7 @@ class VectorIssue(Component):
         with m.If(self.start):
             m.d.sync += [chunk.eq(0), have.eq(0)]
 
-    def _codes(self, m: Module, word: object, chunk: object, name: str) -> list[Signal]:
+    def _codes(self, m: Module, word: Any, chunk: Any, name: str) -> list[Signal]:
         """The beat's codes, sign-extended: 8-bit ones of a chunk, or 16-bit ones of two."""
         spec, lanes = self.spec, self.spec.vector_lanes
         wide = Signal(16 * lanes, name=f"{name}_beat")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.memory import Memory
@@ -128,7 +130,7 @@ class RowScalar(Component):
             self._function(m, reader, value, index_parts)
         return m
 
-    def _index(self, m: Module, reader: object, value: Signal) -> dict[str, Signal]:
+    def _index(self, m: Module, reader: Any, value: Signal) -> dict[str, Signal]:
         """Floating index: the ten leading bits below the point."""
         c = self.config
         near, far = Signal(signed(VALUE_BITS + 2)), Signal(signed(VALUE_BITS + 2))
@@ -154,7 +156,7 @@ class RowScalar(Component):
         ]
         return {"near": near, "far": far, "index": index, "shift": shift, "point": point, "up": up}
 
-    def _function(self, m: Module, reader: object, value: Signal, parts: dict[str, Signal]) -> None:
+    def _function(self, m: Module, reader: Any, value: Signal, parts: dict[str, Signal]) -> None:
         """States from the value to the table's entry."""
         c = self.config
         near, far, index = parts["near"], parts["far"], parts["index"]
