@@ -34,6 +34,7 @@ from flows.estimate.cycles.cycle_points import (
 from flows.estimate.cycles.graph_layers import mapped_layers
 from flows.estimate.cycles.layer_graphs import layer_graph
 from flows.estimate.cycles.machine_layer import Layer
+from flows.estimate.stale import record
 from flows.mapper import map_network
 from flows.onnx_import import load_network
 from flows.out_folder.memory_layout import memory_layout
@@ -235,6 +236,9 @@ def main() -> None:
     summary = error_summary(points)
     if options.out == POINTS:
         SUMMARY.write_text(json.dumps(summary, indent=2) + "\n")
+        if not known:
+            # Points of before may be of other hardware.
+            record("cycles")
     found = {"measured": len(wanted), "before": len(known), **summary, **tables(points)}
     show(found, as_json=options.json)
 

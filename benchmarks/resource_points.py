@@ -21,6 +21,7 @@ import numpy as np
 from benchmarks.report import arguments, show
 from flows.estimate.resources.parts import Part, machine_parts
 from flows.estimate.resources.synthesis import part_verilog, synthesise_part, yosys_version
+from flows.estimate.stale import record
 from flows.work.workers import LocalWorkers
 from models.formats.row_classes import parse_row_classes
 from models.machine.spec import MachineSpec
@@ -202,6 +203,8 @@ def main() -> None:
     wanted, missing = synthesise_missing(
         machines, options.out, minutes=options.minutes, stale=options.stale, jobs=options.jobs
     )
+    if not missing and options.out == POINTS:
+        record("resources")
     show({"parts": wanted, "missing": missing}, as_json=options.json)
 
 

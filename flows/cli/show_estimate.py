@@ -54,6 +54,7 @@ def _network(
     from flows.estimate.cycles.cycles import BOUNDS, estimate_cycles
     from flows.estimate.cycles.found_network import find_network
     from flows.estimate.machine_points import Points
+    from flows.estimate.stale import stale_notes
 
     network = find_network(options.network, spec)
     bus = spec.axi_width / 8
@@ -69,6 +70,7 @@ def _network(
             f"clock of {clock:g} MHz: no place-and-route was run",
             f"memory yields {rate * clock:,.0f} MB/s",
             *network.assumptions,
+            *stale_notes("cycles"),
         ],
         "macs": network.macs,
         "cycles": cycles,

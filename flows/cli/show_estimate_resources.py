@@ -27,6 +27,7 @@ def resources(
     ``fits`` says whether the machine fits the device; if not, the first note says what it lacks.
     """
     from flows.estimate.resources.resources import estimate_resources
+    from flows.estimate.stale import stale_notes
 
     if vivado:
         # A missing Vivado is reported before Yosys runs for minutes.
@@ -35,7 +36,8 @@ def resources(
         find_vivado()
     found = estimate_resources(spec, board.family)
     errors = json.loads(ERRORS.read_text())
-    result: dict[str, Any] = {"notes": list(found.notes), "error": errors}
+    notes = [*found.notes, *stale_notes("resources")]
+    result: dict[str, Any] = {"notes": notes, "error": errors}
     for name, field in DEVICE.items():
         device = getattr(board.resources, field)
         value = getattr(found, name)

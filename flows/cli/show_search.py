@@ -49,6 +49,7 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
 
 def _data(goal: Goal, result: SearchResult, network: str) -> dict[str, Any]:
     from flows.estimate.cycles.cycle_points import stated_error, stated_search_error
+    from flows.estimate.stale import stale_notes
 
     return {
         "network": goal.network.name,
@@ -78,6 +79,8 @@ def _data(goal: Goal, result: SearchResult, network: str) -> dict[str, Any]:
             "order of precisions is a convention: no accuracy was measured",
             *_file_assumption(network),
             *goal.network.assumptions,
+            *stale_notes("cycles"),
+            *stale_notes("resources"),
         ],
         "error": stated_error(),
         "error_of_found": stated_search_error(),

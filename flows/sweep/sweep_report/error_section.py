@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from flows.estimate.cycles.cycle_points import stated_error
+from flows.estimate.stale import stale_notes
 from flows.sweep.model_mark import model_mark
 from flows.sweep.sweep_report.measured import differences
 from flows.sweep.sweep_report.sweep_content import Group
@@ -35,6 +36,7 @@ def known_errors(model: str) -> str:
         f"an image {_percent(cycles['network_median'])} median, "
         f"{_percent(cycles['network_max'])} at worst, against a memory that never stalls. "
         "A point outside the calibrated range may err more; the table names the parameters."
+        + "".join(f" Note: {note}." for note in (*stale_notes("cycles"), *stale_notes("resources")))
     )
 
 
