@@ -26,6 +26,8 @@ OPS = (
     "tests/models/ops/test_ops_against_reals.py",
     "tests/models/network/test_graph.py",
     "tests/models/network/test_cmsis_oracle.py",
+    "tests/flows/mapper/test_mapped_on_golden.py",
+    "tests/flows/onnx_import/test_import.py",
 )
 CIM = ("tests/models/cim", "tests/flows/cim/test_macro_network.py")
 ON_MACHINE = ("tests/flows/run/test_random_programs.py", "tests/flows/run/test_machine_refuses.py")
@@ -47,7 +49,11 @@ RELEVANT: dict[str, tuple[str, ...]] = {
     "models/machine": ("tests/models/machine", "tests/flows/mapper/test_row_plan.py"),
     "models/machine_spec.py": ("tests/models/machine",),
     "models/cost": ("tests/models/cost",),
-    "models/network": ("tests/models/network/test_graph.py", "tests/flows/mapper/test_check.py"),
+    "models/network": (
+        "tests/models/network/test_graph.py",
+        "tests/flows/mapper/test_check.py",
+        "tests/flows/mapper/test_mapped_on_golden.py",
+    ),
     "models/network/workloads": (
         "tests/models/network/workloads",
         "tests/flows/mapper/test_macs.py",

@@ -138,6 +138,8 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: adder(shift=-1), "add shift must be 0 to 62, not -1"),
     (lambda: window(kernel=(0, 1)),
      "pooling kernel and stride must be at least 1 and padding at least 0, not (0, 1), (1, 1), "),
+    (lambda: window(padding=(0, -1, 0, 0)),
+     "padding at least 0, not (2, 2), (1, 1), (0, -1, 0, 0)"),
     (lambda: window(padding=(0, 0, 0, 2)),
      "pooling padding must be smaller than the kernel (2, 2), not (0, 0, 0, 2)"),
     (lambda: window().output_shape(1, 5), "pooling kernel must fit its input, not 1 x 5"),
@@ -187,3 +189,15 @@ def test_ends_of_every_range_are_legal() -> None:
     window(padding=(1, 1, 1, 1))
     layer_norm([[511, -512]], norm(pre_shift=8))
     layer_norm_spec([1.0], [0.0], epsilon=1e-6, input_scale=0.1, output_scale=0.1, output_zero=0)
+
+
+def test_layer_norm_leaves_room_for_a_large_offset() -> None:
+    """Fraction bits are as many as gain and offset both allow; a large offset allows fewer."""
+    small = layer_norm_spec(
+        [1e-3], [0.5], epsilon=1e-6, input_scale=0.1, output_scale=0.1, output_zero=0
+    )
+    large = layer_norm_spec(
+        [1e-3], [1e9], epsilon=1e-6, input_scale=0.1, output_scale=0.1, output_zero=0
+    )
+    assert large.shift < small.shift
+    assert 1 << 37 <= int(large.offset[0]) < 1 << 39
