@@ -27,7 +27,6 @@ OPS = (
     "tests/models/network/test_graph.py",
     "tests/models/network/test_cmsis_oracle.py",
     "tests/flows/mapper/test_mapped_on_golden.py",
-    "tests/flows/onnx_import/test_import.py",
 )
 CIM = ("tests/models/cim", "tests/flows/cim/test_macro_network.py")
 ON_MACHINE = ("tests/flows/run/test_random_programs.py", "tests/flows/run/test_machine_refuses.py")

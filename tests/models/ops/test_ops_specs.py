@@ -37,6 +37,10 @@ def norm(**change: Any) -> LayerNorm:
     return LayerNorm(**{**base, **change})
 
 
+def many(channels: int) -> LayerNorm:
+    return norm(gain=np.ones(channels, int), offset=np.zeros(channels, int), mean_shift=40)
+
+
 def softmaxer(**change: Any) -> Softmax:
     return Softmax(**{"exp": [1, 0], "reciprocal": ROOT, **change})
 
@@ -163,6 +167,13 @@ def test_refused(make: Callable[[], object], text: str) -> None:
 @pytest.mark.parametrize(("make", "text"), [
     (lambda: layer_norm([[1 << 9, 0]], norm(pre_shift=8)),
      "layer norm input after its pre-shift must fit 18 signed bits"),
+    (lambda: layer_norm([[1, -(1 << 9) - 1]], norm(pre_shift=8)),
+     "layer norm input after its pre-shift must fit 18 signed bits"),
+    # A sum of 2**14 inputs of 18 bits is the first that leaves 32.
+    (lambda: layer_norm(np.full((1, 1 << 15), (1 << 17) - 1), many(1 << 15)),
+     "layer norm sum must fit 32 signed bits"),
+    (lambda: layer_norm(np.full((1, 1 << 15), -(1 << 17)), many(1 << 15)),
+     "layer norm sum must fit 32 signed bits"),
     (lambda: layer_norm([[131071, 131071, -131072]], norm(mean_multiplier=1)),
      "layer norm deviation must fit 18 signed bits"),
     (lambda: matmul_exact(np.full((1, 2), 1 << 26), np.full((2, 1), 1 << 26)),
@@ -191,13 +202,17 @@ def test_ends_of_every_range_are_legal() -> None:
     layer_norm_spec([1.0], [0.0], epsilon=1e-6, input_scale=0.1, output_scale=0.1, output_zero=0)
 
 
-def test_layer_norm_leaves_room_for_a_large_offset() -> None:
-    """Fraction bits are as many as gain and offset both allow; a large offset allows fewer."""
-    small = layer_norm_spec(
-        [1e-3], [0.5], epsilon=1e-6, input_scale=0.1, output_scale=0.1, output_zero=0
-    )
-    large = layer_norm_spec(
-        [1e-3], [1e9], epsilon=1e-6, input_scale=0.1, output_scale=0.1, output_zero=0
-    )
-    assert large.shift < small.shift
-    assert 1 << 37 <= int(large.offset[0]) < 1 << 39
+def test_layer_norm_leaves_room_for_its_largest_channel() -> None:
+    """Fraction bits are as many as gain and offset of all channels allow, and no fewer."""
+
+    def made(gamma: list[float], beta: list[float]) -> LayerNorm:
+        return layer_norm_spec(
+            gamma, beta, epsilon=1e-6, input_scale=0.1, output_scale=0.1, output_zero=0
+        )
+
+    small, high = made([1e-3, 1e-3], [0.5, 0.5]), made([1e-3, 1e-3], [1e9, 0.5])
+    assert high.shift < small.shift
+    assert 1 << 37 <= int(high.offset[0]) < 1 << 39
+    steep = made([1e-3, 1e4], [0.5, 0.5])
+    assert steep.shift < small.shift
+    assert 1 << 22 <= int(steep.gain[1]) <= 1 << 23
