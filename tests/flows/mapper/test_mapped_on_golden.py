@@ -15,6 +15,8 @@ from flows.run.execute import golden_run
 from models.machine.spec import MachineSpec
 from models.network.graph import ConcatTokens, Constant, IntegerGraph, run_graph
 from models.numerics.rescale import Integers
+from models.ops.row_function import RowFunction, Segment
+from models.ops.softmax import Softmax
 from tests.support.machines import FOUR_BIT, MIXED, ODD, PACKED, SMALL, job
 from tests.support.oracles.case import compare
 from tests.support.random_layers import Builder
@@ -76,3 +78,18 @@ def test_parts_that_are_not_made_in_their_place(spec: MachineSpec, case: str) ->
     else:
         out = joined(body, joined(body, token), token)
     check("join", b.graph(case, b.linear(out, 7)), spec)
+
+
+@pytest.mark.parametrize("spec", [SMALL, ODD], ids=["small", "odd"])
+@pytest.mark.parametrize("two", [False, True], ids=["one segment", "two segments"])
+def test_row_functions_of_segments(spec: MachineSpec, two: bool) -> None:
+    """Softmax whose reciprocal is a table of one or two segments, as other quantisers make it."""
+    tokens, keys = 5, 13
+    b = Builder(np.random.default_rng(11), (tokens, keys))
+    table = b.rng.integers(0, 1 << 16, 64)
+    second = Segment(offset=-(1 << 15), shift=11, last=29, base=34, out_shift=3) if two else None
+    reciprocal = RowFunction(
+        table=table, first=Segment(offset=7, shift=9, last=33, out_shift=1), second=second
+    )
+    soft = Softmax(exp=b.rng.integers(0, 1 << 12, 256), reciprocal=reciprocal)
+    check("segments", b.graph("segments", b.add(soft, ("input",), (tokens, keys))), spec)

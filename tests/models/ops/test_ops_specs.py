@@ -66,6 +66,8 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     # Requantize and Lookup
     (lambda: requantizer(bias=1 << 31),
      "requantise bias must be -2147483648 to 2147483647, not 2147483648"),
+    (lambda: requantizer(bias=[5, 1 << 31], multiplier=[1, 1]),
+     "requantise bias must be -2147483648 to 2147483647, not 2147483648"),
     (lambda: requantizer(multiplier=[1, -1]),
      "requantise multiplier must be 0 to 2147483647, not -1"),
     (lambda: requantizer(shift=63), "requantise shift must be 0 to 62, not 63"),
@@ -210,6 +212,8 @@ def test_layer_norm_leaves_room_for_its_largest_channel() -> None:
             gamma, beta, epsilon=1e-6, input_scale=0.1, output_scale=0.1, output_zero=0
         )
 
+    # Codes of 8 bits are shifted to the top of the 18 bits that inputs have; of 16, they are there.
+    assert made([1.0], [0.0]).pre_shift == 8
     small, high = made([1e-3, 1e-3], [0.5, 0.5]), made([1e-3, 1e-3], [1e9, 0.5])
     assert high.shift < small.shift
     assert 1 << 37 <= int(high.offset[0]) < 1 << 39
