@@ -12,6 +12,7 @@ TARGETS = ("hdl", "models", "flows/mapper", "flows/onnx_import")
 MAPPER = (
     "tests/flows/mapper/test_place.py",
     "tests/flows/mapper/test_row_plan.py",
+    "tests/flows/mapper/test_vector_ops.py",
     "tests/flows/mapper/test_emitter.py",
     "tests/flows/mapper/test_accesses.py",
     "tests/flows/mapper/test_order.py",

@@ -220,3 +220,10 @@ def test_layer_norm_leaves_room_for_its_largest_channel() -> None:
     steep = made([1e-3, 1e4], [0.5, 0.5])
     assert steep.shift < small.shift
     assert 1 << 22 <= int(steep.gain[1]) <= 1 << 23
+
+
+def test_rows_of_a_requantiser() -> None:
+    """Channels from start to stop; what holds for every channel stays."""
+    part = requantizer(bias=[1, 2, 3, 4], multiplier=[5, 6, 7, 8], shift=9, low=-3).rows(1, 3)
+    assert (part.bias.tolist(), part.multiplier.tolist()) == ([2, 3], [6, 7])
+    assert (part.shift.tolist(), part.low, part.channels) == ([9], -3, 2)
