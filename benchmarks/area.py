@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.report import arguments, show
-from flows.boards import find
+from flows.boards import BOARDS, find
+from flows.boards.board import DEVICE
 from flows.estimate.resources.synthesis import synthesise
 from flows.machine.default import default_machine
 from hdl.emit import emit
@@ -16,18 +17,13 @@ from hdl.machine import Machine
 from models.cost.memories import block_memories, block_rams
 from models.machine.spec import MachineSpec
 
-DEVICES = {
-    "arty-z7-20": ("XC7Z020", "xc7", {"lut": 53200, "ff": 106400, "dsp": 220, "bram36": 140}),
-    "zcu102": ("XCZU9EG", "xcup", {"lut": 274080, "ff": 548160, "dsp": 2520, "bram36": 912}),
-}
-"""Device, Yosys family, and what the device has (Xilinx DS190, DS891)."""
-
 
 def area(board: str, spec: MachineSpec | None = None, rows: str | None = None) -> dict[str, Any]:
     """Figures of a board's machine."""
-    device, family, available = DEVICES[board]
-    spec = spec or default_machine(find(board), rows)
-    netlist = synthesise(emit(Machine(spec, family), "rowmac"), family)
+    found = find(board)
+    available = {name: getattr(found.resources, field) for name, field in DEVICE.items()}
+    spec = spec or default_machine(found, rows)
+    netlist = synthesise(emit(Machine(spec, found.family), "rowmac"), found.family)
     used = {
         "lut": netlist.lut,
         "ff": netlist.ff,
@@ -36,7 +32,7 @@ def area(board: str, spec: MachineSpec | None = None, rows: str | None = None) -
     }
     return {
         "board": board,
-        "device": device,
+        "device": found.platform().device.upper(),
         "macs_per_cycle": spec.macs_per_cycle,
         **used,
         "available": available,
@@ -52,7 +48,7 @@ def main() -> None:
     """Command line."""
     options = arguments(
         __doc__ or "",
-        board={"default": "arty-z7-20", "choices": sorted(DEVICES)},
+        board={"default": "arty-z7-20", "choices": [board.name for board in BOARDS]},
         rows={"help": "row classes, such as fixed8:16,pot4:16"},
     )
     show(area(options.board, rows=options.rows), as_json=options.json)

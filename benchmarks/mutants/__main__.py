@@ -9,6 +9,7 @@ after better tests. ``--only models/ops flows/mapper`` takes the sample from the
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -29,6 +30,8 @@ def main() -> None:
         only={"nargs": "+", "default": (), "help": "files or folders to mutate"},
         again={"action": "store_true", "help": "try survivors of the store again"},
     )
+    # Also where it runs in the background, nothing is left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         mutants = sample(ROOT, options.count, options.seed, options.only)
         options.store.parent.mkdir(parents=True, exist_ok=True)
@@ -38,6 +41,8 @@ def main() -> None:
         )  # fmt: skip
     except (LookupError, RuntimeError, ValueError) as error:
         raise SystemExit(f"mutants: {error}") from None
+    except KeyboardInterrupt:
+        raise SystemExit("mutants: interrupted; the same command goes on") from None
     show(found, as_json=options.json)
 
 

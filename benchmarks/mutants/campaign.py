@@ -201,6 +201,8 @@ def _try_all(
                     f"{mutant.file}:{mutant.line} {mutant.mutation.splitlines()[0]}"
                 )
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            for copy in copies:
+                copy.stop()
             raise
     return verdicts

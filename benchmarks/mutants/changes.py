@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.mutants.mutant import Mutant
@@ -40,7 +42,13 @@ def mutants_of(root: Path, file: str) -> list[Mutant]:
                     after=after,
                 )
                 found.setdefault((start, end, after), mutant)
-    return sorted(found.values(), key=lambda one: (one.start, one.end, one.kind, one.after))
+    ordered = sorted(found.values(), key=lambda one: (one.start, one.end, one.kind, one.after))
+    seen: Counter[tuple[str, str]] = Counter()
+    numbered = []
+    for one in ordered:
+        seen[one.text, one.mutation] += 1
+        numbered.append(replace(one, number=seen[one.text, one.mutation]))
+    return numbered
 
 
 def _starts(source: str) -> list[int]:

@@ -21,6 +21,7 @@ class Mutant:
     kind : name of the operator that made it
     start, end : the piece, as byte positions in the file's UTF-8
     before, after : the piece and its replacement
+    number : 1, or more where such a line of the file has had this change already
     """
 
     file: str
@@ -32,6 +33,7 @@ class Mutant:
     end: int
     before: str
     after: str
+    number: int = 1
 
     @property
     def key(self) -> str:
@@ -42,7 +44,8 @@ class Mutant:
     @property
     def mutation(self) -> str:
         """What is done, for people and for the list of equivalent mutants."""
-        return f"{self.kind}: {self.before} -> {self.after}"
+        number = f" (number {self.number})" if self.number > 1 else ""
+        return f"{self.kind}: {self.before} -> {self.after}{number}"
 
     def apply(self, source: str) -> str:
         """The file's text with the change.

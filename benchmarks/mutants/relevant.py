@@ -12,7 +12,9 @@ TARGETS = ("hdl", "models", "flows/mapper", "flows/onnx_import")
 MAPPER = (
     "tests/flows/mapper/test_place.py",
     "tests/flows/mapper/test_row_plan.py",
+    "tests/flows/mapper/test_vector_ops.py",
     "tests/flows/mapper/test_emitter.py",
+    "tests/flows/mapper/test_accesses.py",
     "tests/flows/mapper/test_order.py",
     "tests/flows/mapper/test_macs.py",
     "tests/flows/mapper/test_check.py",
@@ -25,6 +27,7 @@ OPS = (
     "tests/models/ops/test_ops_against_reals.py",
     "tests/models/network/test_graph.py",
     "tests/models/network/test_cmsis_oracle.py",
+    "tests/flows/mapper/test_mapped_on_golden.py",
 )
 CIM = ("tests/models/cim", "tests/flows/cim/test_macro_network.py")
 ON_MACHINE = ("tests/flows/run/test_random_programs.py", "tests/flows/run/test_machine_refuses.py")
@@ -43,10 +46,14 @@ RELEVANT: dict[str, tuple[str, ...]] = {
         "tests/models/machine/test_machine_spec.py",
         "tests/flows/mapper/test_row_plan.py",
     ),
-    "models/machine": ("tests/models/machine", "tests/models/cost"),
+    "models/machine": ("tests/models/machine", "tests/flows/mapper/test_row_plan.py"),
     "models/machine_spec.py": ("tests/models/machine",),
     "models/cost": ("tests/models/cost",),
-    "models/network": ("tests/models/network/test_graph.py", "tests/flows/mapper/test_check.py"),
+    "models/network": (
+        "tests/models/network/test_graph.py",
+        "tests/flows/mapper/test_check.py",
+        "tests/flows/mapper/test_mapped_on_golden.py",
+    ),
     "models/network/workloads": (
         "tests/models/network/workloads",
         "tests/flows/mapper/test_macs.py",
@@ -71,7 +78,6 @@ RELEVANT: dict[str, tuple[str, ...]] = {
     "flows/mapper/macro_layer.py": (
         "tests/flows/mapper/test_row_plan.py",
         "tests/flows/cim/test_macro_network.py",
-        "tests/flows/run/test_networks_on_macro.py",
     ),
     "flows/onnx_import": IMPORT,
     "hdl": ON_MACHINE,

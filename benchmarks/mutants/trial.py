@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,7 @@ class Copy:
 
     def __init__(self, root: Path, folder: Path) -> None:
         self.folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True)
         ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
         for name in COPIED:
@@ -80,6 +82,13 @@ class Copy:
             for built in {*self._simulators()} - kept:
                 shutil.rmtree(built, ignore_errors=True)
 
+    def stop(self) -> None:
+        """End what runs in the copy; it has no verdict then."""
+        process = self._process
+        if process is not None and process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
     def _simulators(self) -> list[Path]:
         """Simulators of mutated Verilog would fill the disk."""
         folder = self.folder / "build" / "rowmac" / "simulators"
@@ -98,7 +107,7 @@ class Copy:
         if not write:
             environment["PYTHONDONTWRITEBYTECODE"] = "1"
         begin = time.monotonic()
-        process = subprocess.Popen(
+        self._process = process = subprocess.Popen(
             command,
             cwd=self.folder,
             env=environment,
@@ -113,9 +122,8 @@ class Copy:
         except subprocess.TimeoutExpired:
             return Trial(verdict="timeout", seconds=time.monotonic() - begin)
         finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            self.stop()
+            process.wait()
         if status in (NO_TESTS, USAGE) and not write:
             raise RuntimeError(f"pytest must find tests in {', '.join(tests)}, status {status}")
         verdict = "survived" if status == 0 else "killed"

@@ -56,6 +56,12 @@ def test_every_mutant_parses_and_is_another_program(kind: str) -> None:
     assert seen > 20
 
 
+def test_the_same_change_twice_has_numbers(tmp_path: Path) -> None:
+    names = [one.mutation for one in of(tmp_path, "x = 0 + a\nx = [0, 0]\nx = [0, 0]")]
+    assert names.count("constant: 0 -> (1)") == 2
+    assert names[-1] == "constant: 0 -> (1) (number 4)"
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -56,6 +56,15 @@ def test_lossless_macro_is_the_integer_graph(graph, images, name, changes) -> No
     np.testing.assert_array_equal(network.run(images[:1]), run_graph(graph, images[:1]))
 
 
+def test_every_tensor_of_a_run_can_be_kept(graph, images) -> None:
+    network = prepare(graph, find_preset("cap-ram"), images[:1])
+    kept = {}
+    output = network.run(images[:1], 3, kept.__setitem__)
+    assert list(kept) == [node.output for node in graph.nodes]
+    np.testing.assert_array_equal(kept[graph.output], output)
+    np.testing.assert_array_equal(output, network.run(images[:1], 3))
+
+
 def test_zero_skipping_changes_cycles_not_results(graph, images) -> None:
     spec = find_preset("forms", adc_bits=5)
     results, shares = [], []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from flows.mapper import MappingError, map_network
 from flows.mapper.row_plan import classed_plan, plain_plan
-from flows.mapper.static_weights import fitting, weight_codes
+from flows.mapper.static_weights import fitting, row_use, weight_codes
 from models.machine.spec import MachineSpec
 from models.ops.attention import AttentionScores
 from models.ops.convolution import Convolution
@@ -162,3 +162,24 @@ def test_codes_that_do_not_fit() -> None:
         r"quantise to fewer bits, or take more act_bits$",
     ):
         map_network(graph, four)
+
+
+@settings(max_examples=30)
+@given(layer=layers())
+def test_row_use_is_of_each_class_by_itself(
+    layer: tuple[MachineSpec, np.ndarray, np.ndarray],
+) -> None:
+    """Counted row by row: how often a row of the class computes something."""
+    spec, weights, columns = layer
+    formats = ["fixed8"] * len(weights)
+    plan = classed_plan(spec, fitting(spec, weights, columns, formats, filled=False), 8)
+    counted = {kind.format: 0 for kind in spec.classes}
+    owner = [kind.format for kind in spec.classes for _ in range(kind.rows)]
+    for tile in plan.columns:
+        for place, column in enumerate(tile):
+            counted[owner[spec.drain_order[place]]] += int(column >= 0)
+    shares = row_use(spec, plan)
+    assert set(shares) == set(counted)
+    for kind in spec.classes:
+        want = counted[kind.format] / kind.rows / len(plan.columns)
+        assert shares[kind.format] == pytest.approx(want)

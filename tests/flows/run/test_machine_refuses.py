@@ -11,7 +11,7 @@ import pytest
 
 from flows.mapper import MappedNetwork
 from flows.out_folder.memory_layout import memory_layout
-from flows.run.execute import MachineError, image_result, image_run
+from flows.run.execute import MachineError, golden_run, image_result, image_run
 from models.golden.machine import GoldenMachine
 from models.machine.units import Unit
 from models.program.descriptor import Descriptor, ProgramError, decode_program, encode_program
@@ -190,6 +190,31 @@ def test_errors_and_recovery(good: Job, simulators: Path, tmp_path: Path) -> Non
     system = simulator(SMALL, simulators, optimise=False)
     system.simulate(runs, tmp_path, on_finished=finished)
     assert len(ends) == len(cases) == 34
+
+
+def test_restart_with_reads_still_under_way(good: Job, simulators: Path, tmp_path: Path) -> None:
+    """The first burst of a table fails; the others still come in when the host starts again.
+
+    Memory stays slow, so beats of the failed run would reach the next one if the interrupt did not
+    wait for them.
+    """
+    network = good.network
+    program = decode_program(network.spec, network.image.tobytes())
+    table = next(d.fields for d in program if d.unit is Unit.LOAD and d.fields["beats"] > 256)
+    start = memory_layout(network).bases[0] + table["offset"]
+    slow = Conditions(stall_r=240, seed=3)
+    fault = replace(slow, fault_read=Response.SLVERR, fault_first=start, fault_last=start + 3)
+    runs = [
+        image_run(network, good.codes, conditions=conditions, watchdog=20_000)
+        for conditions in (fault, slow, fault, slow)
+    ]
+    system = simulator(SMALL, simulators, optimise=False)
+    done = system.simulate(runs, tmp_path)
+    expected = golden_run(network, good.codes)[0]
+    for bad, after in zip(done[::2], done[1::2], strict=True):
+        with pytest.raises(MachineError, match="BUS_READ from the load unit"):
+            image_result(network, bad, good.codes)
+        assert (image_result(network, after, good.codes).output == expected).all()
 
 
 def test_errors_name_the_layer(good: Job) -> None:

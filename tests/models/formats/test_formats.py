@@ -95,8 +95,8 @@ def test_known_grids() -> None:
             lambda: ElasticSignificantBits(4, 3),
             "significant bits of 4 bits must be 0 to 2, not 3",
         ),
-        (lambda: Fixed(4).decode([16]), "fixed4 code must be 0 to 15, not 16"),
-        (lambda: Fixed(4).decode([-1]), "fixed4 code must be 0 to 15, not -1"),
+        (lambda: Fixed(4).decode([3, 16]), "fixed4 code must be 0 to 15, not 16"),
+        (lambda: Fixed(4).decode([-1, 3]), "fixed4 code must be 0 to 15, not -1"),
     ],
 )
 def test_errors(make: object, said: str) -> None:

@@ -92,3 +92,21 @@ def test_average_is_the_exact_quotient(kernel: tuple[int, int]) -> None:
     spec = average_pool_spec(window, *kernel, rounding=Rounding.HALF_AWAY)
     want = np.sign(totals) * ((2 * np.abs(totals) + count) // (2 * count))
     assert (average_pool(x, spec).reshape(-1) == want).all()
+
+
+@pytest.mark.parametrize("scale", [1e-4, 5e-4, 2e-3])
+def test_softmax_of_wide_codes(scale: float) -> None:
+    """Codes of 16 bits share bins of the table: off by half a bin at most, and to both sides."""
+    distance = np.random.default_rng(5).integers(0, min(int(4 / scale), 60_000), 4000)
+    x = np.stack([np.full(4000, 30_000), 30_000 - distance], axis=-1)
+    spec = softmax_spec(
+        input_scale=scale, output_scale=1 / 16384, output_zero=0, input_bits=16, low=0, high=16384
+    )
+    width = scale * 2.0**spec.input_shift
+    assert 16.0 / 1024 <= width <= 16.0 / 512
+    e = np.exp(-distance * scale)
+    p = e / (1 + e)
+    # In bins of the exponent, where codes are finer than bins.
+    error = (softmax(x, spec)[:, 1] / 16384 - p) / (p * (1 - p) * width)
+    assert np.abs(error).max() < 0.7
+    assert abs(error.mean()) < 0.15

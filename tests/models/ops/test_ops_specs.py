@@ -37,6 +37,10 @@ def norm(**change: Any) -> LayerNorm:
     return LayerNorm(**{**base, **change})
 
 
+def many(channels: int) -> LayerNorm:
+    return norm(gain=np.ones(channels, int), offset=np.zeros(channels, int), mean_shift=40)
+
+
 def softmaxer(**change: Any) -> Softmax:
     return Softmax(**{"exp": [1, 0], "reciprocal": ROOT, **change})
 
@@ -61,6 +65,8 @@ def rows(**change: Any) -> RowFunction:
 REFUSED: list[tuple[Callable[[], object], str]] = [
     # Requantize and Lookup
     (lambda: requantizer(bias=1 << 31),
+     "requantise bias must be -2147483648 to 2147483647, not 2147483648"),
+    (lambda: requantizer(bias=[5, 1 << 31], multiplier=[1, 1]),
      "requantise bias must be -2147483648 to 2147483647, not 2147483648"),
     (lambda: requantizer(multiplier=[1, -1]),
      "requantise multiplier must be 0 to 2147483647, not -1"),
@@ -138,6 +144,8 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: adder(shift=-1), "add shift must be 0 to 62, not -1"),
     (lambda: window(kernel=(0, 1)),
      "pooling kernel and stride must be at least 1 and padding at least 0, not (0, 1), (1, 1), "),
+    (lambda: window(padding=(0, -1, 0, 0)),
+     "padding at least 0, not (2, 2), (1, 1), (0, -1, 0, 0)"),
     (lambda: window(padding=(0, 0, 0, 2)),
      "pooling padding must be smaller than the kernel (2, 2), not (0, 0, 0, 2)"),
     (lambda: window().output_shape(1, 5), "pooling kernel must fit its input, not 1 x 5"),
@@ -161,6 +169,13 @@ def test_refused(make: Callable[[], object], text: str) -> None:
 @pytest.mark.parametrize(("make", "text"), [
     (lambda: layer_norm([[1 << 9, 0]], norm(pre_shift=8)),
      "layer norm input after its pre-shift must fit 18 signed bits"),
+    (lambda: layer_norm([[1, -(1 << 9) - 1]], norm(pre_shift=8)),
+     "layer norm input after its pre-shift must fit 18 signed bits"),
+    # A sum of 2**14 inputs of 18 bits is the first that leaves 32.
+    (lambda: layer_norm(np.full((1, 1 << 15), (1 << 17) - 1), many(1 << 15)),
+     "layer norm sum must fit 32 signed bits"),
+    (lambda: layer_norm(np.full((1, 1 << 15), -(1 << 17)), many(1 << 15)),
+     "layer norm sum must fit 32 signed bits"),
     (lambda: layer_norm([[131071, 131071, -131072]], norm(mean_multiplier=1)),
      "layer norm deviation must fit 18 signed bits"),
     (lambda: matmul_exact(np.full((1, 2), 1 << 26), np.full((2, 1), 1 << 26)),
@@ -187,3 +202,28 @@ def test_ends_of_every_range_are_legal() -> None:
     window(padding=(1, 1, 1, 1))
     layer_norm([[511, -512]], norm(pre_shift=8))
     layer_norm_spec([1.0], [0.0], epsilon=1e-6, input_scale=0.1, output_scale=0.1, output_zero=0)
+
+
+def test_layer_norm_leaves_room_for_its_largest_channel() -> None:
+    """Fraction bits are as many as gain and offset of all channels allow, and no fewer."""
+
+    def made(gamma: list[float], beta: list[float]) -> LayerNorm:
+        return layer_norm_spec(
+            gamma, beta, epsilon=1e-6, input_scale=0.1, output_scale=0.1, output_zero=0
+        )
+
+    # Codes of 8 bits are shifted to the top of the 18 bits that inputs have; of 16, they are there.
+    assert made([1.0], [0.0]).pre_shift == 8
+    small, high = made([1e-3, 1e-3], [0.5, 0.5]), made([1e-3, 1e-3], [1e9, 0.5])
+    assert high.shift < small.shift
+    assert 1 << 37 <= int(high.offset[0]) < 1 << 39
+    steep = made([1e-3, 1e4], [0.5, 0.5])
+    assert steep.shift < small.shift
+    assert 1 << 22 <= int(steep.gain[1]) <= 1 << 23
+
+
+def test_rows_of_a_requantiser() -> None:
+    """Channels from start to stop; what holds for every channel stays."""
+    part = requantizer(bias=[1, 2, 3, 4], multiplier=[5, 6, 7, 8], shift=9, low=-3).rows(1, 3)
+    assert (part.bias.tolist(), part.multiplier.tolist()) == ([2, 3], [6, 7])
+    assert (part.shift.tolist(), part.low, part.channels) == ([9], -3, 2)

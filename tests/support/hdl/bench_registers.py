@@ -287,3 +287,25 @@ async def watchdog(dut: Any) -> None:
     await m.start()
     await ClockCycles(dut.clk, 2000)
     await m.expect(Register.STATUS, STATUS_BUSY, "no watchdog")
+
+
+@cocotb.test()
+async def a_bus_that_never_answers(dut: Any) -> None:
+    """After an error the host hears of it within the watchdog's time, whatever units still do."""
+    m = await machine(dut)
+    limit = 50
+    await m.bus.write(Register.INTERRUPT_ENABLE, 1)
+    await m.bus.write(Register.WATCHDOG, limit)
+    dut.quiet.value = 0
+    dut.active.value, dut.stall.value = (1 << UNITS) - 1, 0
+    await m.start()
+    await ClockCycles(dut.clk, 3 * limit)
+    dut.unit_errors.value = ErrorCode.BUS_READ
+    await ClockCycles(dut.clk, 2)
+    dut.unit_errors.value = 0
+    assert int(dut.halt.value), "an error halts"
+    await ClockCycles(dut.clk, limit - 4)
+    assert not int(dut.o_interrupt.value), "bus transfers may still end"
+    await ClockCycles(dut.clk, 8)
+    assert int(dut.o_interrupt.value), f"nothing has ended within {limit} cycles"
+    await m.expect(Register.STATUS, STATUS_BUSY | STATUS_ERROR, "the bus is not quiet")
