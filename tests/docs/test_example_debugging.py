@@ -15,8 +15,9 @@ from flows.run.execute import golden_run, run_images
 from flows.work.inputs import read_inputs
 from models.network.graph import IntegerGraph, run_graph
 from models.numerics.rescale import Integers
-from tests.support.machines import DEFAULT, simulator
+from tests.support.machines import simulator
 from tests.support.pages import ROOT
+from tests.support.specs import DEFAULT
 
 EXAMPLES = ROOT / "examples" / "fashion_mnist"
 

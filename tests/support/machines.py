@@ -1,4 +1,4 @@
-"""Machines that the tests simulate, and how a batch of networks is run on one of them."""
+"""How a batch of networks is run on a simulated machine."""
 
 from __future__ import annotations
 
@@ -18,22 +18,6 @@ from models.numerics.rescale import Integers
 from sim.conditions import IDEAL, RESTLESS, Conditions
 from sim.system import Finished, System
 from tests.support.oracles.case import compare
-
-DEFAULT = MachineSpec()
-SMALL = MachineSpec(
-    lanes=4, tokens=2, rows=4, vector_lanes=4, depth=512, banks=2, bank_words=1024,
-    param_entries=64, row_group=4, axi_width=32,
-)  # fmt: skip
-ODD = MachineSpec(
-    lanes=6, tokens=3, rows=9, vector_lanes=3, depth=600, banks=4, bank_words=512,
-    param_entries=128, row_group=8, axi_width=64,
-)  # fmt: skip
-MIXED = SMALL.with_classes(
-    [("fixed8", 6), ("fixed4", 2), ("pot4", 5), ("binary", 4), ("esb4.1", 3), ("sp2", 2),
-     ("ternary", 2)]
-)  # fmt: skip
-FOUR_BIT = replace(SMALL, act_bits=4, rows=16, classes=(("fixed4", 8), ("pot3", 5), ("esb4.1", 3)))
-PACKED = SMALL.with_classes([("fixed8", 12)])
 
 MEMORY_BYTES = 1 << 22
 

@@ -15,8 +15,8 @@ from flows.cli import main
 from flows.out_folder import build as building
 from flows.run import simulation
 from flows.run.execute import ImageResult
-from tests.support.machines import SMALL
 from tests.support.onnx_files import OnnxFile
+from tests.support.specs import SMALL
 
 Capture = pytest.CaptureFixture[str]
 

@@ -42,7 +42,8 @@ from models.network.workloads import WORKLOADS, Kind, find_workload
 from models.program.descriptor import decode_program
 from models.program.layout import DESCRIPTOR_BYTES
 from tests.support.estimate_machines import machines
-from tests.support.machines import DEFAULT, simulator
+from tests.support.machines import simulator
+from tests.support.specs import DEFAULT
 
 pytestmark = pytest.mark.slow
 

@@ -17,8 +17,8 @@ from models.machine.spec import MachineSpec
 from models.program.descriptor import Descriptor
 from models.program.layout import Unit, VectorOp
 from tests.support.addresses import touched
-from tests.support.machines import MIXED, ODD, SMALL
 from tests.support.random_networks import KINDS, random_network
+from tests.support.specs import MIXED, ODD, SMALL
 
 SPACES = {"function table": "function tables", "row table": "row tables"}
 """Names of memories in the mapper, where they are not those of the judge."""

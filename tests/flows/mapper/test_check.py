@@ -23,8 +23,8 @@ from models.ops.convolution import linear_spec
 from models.ops.requantize import Requantize
 from models.program.descriptor import decode_program
 from models.program.layout import VectorOp
-from tests.support.machines import DEFAULT, ODD, SMALL
 from tests.support.random_networks import KINDS, random_codes, random_network
+from tests.support.specs import DEFAULT, ODD, SMALL
 
 CLASSED = MachineSpec(rows=16).with_classes([("fixed8", 8), ("pot4", 8)])
 

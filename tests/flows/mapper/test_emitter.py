@@ -17,9 +17,9 @@ from models.machine.units import UNITS, Unit
 from models.network.graph import IntegerGraph
 from models.program.descriptor import Descriptor, decode_program
 from models.program.layout import LoadTarget, VectorOp, WeightSource
-from tests.support.machines import DEFAULT, ODD, SMALL
 from tests.support.ordering import clocks, hazard, run_to_end
 from tests.support.random_networks import KINDS, random_network
+from tests.support.specs import DEFAULT, ODD, SMALL
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist"
 SEEDS = range(22)

@@ -17,8 +17,8 @@ from flows.run.execute import golden_run
 from flows.search.lifetimes import live_words
 from models.network.graph import IntegerGraph, Node, Operator, run_graph
 from models.numerics.rescale import Integers
-from tests.support.machines import PACKED, SMALL
 from tests.support.random_networks import KINDS, random_codes, random_network
+from tests.support.specs import PACKED, SMALL
 
 OPERATORS = get_args(Operator)
 SEEDS = range(12)

@@ -17,10 +17,11 @@ from models.network.graph import ConcatTokens, Constant, IntegerGraph, run_graph
 from models.numerics.rescale import Integers
 from models.ops.row_function import RowFunction, Segment
 from models.ops.softmax import Softmax
-from tests.support.machines import FOUR_BIT, MIXED, ODD, PACKED, SMALL, job
+from tests.support.machines import job
 from tests.support.oracles.case import compare
 from tests.support.random_layers import Builder
 from tests.support.random_networks import KINDS, random_codes, random_network
+from tests.support.specs import FOUR_BIT, MIXED, ODD, PACKED, SMALL
 
 
 def check(name: str, graph: IntegerGraph, spec: MachineSpec, seed: int = 0) -> None:

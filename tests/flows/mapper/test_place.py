@@ -15,7 +15,7 @@ from models.network.graph import IntegerGraph, Node
 from models.numerics.quantized import TensorType
 from models.ops.convolution import linear_spec
 from models.ops.requantize import Requantize
-from tests.support.machines import ODD, SMALL
+from tests.support.specs import ODD, SMALL
 
 STEPS = st.lists(
     st.tuples(st.booleans(), st.integers(0, 1 << 16), st.sampled_from([1, 7, 64, 500, 1024, 1500])),

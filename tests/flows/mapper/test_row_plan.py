@@ -16,8 +16,8 @@ from models.machine.spec import MachineSpec
 from models.ops.attention import AttentionScores
 from models.ops.convolution import Convolution
 from models.program.layout import ORDER_LANE_BITS, ORDER_WORD_BITS
-from tests.support.machines import MIXED, SMALL
 from tests.support.random_networks import random_network
+from tests.support.specs import MIXED, SMALL
 
 RMSMP = MachineSpec().with_classes([("fixed8", 12), ("pot4", 20)])
 

@@ -13,7 +13,7 @@ from flows.mapper.place import Place
 from flows.mapper.vector_ops import add, requantize
 from models.ops.add import Add
 from models.ops.requantize import Requantize
-from tests.support.machines import SMALL
+from tests.support.specs import SMALL
 
 ROWS = Place(base=0, rows=6, channels=12, row_words=4)
 SUM = Add(a_multiplier=1, b_multiplier=1, shift=0)

@@ -19,8 +19,9 @@ from models.program.layout import DESCRIPTOR_BYTES
 from models.program.registers import Register, window_register
 from sim.conditions import IDEAL, Conditions, Response
 from sim.system import Finished, Run
-from tests.support.machines import SMALL, Job, job, simulator
+from tests.support.machines import Job, job, simulator
 from tests.support.random_networks import random_codes, random_network
+from tests.support.specs import SMALL
 
 Change = Callable[[list[Descriptor]], None]
 

@@ -12,8 +12,9 @@ from flows.run.execute import golden_run, run_images
 from flows.work.inputs import read_inputs
 from models.network.graph import run_graph
 from models.numerics.rescale import Integers
-from tests.support.machines import DEFAULT, job, run_jobs, simulator
+from tests.support.machines import job, run_jobs, simulator
 from tests.support.oracles.case import compare
+from tests.support.specs import DEFAULT
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist"
 IMAGES = 16

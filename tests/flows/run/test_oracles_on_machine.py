@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.support.machines import DEFAULT, SMALL, Job, job, run_jobs, simulator
+from tests.support.machines import Job, job, run_jobs, simulator
 from tests.support.oracles import deit
 from tests.support.oracles.case import Case, compare
 from tests.support.oracles.cmsis import load_cases
+from tests.support.specs import DEFAULT, SMALL
 
 
 def _jobs(cases: list[Case], spec: object) -> list[tuple[Case, int, Job]]:

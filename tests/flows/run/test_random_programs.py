@@ -9,9 +9,10 @@ import pytest
 
 from models.machine.spec import MachineSpec
 from models.network.graph import run_graph
-from tests.support.machines import FOUR_BIT, MIXED, ODD, PACKED, SMALL, job, run_jobs, simulator
+from tests.support.machines import job, run_jobs, simulator
 from tests.support.oracles.case import compare
 from tests.support.random_networks import KINDS, random_codes, random_network
+from tests.support.specs import FOUR_BIT, MIXED, ODD, PACKED, SMALL
 
 SEED = 2_026
 

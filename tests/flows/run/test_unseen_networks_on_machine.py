@@ -13,9 +13,10 @@ import torch
 from flows.onnx_import import load_network
 from models.network.graph import run_graph
 from tests.support import networks
-from tests.support.machines import DEFAULT, job, run_jobs, simulator
+from tests.support.machines import job, run_jobs, simulator
 from tests.support.networks import UINT8, Recipe
 from tests.support.oracles.case import compare
+from tests.support.specs import DEFAULT
 
 SHAPES = {"vit": (3, 20, 20), "resnet": (3, 27, 31)}
 IMAGES = 2

@@ -20,7 +20,7 @@ from models.cim.golden.macro import dot_product
 from models.cim.golden.weight_layout import When
 from models.cim.presets import find_preset
 from tests.support.hdl.plan import Round, bits, run_rounds, terms
-from tests.support.machines import MIXED, ODD, SMALL
+from tests.support.specs import MIXED, ODD, SMALL
 
 CASES = {
     "bit-serial": (

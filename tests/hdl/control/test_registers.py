@@ -13,7 +13,7 @@ from hdl.emit import emit
 from models.cim.choice import MacroChoice
 from models.machine.spec import MachineSpec
 from sim.runner import Design, build
-from tests.support.machines import SMALL
+from tests.support.specs import SMALL
 
 BENCH = "tests.support.hdl.bench_registers"
 

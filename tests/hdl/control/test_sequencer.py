@@ -18,8 +18,8 @@ from models.program.layout import DESCRIPTOR_BYTES, FIELDS, HEADER, pack, width
 from models.program.legal import rules
 from models.program.registers import ErrorCode
 from sim.runner import Design, build
-from tests.support.machines import SMALL
 from tests.support.random_networks import random_network
+from tests.support.specs import SMALL
 
 BENCH = "tests.support.hdl.bench_sequencer"
 

@@ -11,7 +11,7 @@ from hdl.engine.contract import accs_layout, acts_layout, weights_layout
 from hdl.engine.digital_array import DigitalArray
 from models.machine.spec import MachineSpec
 from tests.support.hdl.plan import bits, check, run_plan
-from tests.support.machines import ODD, SMALL
+from tests.support.specs import ODD, SMALL
 
 
 def accumulators(spec: MachineSpec, acc: np.ndarray) -> list[int]:

@@ -17,7 +17,7 @@ from models.program.layout import WEIGHT, WeightSource
 from tests.hdl.units.test_matrix_unit import descriptors
 from tests.support.hdl.plan import bits, run_plan, terms
 from tests.support.hdl.unit_benches import WeightBench, word_write
-from tests.support.machines import ODD, SMALL
+from tests.support.specs import ODD, SMALL
 
 
 @pytest.mark.parametrize("spec", [SMALL, ODD], ids=["small", "odd"])

@@ -11,7 +11,7 @@ import pytest
 from hdl.vector.reduce import RowReduce
 from models.machine.spec import MachineSpec
 from tests.support.hdl.amaranth_cycles import simulate
-from tests.support.machines import ODD, SMALL
+from tests.support.specs import ODD, SMALL
 
 pytestmark = pytest.mark.slow
 

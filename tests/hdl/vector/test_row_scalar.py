@@ -21,7 +21,7 @@ from models.ops.row_function import (
 from models.program.layout import ROW_ENTRIES, VECTOR, VectorOp
 from tests.support.hdl.lanes import RowScalarBench
 from tests.support.hdl.plan import bits, check, run_plan, terms
-from tests.support.machines import ODD
+from tests.support.specs import ODD
 
 CHANNELS = (1, 2, 3, 7, 64, 192, 1000, 4096)
 MOST = (1 << VALUE_BITS) - 1

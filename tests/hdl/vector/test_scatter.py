@@ -11,7 +11,7 @@ from hdl.vector.scatter import RowOrder
 from models.machine.spec import MachineSpec
 from models.program.layout import ORDER_LANE_BITS, ORDER_WORD_BITS
 from tests.support.hdl.amaranth_cycles import simulate
-from tests.support.machines import MIXED
+from tests.support.specs import MIXED
 
 WIDE = MachineSpec().with_classes([("fixed8", 12), ("pot4", 20)])
 SEED = 3

@@ -21,8 +21,8 @@ from models.program.descriptor import decode_program
 from models.program.layout import TABLE_ENTRIES, VECTOR, VectorOp
 from tests.support.hdl.plan import Round, bits, run_rounds
 from tests.support.hdl.unit_benches import VectorBench, word_write
-from tests.support.machines import ODD, SMALL
 from tests.support.random_networks import random_codes, random_network
+from tests.support.specs import ODD, SMALL
 
 SOURCES = {
     VectorOp.DRAIN: "gemm",

@@ -12,7 +12,7 @@ from amaranth.back import rtlil
 from hdl.machine import Machine
 from models.cost.memories import BlockMemory, block_memories, block_rams
 from models.machine.spec import MachineSpec
-from tests.support.machines import DEFAULT, ODD, SMALL
+from tests.support.specs import DEFAULT, ODD, SMALL
 
 BLOCK_BITS = 4096
 """A memory from this size on belongs in block RAM; the machine's queues and buffers are smaller."""

@@ -15,7 +15,7 @@ from models.cim.choice import MacroChoice
 from models.formats.row_classes import row_classes
 from models.machine.rules import RULES
 from models.machine.spec import MachineSpec
-from tests.support.machines import MIXED, ODD, SMALL
+from tests.support.specs import MIXED, ODD, SMALL
 
 ILLEGAL = [
     ({"rows": 5}, "rows must be a divisor of tokens * lanes = 16, not 5"),

@@ -16,7 +16,7 @@ from models.program.layout import (
     WeightSource,
 )
 from models.program.legal import broken_rule
-from tests.support.machines import MIXED, SMALL
+from tests.support.specs import MIXED, SMALL
 
 LEGAL = {
     Unit.LOAD: {"beats": 1},

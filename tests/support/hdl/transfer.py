@@ -23,7 +23,7 @@ from models.machine.spec import MachineSpec
 from models.program.layout import ADDRESS, DESCRIPTOR_BYTES, LOAD, STORE
 from sim.runner import Design, build
 from tests.support.hdl.unit_benches import NOTE, word_write
-from tests.support.machines import ODD, SMALL
+from tests.support.specs import ODD, SMALL
 
 BENCH = "tests.support.hdl.bench_transfer"
 MEMORY_BYTES = 1 << 15
