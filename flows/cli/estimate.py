@@ -3,9 +3,12 @@
 import argparse
 from typing import Any
 
-from flows.cli.machine_options import add_machine_options
-from flows.cli.numbers import count, rate
-from flows.cli.paths import path
+from flows.cli.machine_options import (
+    add_condition_options,
+    add_machine_options,
+    add_workload_option,
+)
+from flows.cli.numbers import count
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -17,22 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--board", default="arty-z7-20", help="name of a board (default arty-z7-20)"
     )
-    parser.add_argument(
-        "--network",
-        type=lambda text: str(path(text)),
-        metavar="FILE|NAME",
-        help="ONNX file in QDQ form, or a named workload such as deit-base",
-    )
+    add_workload_option(parser)
     add_machine_options(parser)
-    parser.add_argument(
-        "--clock", type=rate, metavar="MHZ", help="assumed clock (default: the board's)"
-    )
-    parser.add_argument(
-        "--bandwidth",
-        type=rate,
-        metavar="MB/S",
-        help="memory bandwidth (default: what the bus takes at that clock)",
-    )
+    add_condition_options(parser)
     parser.add_argument(
         "--engine",
         default="digital",

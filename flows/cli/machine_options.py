@@ -1,11 +1,12 @@
-"""Options that describe a machine, declared once for all verbs that take one."""
+"""Options of more than one verb: a machine, a network or workload, clock and bandwidth."""
 
 from __future__ import annotations
 
 import argparse
 from typing import TYPE_CHECKING
 
-from flows.cli.numbers import count
+from flows.cli.numbers import count, rate
+from flows.cli.paths import path
 from flows.errors import UserError
 from models.machine.numbers import OPTIONS
 
@@ -13,7 +14,15 @@ if TYPE_CHECKING:
     from flows.boards import Board
     from models.machine.spec import MachineSpec
 
-__all__ = ["add_machine_options", "given_options", "machine_text", "option", "the_machine"]
+__all__ = [
+    "add_condition_options",
+    "add_machine_options",
+    "add_workload_option",
+    "given_options",
+    "machine_text",
+    "option",
+    "the_machine",
+]
 
 
 def option(name: str) -> str:
@@ -32,6 +41,32 @@ def add_machine_options(parser: argparse.ArgumentParser) -> None:
     )
     for name in OPTIONS:
         group.add_argument(option(name), type=count, metavar="N")
+
+
+def add_workload_option(
+    parser: argparse.ArgumentParser, *, required: bool = False, more: str = ""
+) -> None:
+    """``--network``: a file, or a workload by its name."""
+    parser.add_argument(
+        "--network",
+        type=lambda text: str(path(text)),
+        required=required,
+        metavar="FILE|NAME",
+        help=f"ONNX file in QDQ form, or a named workload such as deit-base{more}",
+    )
+
+
+def add_condition_options(parser: argparse.ArgumentParser) -> None:
+    """``--clock`` and ``--bandwidth``, which estimates assume."""
+    parser.add_argument(
+        "--clock", type=rate, metavar="MHZ", help="assumed clock (default: the board's)"
+    )
+    parser.add_argument(
+        "--bandwidth",
+        type=rate,
+        metavar="MB/S",
+        help="memory bandwidth (default: what the bus takes at that clock)",
+    )
 
 
 def given_options(options: argparse.Namespace) -> list[str]:

@@ -3,8 +3,8 @@
 import argparse
 from typing import Any
 
+from flows.cli.machine_options import add_condition_options, add_workload_option
 from flows.cli.numbers import count, rate, share
-from flows.cli.paths import path
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -13,25 +13,12 @@ HELP = "find the highest precision, and its machine, that meets a frame rate on 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Network, board, rate."""
-    parser.add_argument(
-        "--network",
-        type=lambda text: str(path(text)),
-        required=True,
-        metavar="FILE|NAME",
-        help="ONNX file in QDQ form, or a named workload such as deit-base; only the layer shapes "
-        "of a file are used, not its number formats",
+    add_workload_option(
+        parser, required=True, more="; only the layer shapes of a file, not its number formats"
     )
     parser.add_argument("--board", required=True, help="name of a board")
     parser.add_argument("--fps", type=rate, required=True, metavar="N", help="images a second")
-    parser.add_argument(
-        "--clock", type=rate, metavar="MHZ", help="assumed clock (default: the board's)"
-    )
-    parser.add_argument(
-        "--bandwidth",
-        type=rate,
-        metavar="MB/S",
-        help="memory bandwidth (default: what the bus takes at that clock)",
-    )
+    add_condition_options(parser)
     parser.add_argument(
         "--fill",
         type=share,
