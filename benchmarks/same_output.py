@@ -2,8 +2,8 @@
 
 Each commit is checked out into a scratch folder and its own ``rowmac`` builds every case there.
 Compared are all files of the out folders (a manifest without the version that made it), the codes
-of the integer graph for the sample images, and what ``estimate`` prints; with ``--simulate``, also
-cycles and outputs of the simulated Verilog. Exit status 1 where something differs.
+of the integer graph for the sample images, and the figures of ``estimate``; with ``--simulate``,
+also cycles and outputs of the simulated Verilog. Exit status 1 where something differs.
 """
 
 from __future__ import annotations
@@ -90,23 +90,23 @@ def case_marks(tree: Path, name: str, simulate: int) -> dict[str, str]:
     if "--engine" not in options:
         board = options[options.index("--board") + 1]
         facts = python(tree, ROWMAC, "estimate", "--board", board, "--network", file, "--json")
-        marks["estimate"] = digest(facts.encode())
+        marks["estimate"] = digest(json.dumps(_figures(json.loads(facts))).encode())
     if simulate:
         count = ("--count", str(simulate), "--json")
         found = json.loads(python(tree, ROWMAC, "simulate", str(out), "--inputs", SAMPLES, *count))
-        marks["simulation"] = digest(json.dumps(_timeless(found)).encode())
+        marks["simulation"] = digest(json.dumps(_figures(found)).encode())
     return marks
 
 
-def _timeless(found: Any) -> Any:
-    """Facts of a simulation without paths and seconds of the computer."""
+def _figures(found: Any) -> Any:
+    """Facts without texts, which may be reworded, and without seconds of the computer."""
     if isinstance(found, dict):
-        return {
-            name: _timeless(value)
-            for name, value in found.items()
-            if "second" not in name and name not in ("report", "folder", *VERSION_KEYS)
-        }
-    return [_timeless(one) for one in found] if isinstance(found, list) else found
+        return {k: _figures(v) for k, v in found.items() if "second" not in k and _kept(v)}
+    return [_figures(one) for one in found if _kept(one)] if isinstance(found, list) else found
+
+
+def _kept(value: Any) -> bool:
+    return not isinstance(value, str) and value not in ([], {})
 
 
 def main() -> int:
