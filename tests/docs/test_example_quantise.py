@@ -15,6 +15,8 @@ from models.network.graph import run_graph
 from models.ops.convolution import Convolution
 from tests.support.float_files import CNN_SHAPE, cnn
 
+pytestmark = pytest.mark.slow
+
 
 def test_by_a_policy(tmp_path: Path) -> None:
     source, target = cnn(tmp_path), tmp_path / "network.onnx"

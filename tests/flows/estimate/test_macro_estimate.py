@@ -26,6 +26,7 @@ def widening(folder: Path, channels: int) -> Path:
     return file.save(folder, file.quantise(x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("channels", "fits"), [(32, True), (128, False)])
 def test_build_agrees_on_what_fits(
     channels: int, fits: bool, tmp_path: Path, capsys: Capture

@@ -20,7 +20,10 @@ from models.cost.memories import block_rams
 from models.formats.row_classes import parse_row_classes
 from models.machine.spec import MachineSpec
 
-pytestmark = pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable"),
+]
 
 SMALL = MachineSpec(lanes=4, tokens=2, rows=4, vector_lanes=2, depth=32, banks=2, bank_words=16,
                     param_entries=16, row_group=4).with_classes(

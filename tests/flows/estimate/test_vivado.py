@@ -11,6 +11,8 @@ from flows.estimate.resources.vivado import vivado_utilisation
 from flows.estimate.resources.vivado_report import Utilisation, read_utilisation
 from models.machine.spec import MachineSpec
 
+pytestmark = pytest.mark.slow
+
 REPORTS = Path(__file__).parent / "vivado"
 SLICES = Utilisation(lut=15_000, ff=12_345, dsp=170, bram36=80.5, version="2023.1")
 SMALL = MachineSpec(lanes=4, tokens=1, rows=4, vector_lanes=2, depth=64, bank_words=512)

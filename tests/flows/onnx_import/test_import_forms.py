@@ -110,6 +110,7 @@ def test_external_data_is_taken_in(tmp_path):
     assert self_contained(inside) == inside.read_bytes()
 
 
+@pytest.mark.slow
 def test_build_of_external_data_names_the_users_file(tmp_path):
     path = linear(tmp_path, "mine.onnx")
     onnx.save(

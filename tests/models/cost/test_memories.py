@@ -44,6 +44,7 @@ def memories(spec: MachineSpec) -> Counter[tuple[int, int]]:
 CLASSES = DEFAULT.with_classes([("fixed8", 16), ("pot4", 16)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spec", [DEFAULT, SMALL, ODD, CLASSES], ids=["default", "small", "odd", "classes"]
 )
