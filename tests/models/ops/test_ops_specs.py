@@ -172,9 +172,9 @@ def test_refused(make: Callable[[], object], text: str) -> None:
     (lambda: layer_norm([[1, -(1 << 9) - 1]], norm(pre_shift=8)),
      "layer norm input after its pre-shift must fit 18 signed bits"),
     # A sum of 2**14 inputs of 18 bits is the first that leaves 32.
-    (lambda: layer_norm(np.full((1, 1 << 15), (1 << 17) - 1), many(1 << 15)),
+    (lambda: layer_norm(np.outer([1, 0], np.full(1 << 15, (1 << 17) - 1)), many(1 << 15)),
      "layer norm sum must fit 32 signed bits"),
-    (lambda: layer_norm(np.full((1, 1 << 15), -(1 << 17)), many(1 << 15)),
+    (lambda: layer_norm(np.outer([1, 0], np.full(1 << 15, -(1 << 17))), many(1 << 15)),
      "layer norm sum must fit 32 signed bits"),
     (lambda: layer_norm([[131071, 131071, -131072]], norm(mean_multiplier=1)),
      "layer norm deviation must fit 18 signed bits"),
