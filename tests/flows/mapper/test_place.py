@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.mapper import MappingError, map_network
+from flows.mapper.packing import Planned
 from flows.mapper.place import Allocator, Place, RingSpace, words_of
 from models.machine.spec import MachineSpec
 from models.network.graph import IntegerGraph, Node
@@ -161,3 +162,11 @@ def test_the_largest_that_fits() -> None:
     map_network(linear(2, 512, 1), SMALL)
     map_network(linear(2, 8, 1024), SMALL)
     map_network(linear(4 * 64, 8, 1), SMALL)
+
+
+def test_a_plan_counts_the_most_words_at_a_time() -> None:
+    allocator = Planned(SMALL, {"a": 0, "b": 10, "c": 0})
+    assert [allocator.take("a", 10), allocator.take("b", 5)] == [0, 10]
+    allocator.free("a")
+    assert allocator.take("c", 3) == 0
+    assert allocator.peak == 15

@@ -149,6 +149,8 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: window(padding=(0, 0, 0, 2)),
      "pooling padding must be smaller than the kernel (2, 2), not (0, 0, 0, 2)"),
     (lambda: window().output_shape(1, 5), "pooling kernel must fit its input, not 1 x 5"),
+    (lambda: AveragePool(window=window(), multipliers=((4, 1 << 31), (2, 5)), shift=0),
+     "average pool multipliers must be at most 2147483647, not 2147483648"),
     (lambda: AveragePool(window=window(), multipliers=((4, 1),), shift=0).multiplier(2),
      "average pool multipliers must cover a window of 2, not only [4]"),
     # Tensors
