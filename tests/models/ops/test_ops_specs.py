@@ -14,7 +14,7 @@ from models.ops.add import Add
 from models.ops.attention import AttentionScores, split_heads
 from models.ops.convolution import Convolution, accumulate, matmul_exact
 from models.ops.layer_norm import LayerNorm, layer_norm, layer_norm_spec
-from models.ops.pool import AveragePool, Window
+from models.ops.pool import AveragePool, MaxPool, Window
 from models.ops.requantize import Lookup, Requantize, requantize
 from models.ops.row_function import RowFunction, Segment, reciprocal_table
 from models.ops.softmax import Softmax
@@ -199,6 +199,7 @@ def test_ends_of_every_range_are_legal() -> None:
     convolver(weights=np.array([-128, 127]).reshape(2, 1, 1, 1))
     norm(gain=[-(1 << 31), (1 << 31) - 1], offset=[-(1 << 39), (1 << 39) - 1],
          mean_multiplier=(1 << 17) - 1, mean_shift=40, pre_shift=8, shift=62)  # fmt: skip
+    rows(table=[5], first=segment(last=0))
     segment(offset=-(1 << 47), shift=47, base=1022, out_shift=62)
     adder(a_multiplier=-(1 << 24), b_multiplier=(1 << 24) - 1, shift=62)
     window(padding=(1, 1, 1, 1))
@@ -229,3 +230,9 @@ def test_rows_of_a_requantiser() -> None:
     part = requantizer(bias=[1, 2, 3, 4], multiplier=[5, 6, 7, 8], shift=9, low=-3).rows(1, 3)
     assert (part.bias.tolist(), part.multiplier.tolist()) == ([2, 3], [6, 7])
     assert (part.shift.tolist(), part.low, part.channels) == ([9], -3, 2)
+
+
+def test_operators_yield_all_codes_of_eight_bits_unless_told() -> None:
+    pool = AveragePool(window=window(), multipliers=((4, 1),), shift=0)
+    for one in (requantizer(), norm(), softmaxer(), adder(), pool, MaxPool(window=window())):
+        assert (one.low, one.high) == (-128, 127), one
