@@ -236,3 +236,12 @@ def test_operators_yield_all_codes_of_eight_bits_unless_told() -> None:
     pool = AveragePool(window=window(), multipliers=((4, 1),), shift=0)
     for one in (requantizer(), norm(), softmaxer(), adder(), pool, MaxPool(window=window())):
         assert (one.low, one.high) == (-128, 127), one
+
+
+def test_rows_have_eight_bits_unless_told() -> None:
+    weights = np.zeros((2, 1, 1, 3))
+    assert convolver(weights=weights).row_formats == ("fixed8", "fixed8")
+    assert convolver(weights=weights, formats=("fixed4", "fixed8")).row_formats == (
+        "fixed4",
+        "fixed8",
+    )
