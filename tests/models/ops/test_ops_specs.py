@@ -121,6 +121,8 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: softmaxer(exp=np.zeros(1025)),
      "softmax table must be 1 to 1024 entries, not shape (1025,)"),
     (lambda: softmaxer(exp=[1 << 16]), "softmax table entries must be 0 to 65535"),
+    (lambda: softmaxer(offset=1 << 23), "offset must fit 24 signed bits, not 8388608"),
+    (lambda: softmaxer(offset=-(1 << 23) - 1), "offset must fit 24 signed bits, not -8388609"),
     (lambda: softmaxer(input_shift=16), "softmax input shift must be 0 to 15, not 16"),
     (lambda: segment(shift=48), "segment shift must be 0 to 47, not 48"),
     (lambda: segment(base=1023), "segment end must be below 1024, not 1024"),
@@ -200,6 +202,8 @@ def test_ends_of_every_range_are_legal() -> None:
     norm(gain=[-(1 << 31), (1 << 31) - 1], offset=[-(1 << 39), (1 << 39) - 1],
          mean_multiplier=(1 << 17) - 1, mean_shift=40, pre_shift=8, shift=62)  # fmt: skip
     rows(table=[5], first=segment(last=0))
+    softmaxer(offset=-(1 << 23))
+    softmaxer(offset=(1 << 23) - 1)
     segment(offset=-(1 << 47), shift=47, base=1022, out_shift=62)
     adder(a_multiplier=-(1 << 24), b_multiplier=(1 << 24) - 1, shift=62)
     window(padding=(1, 1, 1, 1))
@@ -245,3 +249,8 @@ def test_rows_have_eight_bits_unless_told() -> None:
         "fixed4",
         "fixed8",
     )
+
+
+def test_products_are_exact_beyond_single_precision() -> None:
+    """4097 squared is odd and above 2**24: the first kind of sum that a float32 rounds."""
+    assert matmul_exact(np.array([[4097]]), np.array([[4097]])).tolist() == [[16_785_409]]
