@@ -13,6 +13,7 @@ MAPPER = (
     "tests/flows/mapper/test_place.py",
     "tests/flows/mapper/test_row_plan.py",
     "tests/flows/mapper/test_vector_ops.py",
+    "tests/flows/mapper/test_operands.py",
     "tests/flows/mapper/test_emitter.py",
     "tests/flows/mapper/test_accesses.py",
     "tests/flows/mapper/test_order.py",
@@ -39,7 +40,11 @@ PROGRAM = (
 )
 
 RELEVANT: dict[str, tuple[str, ...]] = {
-    "models/numerics": (*OPS, "tests/flows/onnx_import/test_import_codes.py"),
+    "models/numerics": (
+        *OPS,
+        "tests/models/program/test_legal.py",
+        "tests/flows/onnx_import/test_import_codes.py",
+    ),
     "models/ops": OPS,
     "models/formats": (
         "tests/models/formats",

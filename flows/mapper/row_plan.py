@@ -115,6 +115,8 @@ def _order(spec: MachineSpec, table: Integers, bits: int) -> bytes:
     per_word = spec.word_bytes // step
     beats = table.reshape(-1, spec.vector_lanes)
     entries = np.zeros((len(beats), spec.word_bytes), dtype=np.uint8)
+    # An entry has two bits of the word's number in each column; few columns hold a short number.
+    most = 1 << min(ORDER_WORD_BITS, 2 * spec.word_bytes)
     for index, beat in enumerate(beats):
         lanes = np.flatnonzero(beat >= 0)
         if not lanes.size:
@@ -122,10 +124,8 @@ def _order(spec: MachineSpec, table: Integers, bits: int) -> bytes:
         words = beat[lanes] // per_word
         word = int(words[0])
         assert (words == word).all()
-        if word >= 1 << min(ORDER_WORD_BITS, 2 * spec.word_bytes):
-            raise MappingError(
-                f"a row of results must be at most {1 << ORDER_WORD_BITS} words, not {word + 1}"
-            )
+        if word >= most:
+            raise MappingError(f"a row of results must be at most {most} words, not {word + 1}")
         for part in range(step):
             entries[index, beat[lanes] % per_word * step + part] = 1 << ORDER_LANE_BITS | lanes
         for digit in range(min(ORDER_WORD_BITS // 2, spec.word_bytes)):

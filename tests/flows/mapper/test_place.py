@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.mapper import MappingError, map_network
+from flows.mapper.packing import Planned
 from flows.mapper.place import Allocator, Place, RingSpace, words_of
+from flows.mapper.plan import concat_parts
 from models.machine.spec import MachineSpec
-from models.network.graph import IntegerGraph, Node
+from models.network.graph import ConcatTokens, Constant, IntegerGraph, Node
 from models.numerics.quantized import TensorType
 from models.ops.convolution import linear_spec
 from models.ops.requantize import Requantize
+from tests.support.random_layers import Builder
 from tests.support.specs import ODD, SMALL
 
 STEPS = st.lists(
@@ -161,3 +165,23 @@ def test_the_largest_that_fits() -> None:
     map_network(linear(2, 512, 1), SMALL)
     map_network(linear(2, 8, 1024), SMALL)
     map_network(linear(4 * 64, 8, 1), SMALL)
+
+
+def test_a_plan_counts_the_most_words_at_a_time() -> None:
+    allocator = Planned(SMALL, {"a": 0, "b": 10, "c": 0})
+    assert [allocator.take("a", 10), allocator.take("b", 5)] == [0, 10]
+    allocator.free("a")
+    assert allocator.take("c", 3) == 0
+    assert allocator.peak == 15
+
+
+def test_parts_of_a_concatenation_are_made_in_it() -> None:
+    """All but those that something else needs, and those that another operator places."""
+    b = Builder(np.random.default_rng(4), (3, 10))
+    token = b.add(Constant(codes=b.corners(-128, 127, (1, 10))), (), (1, 10))
+    body = b.linear("input", 10)
+    shared = b.linear("input", 10)
+    joined = b.add(ConcatTokens(), (token, body, shared, "input"), (10, 10))
+    graph = b.graph("parts", b.join(b.linear(shared, 10), b.linear("input", 10)))
+    assert concat_parts(graph, {}) == {token: (joined, 0), body: (joined, 1)}
+    assert concat_parts(graph, {body: 2}) == {token: (joined, 0)}

@@ -183,3 +183,13 @@ def test_row_use_is_of_each_class_by_itself(
     for kind in spec.classes:
         want = counted[kind.format] / kind.rows / len(plan.columns)
         assert shares[kind.format] == pytest.approx(want)
+
+
+def test_a_row_of_more_words_than_an_entry_can_name() -> None:
+    """Two bits a column: words of four bytes hold the number of one of 256."""
+    spec = MachineSpec(lanes=2, tokens=2, rows=4, vector_lanes=2).with_classes([("fixed8", 4)])
+    assert spec.word_bytes == 4
+    plan = classed_plan(spec, np.ones((1024, 1), dtype=bool), 8)
+    check_order(spec, plan.columns, plan.order, 8)
+    with pytest.raises(MappingError, match="^a row of results must be at most 256 words, not 257$"):
+        classed_plan(spec, np.ones((1025, 1), dtype=bool), 8)

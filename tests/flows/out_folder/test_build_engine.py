@@ -12,6 +12,7 @@ from flows.cli import main
 from flows.errors import UserError
 from flows.out_folder.build import load_built
 from flows.run.execute import golden_run
+from flows.run.trace import tensors_of
 from flows.work.inputs import read_inputs
 from models.network.graph import run_graph
 from tests.support.onnx_files import OnnxFile
@@ -47,6 +48,12 @@ def test_folder(tmp_path: Path, capsys: Capture) -> None:
     for index, image in enumerate(images):
         got, _ = golden_run(built.mapped, image, number=index)
         assert np.array_equal(got, want[index])
+    # Mapped with a store of every tensor it is the same network, run by run.
+    _, tensors = golden_run(built.traced().mapped, images[1], number=1)
+    layers = tensors_of(built, images[1], 1)
+    assert len(tensors) > 10
+    for tensor, codes in tensors.items():
+        assert np.array_equal(codes, layers[tensor]), tensor
     name = next(iter(facts["windows"]))
     others = ({}, *({**facts["windows"], name: one} for one in ([0, 0, 1], [1, 0, 0], [1, 0])))
     for wrong in others:

@@ -108,3 +108,11 @@ def test_unknown_format_is_met_with_a_suggestion() -> None:
     with pytest.raises(ValueError, match=r"^row format must be one of fixed2, .* not 'pot6'; did"):
         find_format("pot6")
     assert find_format("sp2").name == "sp2"
+
+
+def test_a_format_is_its_name() -> None:
+    """Equal names are equal formats; another format, or a text, is not."""
+    assert Fixed(4) == Fixed(4)
+    assert hash(Fixed(4)) == hash(Fixed(4))
+    assert Fixed(4) != Fixed(5)
+    assert Fixed(4) != "fixed4"

@@ -47,6 +47,7 @@ ILLEGAL = [
     ({"rows": 12, "classes": (("fixed8", 8),)}, "rows must be the sum of its classes, 8, not 12"),
     ({"act_bits": 4}, "act_bits must be 8 without row classes, not 4"),
     ({"act_bits": 9, "classes": (("fixed8", 8),)}, "act_bits must be 4 to 8, not 9"),
+    ({"act_bits": 3, "classes": (("fixed8", 8),)}, "act_bits must be 4 to 8, not 3"),
     (
         {"classes": (("pot4", 4), ("fixed8", 4))},
         "fixed row classes must come first, not fixed8 after another one",

@@ -137,6 +137,7 @@ def test_multiplier_just_below_a_power_of_two() -> None:
     ("call", "error", "text"),
     [
         (lambda: shift_right(1, -1, Rounding.FLOOR), ValueError, "shift must be 0 to 62, not -1"),
+        (lambda: shift_right(1, [-1, 3], Rounding.FLOOR), ValueError, "0 to 62, not -1"),
         (lambda: shift_right(1, [0, 63], Rounding.FLOOR), ValueError, "0 to 62, not 63"),
         (lambda: rescale(1 << 31, 1, 0, Rounding.FLOOR), OverflowError,
          "rescale operand must fit 32 signed bits, not 2147483648"),
@@ -146,6 +147,10 @@ def test_multiplier_just_below_a_power_of_two() -> None:
          "operand must fit 32 signed bits, not -2147483649"),
         (lambda: rescale(1, -(1 << 31) - 1, 0, Rounding.FLOOR), OverflowError,
          "rescale multiplier must fit 32 signed bits, not -2147483649"),
+        (lambda: rescale(1, 1, 0, Rounding.FLOOR, [0, 1 << 42]), OverflowError,
+         "rescale addend must fit 43 signed bits"),
+        (lambda: rescale(1, 1, 0, Rounding.FLOOR, [-(1 << 42) - 1, 0]), OverflowError,
+         "rescale addend must fit 43 signed bits"),
         (lambda: rescale(1, 1, 0, Rounding.FLOOR, 1 << 42), OverflowError,
          "rescale addend must fit 43 signed bits"),
         (lambda: rescale(-(1 << 31), -(1 << 31), 0, Rounding.FLOOR), OverflowError,

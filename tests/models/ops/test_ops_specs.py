@@ -14,7 +14,7 @@ from models.ops.add import Add
 from models.ops.attention import AttentionScores, split_heads
 from models.ops.convolution import Convolution, accumulate, matmul_exact
 from models.ops.layer_norm import LayerNorm, layer_norm, layer_norm_spec
-from models.ops.pool import AveragePool, Window
+from models.ops.pool import AveragePool, MaxPool, Window
 from models.ops.requantize import Lookup, Requantize, requantize
 from models.ops.row_function import RowFunction, Segment, reciprocal_table
 from models.ops.softmax import Softmax
@@ -121,6 +121,8 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: softmaxer(exp=np.zeros(1025)),
      "softmax table must be 1 to 1024 entries, not shape (1025,)"),
     (lambda: softmaxer(exp=[1 << 16]), "softmax table entries must be 0 to 65535"),
+    (lambda: softmaxer(offset=1 << 23), "offset must fit 24 signed bits, not 8388608"),
+    (lambda: softmaxer(offset=-(1 << 23) - 1), "offset must fit 24 signed bits, not -8388609"),
     (lambda: softmaxer(input_shift=16), "softmax input shift must be 0 to 15, not 16"),
     (lambda: segment(shift=48), "segment shift must be 0 to 47, not 48"),
     (lambda: segment(base=1023), "segment end must be below 1024, not 1024"),
@@ -149,6 +151,8 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: window(padding=(0, 0, 0, 2)),
      "pooling padding must be smaller than the kernel (2, 2), not (0, 0, 0, 2)"),
     (lambda: window().output_shape(1, 5), "pooling kernel must fit its input, not 1 x 5"),
+    (lambda: AveragePool(window=window(), multipliers=((4, 1 << 31), (2, 5)), shift=0),
+     "average pool multipliers must be at most 2147483647, not 2147483648"),
     (lambda: AveragePool(window=window(), multipliers=((4, 1),), shift=0).multiplier(2),
      "average pool multipliers must cover a window of 2, not only [4]"),
     # Tensors
@@ -172,9 +176,9 @@ def test_refused(make: Callable[[], object], text: str) -> None:
     (lambda: layer_norm([[1, -(1 << 9) - 1]], norm(pre_shift=8)),
      "layer norm input after its pre-shift must fit 18 signed bits"),
     # A sum of 2**14 inputs of 18 bits is the first that leaves 32.
-    (lambda: layer_norm(np.full((1, 1 << 15), (1 << 17) - 1), many(1 << 15)),
+    (lambda: layer_norm(np.outer([1, 0], np.full(1 << 15, (1 << 17) - 1)), many(1 << 15)),
      "layer norm sum must fit 32 signed bits"),
-    (lambda: layer_norm(np.full((1, 1 << 15), -(1 << 17)), many(1 << 15)),
+    (lambda: layer_norm(np.outer([1, 0], np.full(1 << 15, -(1 << 17))), many(1 << 15)),
      "layer norm sum must fit 32 signed bits"),
     (lambda: layer_norm([[131071, 131071, -131072]], norm(mean_multiplier=1)),
      "layer norm deviation must fit 18 signed bits"),
@@ -197,6 +201,9 @@ def test_ends_of_every_range_are_legal() -> None:
     convolver(weights=np.array([-128, 127]).reshape(2, 1, 1, 1))
     norm(gain=[-(1 << 31), (1 << 31) - 1], offset=[-(1 << 39), (1 << 39) - 1],
          mean_multiplier=(1 << 17) - 1, mean_shift=40, pre_shift=8, shift=62)  # fmt: skip
+    rows(table=[5], first=segment(last=0))
+    softmaxer(offset=-(1 << 23))
+    softmaxer(offset=(1 << 23) - 1)
     segment(offset=-(1 << 47), shift=47, base=1022, out_shift=62)
     adder(a_multiplier=-(1 << 24), b_multiplier=(1 << 24) - 1, shift=62)
     window(padding=(1, 1, 1, 1))
@@ -227,3 +234,23 @@ def test_rows_of_a_requantiser() -> None:
     part = requantizer(bias=[1, 2, 3, 4], multiplier=[5, 6, 7, 8], shift=9, low=-3).rows(1, 3)
     assert (part.bias.tolist(), part.multiplier.tolist()) == ([2, 3], [6, 7])
     assert (part.shift.tolist(), part.low, part.channels) == ([9], -3, 2)
+
+
+def test_operators_yield_all_codes_of_eight_bits_unless_told() -> None:
+    pool = AveragePool(window=window(), multipliers=((4, 1),), shift=0)
+    for one in (requantizer(), norm(), softmaxer(), adder(), pool, MaxPool(window=window())):
+        assert (one.low, one.high) == (-128, 127), one
+
+
+def test_rows_have_eight_bits_unless_told() -> None:
+    weights = np.zeros((2, 1, 1, 3))
+    assert convolver(weights=weights).row_formats == ("fixed8", "fixed8")
+    assert convolver(weights=weights, formats=("fixed4", "fixed8")).row_formats == (
+        "fixed4",
+        "fixed8",
+    )
+
+
+def test_products_are_exact_beyond_single_precision() -> None:
+    """4097 squared is odd and above 2**24: the first kind of sum that a float32 rounds."""
+    assert matmul_exact(np.array([[4097]]), np.array([[4097]])).tolist() == [[16_785_409]]

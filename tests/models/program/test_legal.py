@@ -99,3 +99,9 @@ def test_only_a_machine_with_a_row_order_loads_one() -> None:
     assert MIXED.scatter
     assert broken(MIXED, Unit.LOAD, target=LoadTarget.ORDER) is None
     assert broken(MIXED, Unit.LOAD, target=LoadTarget.ENGINE) is not None
+
+
+def test_codes_of_the_rounding_rules() -> None:
+    """They stand in programs: a machine that was built reads them."""
+    names = ["FLOOR", "HALF_UP", "HALF_AWAY", "HALF_EVEN", "DOUBLE"]
+    assert [(rule.name, rule.value) for rule in Rounding] == list(zip(names, range(5), strict=True))
