@@ -34,7 +34,7 @@ from flows.estimate.cycles.cycle_points import (
 from flows.estimate.cycles.graph_layers import mapped_layers
 from flows.estimate.cycles.layer_graphs import layer_graph
 from flows.estimate.cycles.machine_layer import Layer
-from flows.estimate.stale import record
+from flows.estimate.stale import code_mark, record
 from flows.mapper import map_network
 from flows.onnx_import import load_network
 from flows.out_folder.memory_layout import memory_layout
@@ -183,6 +183,7 @@ def measure(work: Work) -> Point:
         layers=[layer_fields(layer) for layer in layers],
         cycles=cycles,
         date=datetime.date.today().isoformat(),
+        mark=code_mark("cycles"),
     )
 
 
@@ -236,8 +237,8 @@ def main() -> None:
     summary = error_summary(points)
     if options.out == POINTS:
         SUMMARY.write_text(json.dumps(summary, indent=2) + "\n")
-        if not known:
-            # Points of before may be of other hardware.
+        marked = {(one.machine, one.network) for one in points if one.mark == code_mark("cycles")}
+        if {(w.machine, w.network) for w in works()} <= marked:
             record("cycles")
     found = {"measured": len(wanted), "before": len(known), **summary, **tables(points)}
     show(found, as_json=options.json)

@@ -203,7 +203,7 @@ def main() -> None:
     wanted, missing = synthesise_missing(
         machines, options.out, minutes=options.minutes, stale=options.stale, jobs=options.jobs
     )
-    if not missing and options.out == POINTS:
+    if options.stale and not missing and options.out == POINTS:
         record("resources")
     show({"parts": wanted, "missing": missing}, as_json=options.json)
 

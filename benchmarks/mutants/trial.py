@@ -102,7 +102,10 @@ class Copy:
     def _run(self, tests: Sequence[str], limit_s: float | None, *, write: bool) -> Trial:
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
         command += ["-p", "no:xdist", "--hypothesis-seed=0", "--tb=no", *tests]
-        environment = {**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(self.folder / "examples")}
+        # What one mutant has failed on must not be tried on the next one.
+        store = self.folder / "build" / "hypothesis"
+        shutil.rmtree(store, ignore_errors=True)
+        environment = {**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(store)}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         if not write:
             environment["PYTHONDONTWRITEBYTECODE"] = "1"

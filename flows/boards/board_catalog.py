@@ -20,7 +20,11 @@ def _collected() -> tuple[Board, ...]:
     """``BOARD`` of every file, in the order of the files' names."""
     folder = import_module("flows.boards").__path__
     names = sorted({file.name for file in pkgutil.iter_modules(folder)} - SUPPORT)
-    return tuple(import_module(f"flows.boards.{name}").BOARD for name in names)
+    modules = [import_module(f"flows.boards.{name}") for name in names]
+    for module in modules:
+        if not isinstance(getattr(module, "BOARD", None), Board):
+            raise AssertionError(f"{module.__file__} must define BOARD, or be named in SUPPORT")
+    return tuple(module.BOARD for module in modules)
 
 
 BOARDS = _collected()

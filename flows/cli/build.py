@@ -88,12 +88,22 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
     return manifest, 0
 
 
+_MACRO_ONLY = {
+    "calibration": None, "die": 0, "adc_bits": 0, "rule": "calibrated",
+    "no_static": False, "no_noise": False, "recalibrate": False,
+}  # fmt: skip
+"""Options of a machine around a macro, and their defaults."""
+
+
 def _engine(options: argparse.Namespace) -> Any:
     """Options of the macro; None for the digital array."""
     from flows.machine.around_macro import MacroOptions, macro_engine
 
     preset = macro_engine(options.engine)
     if preset is None:
+        for name, plain in _MACRO_ONLY.items():
+            if getattr(options, name) != plain:
+                raise UserError(f"{option(name)} must come with --engine cim:PRESET")
         return None
     from flows.cim import RULES
 

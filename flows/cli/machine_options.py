@@ -86,6 +86,8 @@ def the_machine(options: argparse.Namespace, board: Board) -> MachineSpec:
     from flows.machine.default import default_machine
 
     rows = options.rows
+    if rows == "":
+        raise UserError("--rows must have a value, such as fixed8:12,pot4:20 or 16")
     try:
         if rows is not None and rows.isdecimal():
             rows = str(count(rows))

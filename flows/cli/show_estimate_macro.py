@@ -10,6 +10,7 @@ from flows.cli.machine_options import given_options
 from flows.cli.table import table
 from flows.errors import UserError
 from flows.estimate.cycles.macro_estimate import estimate_macro
+from flows.estimate.stale import stale_notes
 
 __all__ = ["show_macro"]
 
@@ -44,6 +45,7 @@ def show_macro(options: argparse.Namespace, board: Board, preset: str) -> dict[s
             "frames_per_second": found.fps(clock),
             "gops": found.gops(clock),
             "conversions": found.conversions,
+            "assumptions": stale_notes("cycles"),
             "layers": [asdict(one) for one in found.layers],
         },
     }
@@ -64,5 +66,7 @@ def _print(result: dict[str, Any]) -> None:
         "run, and a macro of silicon has a speed of its own"
     )
     print(f"  {network['conversions']:,} conversions an image; LUTs of the twin are not modelled")
+    for line in network["assumptions"]:
+        print(f"  assumed: {line}")
     rows = [(o["name"], o["cycles"], o["conversions"], o["bound"]) for o in network["layers"]]
     print(table(("layer", "cycles", "conversions a column", "bound by"), rows))

@@ -80,7 +80,6 @@ def _data(goal: Goal, result: SearchResult, network: str) -> dict[str, Any]:
             *_file_assumption(network),
             *goal.network.assumptions,
             *stale_notes("cycles"),
-            *stale_notes("resources"),
         ],
         "error": stated_error(),
         "error_of_found": stated_search_error(),

@@ -32,7 +32,7 @@ def show(
         see :func:`flows.run.simulation.simulate`; also if the report could not be written, which is
         found out before anything is simulated.
     OutputError
-        if the report cannot be written after all.
+        if the waveform or the report cannot be written after all.
     """
     page = report or folder / "report.html"
     if report is not None or folder.is_dir():
@@ -55,6 +55,8 @@ def show(
     if not as_json:
         _print(simulation, layers)
     facts = _facts(simulation, layers)
+    if simulation.waves_lost is not None:
+        raise OutputError(simulation.waves_lost, facts)
     try:
         with output_file(page) as scratch:
             text = render(report_of(simulation, spans, layers))
@@ -124,10 +126,9 @@ def _print(simulation: Simulation, layers: list[LayerActivity]) -> None:
         f"{simulation.built.board.clock_mhz:g} MHz (assumed: no place and route was done), "
         f"MAC utilisation {_percent(simulation.utilisation)}"
     )
-    print(
-        f"simulated at {simulation.cycles_per_cpu_second:,.0f} cycles per CPU second, "
-        f"seed {simulation.debug.seed}"
-    )
+    seed = simulation.debug.seed
+    memory = "" if seed is None else f", memory stalling at random from seed {seed}"
+    print(f"simulated at {simulation.cycles_per_cpu_second:,.0f} cycles per CPU second{memory}")
     if simulation.debug.trace:
         _print_trace(simulation)
 

@@ -10,6 +10,7 @@ from typing import Any
 from flows.cli.progress import StageProgress
 from flows.cli.table import table
 from flows.errors import OutputError, UserError
+from flows.estimate.stale import stale_notes
 from flows.sweep.definition import Definition, point_key, read_definition
 from flows.sweep.evaluate import ESTIMATE
 from flows.sweep.figures import sound
@@ -52,7 +53,8 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
                 store.close()
             raise
     ends = ends_taken(definition)
-    result["assumptions"] = [*_ASSUMED, *([] if ends is None else [ends])]
+    stale = [*stale_notes("cycles"), *stale_notes("resources")]
+    result["assumptions"] = [*_ASSUMED, *([] if ends is None else [ends]), *stale]
     result["store"] = str(options.output)
     if not options.json:
         _print(result)

@@ -45,9 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     debug.add_argument(
         "--seed",
         type=_seed,
-        default=1,
         metavar="N",
-        help="of the simulator's and the memory's random numbers (default 1)",
+        help="let the memory stall at random, from this seed (default: it never stalls)",
     )
 
 

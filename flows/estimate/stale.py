@@ -21,10 +21,8 @@ ROOT = Path(__file__).parents[2]
 MEASURED_ON = Path(__file__).with_name("data") / "measured_on.json"
 """Mark of the code by kind of calibration, at the last measurement."""
 
-PLACES = {
-    "cycles": ("hdl", "flows/mapper", "models/program"),
-    "resources": ("hdl", "models/cost", "models/formats"),
-}
+_HARDWARE = ("hdl", *(f"models/{n}" for n in ("cost", "formats", "machine", "numerics", "program")))
+PLACES = {"cycles": (*_HARDWARE, "flows/mapper"), "resources": _HARDWARE}
 """Folders whose code decides what is measured."""
 
 _AGAIN = {
@@ -54,43 +52,49 @@ def record(kind: str, root: Path = ROOT, file: Path = MEASURED_ON) -> None:
 
 @cache
 def code_mark(kind: str, root: Path = ROOT) -> str:
-    """Digest of the code of a kind's folders.
+    """Digest of the code of a kind's folders, the same for every version of Python.
 
-    Comments, docstrings, annotations, imports and the places of files are left out: they change no
-    machine. The parse takes a fifth of a second.
+    Comments, docstrings, annotations, the places of files and of what they import are left out:
+    they change no machine.
     """
-    digests = sorted(
-        hashlib.sha256(ast.dump(_Bare().visit(ast.parse(path.read_text()))).encode()).hexdigest()
-        for place in PLACES[kind]
-        for path in (root / place).rglob("*.py")
-    )
+    files = sorted(path for place in PLACES[kind] for path in (root / place).rglob("*.py"))
+    digests = sorted(_file_mark(path) for path in files)
     return hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
 
 
-class _Bare(ast.NodeTransformer):
-    """Leaves out what does not run."""
+@cache
+def _file_mark(path: Path) -> str:
+    parts: list[str] = []
+    _tell(ast.parse(path.read_text(encoding="utf-8")), parts)
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        """Docstrings, of whatever stands before them."""
-        text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        return None if text else self.generic_visit(node)
 
-    def visit_Import(self, node: ast.Import) -> None:
-        """Imports name places."""
+_UNTOLD = ("annotation", "returns", "type_comment", "type_params", "kind", "ctx", "module", "level")
+"""Fields of nodes that do not run, or that not every version of Python has."""
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        """Imports name places."""
 
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        """An argument without its type."""
-        return ast.arg(arg=node.arg)
+def _tell(node: ast.AST, parts: list[str]) -> None:
+    """Append the names of nodes and the values in them, in order."""
+    parts.append(type(node).__name__)
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if name in _UNTOLD or value is None:
+            continue
+        for one in value if isinstance(value, list) else [value]:
+            if not isinstance(one, ast.AST):
+                parts.append(f"{name}={one!r}")
+            elif not _left_out(one):
+                parts.append(name)
+                _tell(one, parts)
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        """A function without the type of its result."""
-        node.returns = None
-        return self.generic_visit(node)
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        """An assignment without its type."""
-        node.annotation = ast.Constant(value=None)
-        return self.generic_visit(node)
+def _left_out(node: ast.AST) -> bool:
+    """Imports under their own names, and docstrings of whatever they stand behind."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        # Under another name something else may come in.
+        return not any(one.asname for one in node.names)
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

@@ -1,1 +1,1 @@
-"""Which machine: the defaults of boards, and machines around a macro."""
+"""Which machine: from what users write, the defaults of boards, machines around a macro."""

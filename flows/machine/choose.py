@@ -45,11 +45,11 @@ def with_rows(rows: str | Sequence[RowClass] | None) -> dict[str, Any]:
     ValueError
         If the text is no row classes.
     """
-    if rows is None or rows == "":
+    if rows is None:
         return {}
     if isinstance(rows, str) and rows.isdecimal():
         if len(rows) > MOST_DIGITS:
             raise ValueError(f"rows must be of up to {MOST_DIGITS} digits, not {rows}")
-        return {"rows": int(rows)}
+        return {"rows": int(rows), "classes": ()}
     classes = parse_row_classes(rows) if isinstance(rows, str) else tuple(rows)
     return {"classes": classes, "rows": sum(c.rows for c in classes)}

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +20,7 @@ from flows.work.cache import cache_folder
 from flows.work.inputs import Inputs, read_inputs
 from flows.work.kept_log import with_kept_log
 from models.numerics.rescale import Integers
-from sim.conditions import Conditions
+from sim.conditions import IDEAL, RESTLESS
 from sim.runner import BuildFailed, SimulationFailed
 from sim.scratch import scratch_folder
 from sim.system import Finished, System, build_system
@@ -43,12 +43,12 @@ class Debug:
     ----------
     trace : store and compare every tensor; the program has more stores and takes more cycles
     waves : file for a waveform of all images, .vcd or .fst
-    seed : of the simulator's and of the memory's random numbers
+    seed : makes the memory stall at random, from this seed; without one it never stalls
     """
 
     trace: bool = False
     waves: Path | None = None
-    seed: int = 1
+    seed: int | None = None
 
     @property
     def kind(self) -> Literal["vcd", "fst"] | None:
@@ -98,6 +98,8 @@ class Simulation:
     inputs: Inputs
     images: tuple[Comparison, ...]
     debug: Debug
+    waves_lost: str | None = None
+    """Why a waveform that was asked for could not be kept."""
 
     @property
     def mismatches(self) -> int:
@@ -196,8 +198,8 @@ def simulate(
     def progress(index: int, cycles: int) -> None:
         on_progress("simulating", index, cycles)
 
-    _run(system, built, images, debug, progress, finished, folder)
-    return Simulation(built=built, inputs=images, images=tuple(done), debug=debug)
+    lost = _run(system, built, images, debug, progress, finished, folder)
+    return Simulation(built=built, inputs=images, images=tuple(done), debug=debug, waves_lost=lost)
 
 
 def _run(
@@ -208,13 +210,14 @@ def _run(
     on_progress: Callable[[int, int], None],
     on_finished: Callable[[int, Finished], None],
     logs: Path,
-) -> None:
+) -> str | None:
     """Run all images in one simulator process, in a folder that is gone afterwards.
+
+    Gives the reason why a waveform that was asked for could not be kept.
 
     The log of a simulation that fails is kept in the folder ``logs``, and its waveform, if any.
     """
-    # The memory is ideal; with the seed it stays the same where somebody makes it restless.
-    conditions = Conditions(seed=debug.seed)
+    conditions = IDEAL if debug.seed is None else replace(RESTLESS, seed=debug.seed)
     runs = [
         image_run(built.mapped, image, number=number, conditions=conditions)
         for number, image in enumerate(images.codes)
@@ -230,14 +233,18 @@ def _run(
                     work,
                     on_progress=on_progress,
                     on_finished=on_finished,
-                    seed=debug.seed,
+                    seed=debug.seed or 1,
                     waves=debug.waves is not None,
                 )
             except (SimulationFailed, MachineError) as error:
-                raise RunError(with_kept_log(str(error), work, [logs])) from None
-            finally:
+                text = with_kept_log(str(error), work, [logs])
                 # What led to a failure is what a waveform is wanted for.
+                lost = _keep_waves(work, debug)
+                raise RunError(text if lost is None else f"{text}; {lost}") from None
+            except BaseException:
                 _keep_waves(work, debug)
+                raise
+            return _keep_waves(work, debug)
     except BrokenPipeError:
         raise  # nobody reads what is told of the progress
     except OSError as error:
@@ -245,12 +252,17 @@ def _run(
         raise UserError(f"cannot write to the temporary folder{place}: {reason}") from None
 
 
-def _keep_waves(work: Path, debug: Debug) -> None:
-    """Move the waveform, if there is one, to where it is wanted."""
+def _keep_waves(work: Path, debug: Debug) -> str | None:
+    """Move the waveform, if there is one, to where it is wanted; or say why that failed."""
     dump = work / f"dump.{debug.kind}"
-    if debug.waves is not None and dump.exists():
+    if debug.waves is None or not dump.exists():
+        return None
+    try:
         with output_file(debug.waves) as scratch:
             shutil.move(dump, scratch)
+    except (UserError, OSError) as error:
+        return str(error)
+    return None
 
 
 def _compare(

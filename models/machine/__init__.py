@@ -1,1 +1,1 @@
-"""What the machine is: its specification."""
+"""What the machine is: its specification, the rules for it, its units."""

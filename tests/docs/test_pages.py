@@ -16,7 +16,7 @@ INDEX = ROOT / "docs" / "README.md"
 _ROOM = f"(?<![\\w/.-])(?:{'|'.join(ROOMS)})"
 _PATH = re.compile(rf"{_ROOM}/[\w./*{{}},-]*[\w*}}/]")
 _MODULE = re.compile(rf"{_ROOM}(?:\.\w+)+(?!\w|/)")
-_PLACEHOLDER = re.compile(r"\b(?:NEW|NAME|ROOM)\b|[A-Z]{3,}")
+_PLACEHOLDER = re.compile(r"(?<![A-Z])(?:NEW|NAME|ROOM|VERB|OPERATOR)(?![A-Z])")
 """A part of a path that a reader replaces, as in ``models/formats/NAME.py``."""
 
 

@@ -44,6 +44,7 @@ class Point:
     layers : fields of the model's layers that are not the default's
     cycles : by how much input, each layer, and output delayed the end
     date : of the measurement
+    mark : of the code it was measured on (:func:`flows.estimate.stale.code_mark`), since 2026-12
     """
 
     machine: str
@@ -53,6 +54,7 @@ class Point:
     layers: list[dict[str, Any]]
     cycles: list[int]
     date: str
+    mark: str = ""
 
 
 def read_points(path: Path = POINTS) -> list[Point]:

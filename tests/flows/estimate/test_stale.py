@@ -21,7 +21,7 @@ def part(width: int) -> Signal:
 """
 SAME = """
 import amaranth.hdl
-from amaranth.hdl import Signal, Module
+from amaranth.hdl import Module, Signal
 
 def part(width):
     \"\"\"A register of so many bits.

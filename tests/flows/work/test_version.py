@@ -25,8 +25,10 @@ def git(folder: Path, *arguments: str) -> str:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     git(tmp_path, "init", "-q")
-    (tmp_path / "file").write_text("one")
-    git(tmp_path, "add", "file")
+    for room in ("hdl", "flows"):
+        (tmp_path / room).mkdir()
+        (tmp_path / room / "file").write_text("one")
+    git(tmp_path, "add", "hdl", "flows")
     git(tmp_path, "commit", "-qm", "one")
     return tmp_path
 
@@ -39,9 +41,15 @@ def test_without_a_tag_it_is_the_packages_and_the_commit(checkout: Path) -> None
     assert version(checkout) == f"{PACKAGE}+g{commit(checkout)}"
 
 
-def test_changed_files_are_said(checkout: Path) -> None:
-    (checkout / "file").write_text("two")
+@pytest.mark.parametrize("name", ["hdl/file", "flows/new"], ids=["changed", "not in it"])
+def test_files_that_are_not_the_commits_are_said(checkout: Path, name: str) -> None:
+    (checkout / name).write_text("two")
     assert version(checkout) == f"{PACKAGE}+g{commit(checkout)}.dirty"
+
+
+def test_other_files_make_no_difference(checkout: Path) -> None:
+    (checkout / "notes").write_text("two")
+    assert version(checkout) == f"{PACKAGE}+g{commit(checkout)}"
 
 
 def test_at_a_tag_it_is_the_release(checkout: Path) -> None:
@@ -51,7 +59,7 @@ def test_at_a_tag_it_is_the_release(checkout: Path) -> None:
 
 def test_after_a_tag_commits_are_counted(checkout: Path) -> None:
     git(checkout, "tag", "v7.1")
-    (checkout / "file").write_text("two")
+    (checkout / "hdl" / "file").write_text("two")
     git(checkout, "commit", "-qam", "two")
     git(checkout, "tag", "other")
     assert version(checkout) == f"7.1+1.g{commit(checkout)}"
