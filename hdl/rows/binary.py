@@ -39,7 +39,12 @@ class BinaryRows(Component):
         self.pairs = (lanes + 1) // 2
         self.chain = LaneChain(self.pairs, act_bits + 1, family)
         self.cost = block_cost(
-            Binary(), family=family, tokens=tokens, lanes=lanes, act_bits=act_bits
+            Binary(),
+            family=family,
+            tokens=tokens,
+            lanes=lanes,
+            act_bits=act_bits,
+            kind=self.kind,
         )
         super().__init__(
             RowBlockSignature(

@@ -26,7 +26,12 @@ class MultiplierRow(Component):
         self.width = sum_bits(lanes, act_bits, book.largest)
         self.tree = AdderTree(lanes)
         self.cost = block_cost(
-            book, family="generic", tokens=tokens, lanes=lanes, act_bits=act_bits
+            book,
+            family="generic",
+            tokens=tokens,
+            lanes=lanes,
+            act_bits=act_bits,
+            kind=self.kind,
         )
         super().__init__(
             RowBlockSignature(

@@ -50,7 +50,12 @@ class PackedRows(Component):
         self.segment = cascade_lanes(lanes, self.packing.limit)
         self.tree = AdderTree(-(-lanes // self.segment))
         self.cost = block_cost(
-            Fixed(weight_bits), family=family, tokens=tokens, lanes=lanes, act_bits=act_bits
+            Fixed(weight_bits),
+            family=family,
+            tokens=tokens,
+            lanes=lanes,
+            act_bits=act_bits,
+            kind=self.kind,
         )
         super().__init__(
             RowBlockSignature(

@@ -46,7 +46,9 @@ class ShiftRows(Component):
         self.width = sum_bits(lanes, act_bits, book.largest)
         self.chain = LaneChain(lanes, _inverted_bits(book, act_bits), family)
         self.stages = selection_stages(plan)
-        self.cost = block_cost(book, family=family, tokens=tokens, lanes=lanes, act_bits=act_bits)
+        self.cost = block_cost(
+            book, family=family, tokens=tokens, lanes=lanes, act_bits=act_bits, kind=self.kind
+        )
         super().__init__(
             RowBlockSignature(
                 rows=rows,

@@ -77,17 +77,31 @@ def block_sizes(kind: BlockKind, rows: int) -> list[int]:
     return [1] * rows if kind is BlockKind.MULTIPLIER else [rows]
 
 
-def block_cost(book: CodeBook, *, family: str, tokens: int, lanes: int, act_bits: int) -> BlockCost:
-    """Cost of each block of a format's rows; it does not depend on how many rows a block has."""
-    kind = block_kind(book)
+def block_cost(
+    book: CodeBook,
+    *,
+    family: str,
+    tokens: int,
+    lanes: int,
+    act_bits: int,
+    kind: BlockKind | None = None,
+) -> BlockCost:
+    """Cost of each block of a format's rows; it does not depend on how many rows a block has.
+
+    Parameters
+    ----------
+    kind : what the rows are built as, where that is not the kind of their format
+    """
+    kind = kind or block_kind(book)
     if kind is BlockKind.PACKED:
         return _packed(family, book.bits, tokens, lanes, act_bits)
     if kind is BlockKind.BINARY:
         # A register, then pairs of lanes one after another.
         pairs = -(-lanes // 2)
         return BlockCost(0, 1 + pairs, tuple(lane // 2 for lane in range(lanes)))
-    plan = shift_plan(book)
-    if plan is not None:
+    if kind is BlockKind.SHIFT:
+        plan = shift_plan(book)
+        assert plan is not None
         return BlockCost(0, 1 + selection_stages(plan) + lanes, tuple(range(lanes)))
     # Operands and product are registered; yosys makes a slice of each multiplier.
     return BlockCost(tokens * lanes, 2 + tree_latency(lanes), (0,) * lanes)
