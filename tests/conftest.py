@@ -16,8 +16,9 @@ settings.load_profile("rowmac")
 SKIPS_THAT_DEPEND_ON_THE_USER = (
     "mounting a small file system is not allowed here",
     "root may write anywhere",
+    "git is not installed",
 )
-"""Each of these tests is for one kind of user, and another one does the same for the other kind."""
+"""The tests of these are for one kind of user or computer; others do without them."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -16,9 +18,11 @@ PACKAGE = importlib.metadata.version("rowmac")
 
 def git(folder: Path, *arguments: str) -> str:
     who = ("-c", "user.name=test", "-c", "user.email=test@example.org")
-    done = subprocess.run(
-        ["git", "-C", str(folder), *who, *arguments], capture_output=True, text=True, check=True
-    )
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    command = ["git", "-C", str(folder), *who, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     return done.stdout.strip()
 
 
