@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from flows.errors import UserError
@@ -47,9 +48,18 @@ def with_rows(rows: str | Sequence[RowClass] | None) -> dict[str, Any]:
     """
     if rows is None:
         return {}
-    if isinstance(rows, str) and rows.isdecimal():
+    return _of_text(rows) if isinstance(rows, str) else _of_classes(tuple(rows))
+
+
+@cache
+def _of_text(rows: str) -> dict[str, Any]:
+    # A sweep asks for the same few texts a hundred thousand times.
+    if rows.isdecimal():
         if len(rows) > MOST_DIGITS:
             raise ValueError(f"rows must be of up to {MOST_DIGITS} digits, not {rows}")
         return {"rows": int(rows), "classes": ()}
-    classes = parse_row_classes(rows) if isinstance(rows, str) else tuple(rows)
+    return _of_classes(parse_row_classes(rows))
+
+
+def _of_classes(classes: tuple[RowClass, ...]) -> dict[str, Any]:
     return {"classes": classes, "rows": sum(c.rows for c in classes)}

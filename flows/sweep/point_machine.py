@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from flows.boards import UnknownBoard, find
 from flows.boards.board import Board
 from flows.errors import UserError
-from flows.machine.choose import with_rows
+from flows.machine.choose import machine_from
 from flows.machine.default import default_machine
 from flows.sweep.definition import Point
 from flows.sweep.parameters import NUMBERS
@@ -33,11 +32,6 @@ def _board(name: str) -> Board:
 @cache
 def _default(name: str) -> MachineSpec:
     return default_machine(_board(name))
-
-
-@cache
-def _rows(text: str) -> dict[str, Any]:
-    return with_rows(text)
 
 
 def board_of(point: Point) -> Board:
@@ -70,17 +64,13 @@ def machine_of(point: Point) -> MachineSpec:
             "adc_bits must be of a macro, such as engine=cim:relu-macro, not of a digital machine"
         )
     default = _default(board_of(point).name)
-    rows = str(point.get("rows", ""))
-    try:
-        if "policy" in point:
-            given |= with_rows(_by_policy(point, rows or str(default.rows)))
-        elif "ratio" in point:
-            raise UserError("ratio must come with a policy, such as rmsmp, not alone")
-        elif rows:
-            given |= _rows(rows)
-        return replace(default, **given)
-    except ValueError as error:
-        raise UserError(str(error)) from None
+    text = str(point.get("rows", ""))
+    rows: str | tuple[RowClass, ...] | None = text or None
+    if "policy" in point:
+        rows = _by_policy(point, text or str(default.rows))
+    elif "ratio" in point:
+        raise UserError("ratio must come with a policy, such as rmsmp, not alone")
+    return machine_from(default, rows, given)
 
 
 def _by_policy(point: Point, rows: str) -> tuple[RowClass, ...]:
@@ -89,7 +79,11 @@ def _by_policy(point: Point, rows: str) -> tuple[RowClass, ...]:
         raise UserError(
             f"rows must be a number with policy {policy}, such as rows=16/32, not {rows}"
         )
-    return policy_rows(policy, str(point["ratio"]) if "ratio" in point else None, _number(rows))
+    ratio = str(point["ratio"]) if "ratio" in point else None
+    try:
+        return policy_rows(policy, ratio, _number(rows))
+    except ValueError as error:
+        raise UserError(str(error)) from None
 
 
 def _number(rows: str) -> int:

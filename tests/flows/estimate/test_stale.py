@@ -52,7 +52,7 @@ def test_what_does_not_run_leaves_the_mark(tmp_path: Path) -> None:
     assert code_mark("cycles", tree(tmp_path / "c", other)) != first
 
 
-def test_a_stale_calibration_is_told_in_every_estimate(
+def test_a_stale_calibration_is_told_by_estimate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "measured_on.json"
