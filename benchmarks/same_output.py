@@ -35,14 +35,14 @@ CASES: dict[str, tuple[str, ...]] = {
 ROWMAC = "import sys; from flows.cli import main; sys.exit(main())"
 GRAPH = """
 import hashlib, sys
+from pathlib import Path
 import numpy as np
+from flows.inputs import read_inputs
 from flows.onnx_import import load_network
 from models.graph import run_graph
-graph = load_network(sys.argv[1])
-with np.load(sys.argv[2]) as content:
-    images = content["x"]
-codes = run_graph(graph, graph.tensors[graph.input].quantize(images))
-print(hashlib.sha256(np.ascontiguousarray(codes, dtype=np.int64).tobytes()).hexdigest())
+graph = load_network(Path(sys.argv[1]))
+codes = run_graph(graph, read_inputs(Path(sys.argv[2]), graph.tensors[graph.input]).codes)
+print(codes.size, hashlib.sha256(np.ascontiguousarray(codes, dtype=np.int64).tobytes()).hexdigest())
 """
 VERSION_KEYS = ("rowmac", "version", "made_by")
 

@@ -1,9 +1,10 @@
 """TUL PYNQ-Z2: a Zynq-7020 with 512 MB.
 
-Device, memory and pins are from TUL's user manual and its constraints file ``pynq-z2_v1.0.xdc``
-(125 MHz on H16 for the fabric, LD0 to LD3 on R14, P14, N16 and M14, all of bank 34 or 35 at 3.3 V);
-resources of the XC7Z020 from DS190; addresses from UG585, table 4-1, and the interrupt from its
-table 7-4. Clock, addresses and interrupt are those of the other boards with this device.
+Pins are those of public copies of TUL's constraints file ``pynq-z2_v1.0.xdc`` (125 MHz on H16 for
+the fabric, LD0 to LD3 on R14, P14, N16 and M14, all of bank 34 or 35 at 3.3 V); device and size of
+the memory are as the board is commonly described, not read in its manual. Resources of the XC7Z020
+are from DS190, addresses from UG585, table 4-1, and the interrupt from its table 7-4. Clock,
+addresses and interrupt are those of the other boards with this device.
 """
 
 from typing import Any
@@ -36,7 +37,7 @@ BOARD = Board(
     memory_bytes=0x0800_0000,
     interrupt=29,
     resources=Resources(luts=53_200, flip_flops=106_400, dsps=220, block_rams=140),
-    source="PYNQ-Z2 user manual and pynq-z2_v1.0.xdc; DS190; UG585 tables 4-1 and 7-4",
+    source="copies of pynq-z2_v1.0.xdc; memory not checked; DS190; UG585 tables 4-1 and 7-4",
     ddr_bytes=512 << 20,
     platform=_platform,
 )

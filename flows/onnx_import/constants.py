@@ -68,6 +68,7 @@ def folded(node: OnnxNode, arguments: list[Const | None], opset_version: int) ->
     except NetworkError:
         raise
     except Exception:
+        # The reference evaluator's errors are of no common class.
         raise NetworkError(
             f"constant {node.label} must be computable, not fail on its inputs"
         ) from None

@@ -210,6 +210,7 @@ def _array(tensor: onnx.TensorProto, label: str) -> NDArray[Any]:
                 raise ValueError(f"{found} bytes, not {size}")
         return numpy_helper.to_array(tensor)
     except Exception as error:
+        # numpy's and the library's, of no common class.
         raise NetworkError(
             f"{label} must have as many numbers as its shape {shape_text(list(tensor.dims))} "
             f"says: {error}"
@@ -241,6 +242,7 @@ def _converted(model: onnx.ModelProto, file: Path) -> onnx.ModelProto:
     try:
         return version_converter.convert_version(model, OPSET_MIN)
     except Exception:
+        # The converter's errors are of no common class.
         raise NetworkError(
             f"operator set of network {file.name} must be at least {OPSET_MIN} or convertible to "
             f"it, not {opset}"
