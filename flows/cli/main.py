@@ -16,6 +16,7 @@ from flows.cli import (
     build,
     cim,
     estimate,
+    formats,
     operators,
     quantise,
     report,
@@ -30,7 +31,19 @@ __all__ = ["main"]
 
 MOST_CHARACTERS = 2000
 """Longest line of an error, in characters."""
-VERBS = (quantise, build, simulate, estimate, search, sweep, report, cim, boards, operators)
+VERBS = (
+    quantise,
+    build,
+    simulate,
+    estimate,
+    search,
+    sweep,
+    report,
+    cim,
+    boards,
+    formats,
+    operators,
+)
 
 
 class Version(argparse.Action):

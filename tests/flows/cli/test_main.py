@@ -1,4 +1,7 @@
+import importlib
 import json
+import pkgutil
+import re
 import subprocess
 import sys
 import time
@@ -7,14 +10,18 @@ from pathlib import Path
 
 import pytest
 
+import flows.cli
 from flows.boards import BOARDS
 from flows.cli import main
+from flows.cli.main import VERBS
 from flows.cli.operators import CONDITIONS
 from flows.errors import RunError, UserError
 from flows.onnx_import import SUPPORTED
+from tests.support.pages import PAGES, ROOT
 
 HEAVY = {"numpy", "amaranth", "onnx", "cocotb", "cocotb_tools", "rich", "hdl", "sim", "torch"}
 Capture = pytest.CaptureFixture[str]
+NAMES = [verb.__name__.rpartition(".")[2] for verb in VERBS]
 
 
 def rowmac(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -50,6 +57,23 @@ def test_start_up_takes_well_under_half_a_second() -> None:
     assert min(seconds() for _ in range(5)) < 0.35
 
 
+def test_every_verb_is_in_the_list() -> None:
+    modules = [one.name for one in pkgutil.iter_modules(flows.cli.__path__)]
+    verbs = {n for n in modules if hasattr(importlib.import_module(f"flows.cli.{n}"), "HELP")}
+    missing = sorted(verbs - set(NAMES))
+    assert not missing, f"VERBS of flows/cli/main.py must have {missing}; see docs/how-to/verb.md"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_verb_is_shown_and_tested(name: str) -> None:
+    pages = (page.read_text() for page in PAGES if page != ROOT / "CHANGELOG.md")
+    shown = any(re.search(rf"rowmac {name}\b", text) for text in pages)
+    assert shown, f"README.md or a page of docs/guides must show 'rowmac {name}'"
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    tried = f'["{name}"' in tests
+    assert tried, f"a test in tests/flows/cli must call main(['{name}', ...])"
+
+
 def test_boards(capsys: Capture) -> None:
     assert main(["boards"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -83,13 +107,12 @@ def test_boards_as_json_is_one_object(capsys: Capture) -> None:
     assert out.err == ""
 
 
+CHOICES = ", ".join(repr(name) for name in NAMES)
 USAGE = [
     ([], "the following arguments are required: VERB (see rowmac --help)"),
     (
         ["bulid"],
-        """argument VERB: invalid choice: 'bulid' \
-(choose from 'quantise', 'build', 'simulate', 'estimate', 'search', 'sweep', \
-'report', 'cim', 'boards', 'operators') (see rowmac --help)""",
+        f"argument VERB: invalid choice: 'bulid' (choose from {CHOICES}) (see rowmac --help)",
     ),
     (
         ["build"],
