@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from models.machine.units import UNITS
 from sim import verilator
 from sim.conditions import RESTLESS, Conditions, Response
 from sim.runner import SimulationFailed
@@ -22,6 +23,7 @@ def system(
     simulators: Path, *, fault: int = 0, width: int = 64, waves: Literal["vcd", "fst"] | None = None
 ) -> System:
     text = TOY.replace("`TOY_FAULT", str(fault)).replace("WIDTH = 64", f"WIDTH = {width}")
+    text = text.replace("`TOY_UNITS", str(UNITS))
     return build_system(
         f"/* verilator lint_off BLKSEQ */\n{text}",
         data_width=width,

@@ -6,6 +6,7 @@
 //        7 crosses 4 KB boundaries, 8 write data changes while it waits
 module rowmac #(
     parameter DATA_WIDTH = 64,
+    parameter UNITS = `TOY_UNITS,
     parameter FAULT = `TOY_FAULT
 ) (
     input clk, input rst,
@@ -27,8 +28,8 @@ module rowmac #(
     input [11:0] s_axil_araddr, input [2:0] s_axil_arprot, input s_axil_arvalid,
     output s_axil_arready, output reg [31:0] s_axil_rdata, output reg [1:0] s_axil_rresp,
     output reg s_axil_rvalid, input s_axil_rready,
-    output reg interrupt, output [4:0] event_start, output [4:0] event_done,
-    output [79:0] event_tag
+    output reg interrupt, output reg [UNITS-1:0] event_start, output reg [UNITS-1:0] event_done,
+    output reg [16*UNITS-1:0] event_tag
 );
     localparam BYTES = DATA_WIDTH / 8;
     localparam IDLE = 0, AR = 1, R = 2, AW = 3, W = 4, B = 5;
@@ -63,9 +64,14 @@ module rowmac #(
     assign s_axil_awready = s_axil_awvalid && s_axil_wvalid && !s_axil_bvalid;
     assign s_axil_wready = s_axil_awready;
     assign s_axil_arready = !s_axil_rvalid;
-    assign event_tag = {16'd44, 16'd33, 16'd22, 16'd11, count[15:0]};
-    assign event_start = {state == B && was != B, 3'd0, state == R && was == AR};
-    assign event_done = {state != B && was == B, 3'd0, state == AW && was == R};
+    always @* begin
+        event_tag = '0;
+        event_start = '0;
+        event_done = '0;
+        event_tag[79:0] = {16'd44, 16'd33, 16'd22, 16'd11, count[15:0]};
+        event_start[4:0] = {state == B && was != B, 3'd0, state == R && was == AR};
+        event_done[4:0] = {state != B && was == B, 3'd0, state == AW && was == R};
+    end
 
     always @(posedge clk) begin
         was <= state;

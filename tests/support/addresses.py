@@ -61,8 +61,9 @@ def touched(spec: MachineSpec, one: Descriptor) -> Touched:
             inside = (y >= 0) & (y < f["in_height"]) & (x >= 0) & (x < f["in_width"])
             at = positions(f, f["base"], f["tokens"])[:, None] + distance
             return [("scratchpad", words(at[inside], f["words"]), False)]
-        case _:
+        case Unit.VECTOR:
             return _vector(spec, f)
+    raise AssertionError(f"tests/support/addresses.py must say what {one.unit.name} touches")
 
 
 def _load(spec: MachineSpec, f: dict[str, int]) -> Touched:

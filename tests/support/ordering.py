@@ -13,10 +13,13 @@ from itertools import count
 import numpy as np
 
 from models.machine.spec import MachineSpec
-from models.machine.units import UNITS, Unit
+from models.machine.units import UNITS, WORKING_UNITS, Unit
 from models.program.descriptor import Descriptor
 from models.program.layout import ROW_ENTRIES, TABLE_ENTRIES, LoadTarget, VectorOp, WeightSource
 from tests.support.addresses import touched
+
+STREAMING = (Unit.LOAD, Unit.WEIGHT, Unit.MATRIX, Unit.VECTOR)
+"""Units that a stream may hold up."""
 
 
 def clocks(program: Sequence[Descriptor]) -> list[list[int]]:
@@ -85,7 +88,8 @@ def run_to_end(spec: MachineSpec, program: Sequence[Descriptor], *, tiles: int) 
 
     As hard as can be: no stream holds anything. Weights leave the load unit only into a tile, of
     which the engine has ``tiles``; a tile's results go straight to a drain that is at work. Units
-    and queues are deterministic and only ever wait, so one order of steps stands for all.
+    without streams are done at once. Units and queues are deterministic and only ever wait, so one
+    order of steps stands for all.
     """
     ahead = deque(program)
     queues: list[deque[Descriptor]] = [deque() for _ in range(UNITS)]
@@ -115,14 +119,15 @@ def run_to_end(spec: MachineSpec, program: Sequence[Descriptor], *, tiles: int) 
                     tokens[waits, unit] -= 1
                     at_work[unit], steps[unit] = queues[unit].popleft(), 0
                     moved = True
-        load, weight, matrix, vector, store = at_work
+        load, weight, matrix, vector = (at_work[unit] for unit in STREAMING)
         streaming = load is not None and load.fields["target"] == LoadTarget.WEIGHTS
         if load is not None and not streaming:
             finish(Unit.LOAD)
             moved = True
-        if store is not None:
-            finish(Unit.STORE)
-            moved = True
+        for unit in set(WORKING_UNITS) - set(STREAMING):
+            if at_work[unit] is not None:
+                finish(unit)
+                moved = True
         if vector is not None and vector.fields["op"] != VectorOp.DRAIN:
             finish(Unit.VECTOR)
             moved = True

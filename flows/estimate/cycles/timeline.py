@@ -1,4 +1,4 @@
-"""Times at which the five units of many machines work: a recurrence over descriptors.
+"""Times at which the units of many machines work: a recurrence over descriptors.
 
 As in the hardware, descriptors are fetched in order into a queue for each unit. A unit takes its
 queue in order, and starts when its tokens are there. The units that share a product (load, weight,
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from flows.estimate.cycles.geometry import Column, ProductShape, ceil, dynamic_rows
 from flows.estimate.machine_points import Points
-from models.machine.units import UNITS, WORKING_UNITS
+from models.machine.units import UNITS, WORKING_UNITS, Unit
 
 __all__ = ["Timeline"]
 
-LOAD, WEIGHT, MATRIX, VECTOR, STORE = WORKING_UNITS
+LOAD, WEIGHT, MATRIX, VECTOR, STORE = Unit.LOAD, Unit.WEIGHT, Unit.MATRIX, Unit.VECTOR, Unit.STORE
 DESCRIPTOR_BITS = 1024
 
 # Cycles, read off the schedules of the simulated machine.

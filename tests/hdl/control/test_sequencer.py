@@ -121,7 +121,7 @@ def test_programs(seed: int, simulators: Path, tmp_path: Path) -> None:
     run(jobs, simulators, tmp_path, seed)
 
 
-@pytest.mark.parametrize("unit", [5, 6])
+@pytest.mark.parametrize("unit", range(UNITS, Unit.END))
 def test_unknown_unit(unit: int, simulators: Path, tmp_path: Path) -> None:
     """Told, and never taken."""
     some = random_program(np.random.default_rng(unit), 10)

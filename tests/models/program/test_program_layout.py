@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.machine.spec import MachineSpec
-from models.machine.units import Unit
+from models.machine.units import UNITS, Unit
 from models.program.descriptor import (
     Descriptor,
     ProgramError,
@@ -27,6 +27,7 @@ from models.program.layout import (
     PARAM_NORM,
     PROGRAM_HEADER,
     VECTOR,
+    VERSION,
     Field,
     pack,
     unpack,
@@ -102,14 +103,14 @@ def test_missing_fields_are_zero() -> None:
 
 def descriptors() -> st.SearchStrategy[Descriptor]:
     """Any descriptor."""
-    five, tag = st.integers(0, 31), st.sampled_from([0, 1, 0xFFFF])
+    some, tag = st.integers(0, (1 << UNITS) - 1), st.sampled_from([0, 1, 0xFFFF])
     return st.sampled_from([u for u in Unit if u is not Unit.END]).flatmap(
         lambda unit: st.builds(
             Descriptor,
             unit=st.just(unit),
             fields=values(FIELDS[unit]),
-            wait=five,
-            signal=five,
+            wait=some,
+            signal=some,
             tag=tag,
         )
     )
@@ -138,7 +139,10 @@ def corrupt(data: bytes, at: int, value: bytes) -> bytes:
     [
         (lambda d: d[:100], "program must be at least 128 bytes, not 100"),
         (lambda d: corrupt(d, 0, b"RWM2"), "program magic must be 0x314d5752, not 0x324d5752"),
-        (lambda d: corrupt(d, 4, b"\3"), "program version must be 0x2, not 0x3"),
+        (
+            lambda d: corrupt(d, 4, bytes([VERSION + 1])),
+            f"program version must be {VERSION:#x}, not {VERSION + 1:#x}",
+        ),
         (lambda d: corrupt(d, 8, bytes(4)), "program fingerprint must be 0x.*, not 0x0"),
         (lambda d: d[:-1], "program must hold 2 descriptors, not 1"),
         (lambda d: corrupt(d, 135, b"\1"), "program checksum must be 0x.*, not 0x"),
@@ -152,7 +156,7 @@ def test_programs_refused(change, text: str) -> None:  # type: ignore[no-untyped
         decode_program(spec, data)
 
 
-@pytest.mark.parametrize("unit", [5, 6])
+@pytest.mark.parametrize("unit", range(UNITS, Unit.END))
 def test_unknown_unit(unit: int) -> None:
-    with pytest.raises(ProgramError, match=f"unit must be one of 0-4 or 7, not {unit}"):
+    with pytest.raises(ProgramError, match=f"unit must be one of 0-{UNITS - 1} or 7, not {unit}"):
         decode_descriptor(bytes([unit, *bytes(DESCRIPTOR_BYTES - 1)]))

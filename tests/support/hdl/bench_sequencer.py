@@ -1,4 +1,4 @@
-"""cocotb side of test_sequencer.py: five units that take their time, and a judge of tokens."""
+"""cocotb side of test_sequencer.py: units that take their time, and a judge of tokens."""
 
 from __future__ import annotations
 
