@@ -9,6 +9,7 @@ import pytest
 
 from flows.estimate.machine_points import Points
 from flows.estimate.resources.parts import machine_parts
+from flows.estimate.resources.resources import calibration_data
 from flows.estimate.resources.unit_terms import unit_terms
 from models.golden.machine import EXECUTE
 from models.machine.units import UNITS, WORKING_UNITS, Unit
@@ -45,6 +46,11 @@ def test_its_resources_are_estimated(unit: Unit) -> None:
     assert name in parts, f"flows/estimate/resources/parts.py must have a part {name!r}; {RECIPE}"
     terms = unit_terms(Points.of([SMALL], "xc7"))
     assert name in terms, f"flows/estimate/resources/unit_terms.py must have {name!r}; {RECIPE}"
+    fitted = calibration_data()["parts"]
+    assert name in fitted, (
+        f"flows/estimate/data/resource_coefficients.json must have {name!r}: measure the part and "
+        "fit (docs/contributing.md#calibration); until then estimates end with a KeyError"
+    )
 
 
 @each_unit
