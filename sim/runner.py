@@ -27,6 +27,8 @@ WAIVERS = VERILOG / "waivers.vlt"
 LOG = "simulation.log"
 """What a simulator has said, in the folder where it was run."""
 RUNTIME_OBJECTS = ("verilated.o", "verilated_vpi.o", "verilated_threads.o")
+RUNTIME_HEADERS = tuple(f"{verilator.HEADER}.{kind}.gch" for kind in ("fast", "slow"))
+"""Precompiled for all but small designs; 90 MB each, kept once for each way of compiling."""
 
 
 class BuildFailed(RuntimeError):
@@ -185,10 +187,16 @@ def build(design: Design, cache: Path) -> Simulator:
 
 
 def _make(design: Design, final: Path) -> None:
-    runtime = final.parent / f"runtime-{_digest(_runtime_facts(design))}"
+    shared = _digest(_runtime_facts(design))
+    parts = {
+        final.parent / f"runtime-{shared}": RUNTIME_OBJECTS,
+        final.parent / f"headers-{shared}": RUNTIME_HEADERS,
+    }
     with scratch_folder(final.parent, "compiling-") as scratch:
-        _compile(design, scratch, runtime)
-        keep(scratch, RUNTIME_OBJECTS, runtime)
+        _compile(design, scratch, parts)
+        for folder, names in parts.items():
+            if all((scratch / name).exists() for name in names):
+                keep(scratch, names, folder)
         keep(scratch, (design.top, "build.log"), final)
 
 
@@ -196,12 +204,16 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:24]
 
 
-def _compile(design: Design, folder: Path, runtime: Path) -> None:
+def _compile(design: Design, folder: Path, parts: Mapping[Path, Sequence[str]]) -> None:
     def reuse_runtime() -> None:
-        # Twelve seconds of every build otherwise. Make wants them newer than what Verilator wrote.
-        if runtime.exists():
-            for name in RUNTIME_OBJECTS:
-                shutil.copyfile(runtime / name, folder / name)
+        # Saves twenty seconds of every build but the first.
+        for suffix in ("", ".fast", ".slow"):
+            (folder / f"{verilator.HEADER}{suffix}").write_text(verilator.HEADER_TEXT)
+        for kept, names in parts.items():
+            if kept.exists():
+                for name in names:
+                    # Make wants them newer than what Verilator wrote.
+                    shutil.copyfile(kept / name, folder / name)
 
     generated = []
     (folder / "generated").mkdir()
@@ -233,7 +245,7 @@ def _compile(design: Design, folder: Path, runtime: Path) -> None:
 
 def _runtime_facts(design: Design) -> bytes:
     return json.dumps(
-        [verilator.fingerprint(), design.waves, "--timing" in design.options]
+        [verilator.fingerprint(), design.waves, design.optimise, "--timing" in design.options]
     ).encode()
 
 

@@ -23,6 +23,8 @@ import sys
 from pathlib import Path
 
 __all__ = [
+    "HEADER",
+    "HEADER_TEXT",
     "Missing",
     "check_fst",
     "environment",
@@ -31,6 +33,11 @@ __all__ = [
     "not_installed",
     "root",
 ]
+
+
+HEADER = "rowmac_runtime.h"
+"""Name of the header that every file of a model begins with; precompiled where it was kept."""
+HEADER_TEXT = '#include "verilated.h"\n'
 
 
 class Missing(RuntimeError):
@@ -99,6 +106,10 @@ def environment(*, optimise: bool = True) -> dict[str, str]:
         "OPT_FAST": "-O3 -march=native" if optimise else "-O1",
         "OPT_SLOW": "-O0",
         "OPT_GLOBAL": "-O2",
+        # One precompiled header for all designs instead of two for each.
+        "VK_PCH_H": HEADER,
+        "VK_PCH_I_FAST": f"-include {HEADER}.fast",
+        "VK_PCH_I_SLOW": f"-include {HEADER}.slow",
     }
     # In MAKEFLAGS, a blank within a value is escaped by a backslash.
     overrides = (f"{name}={value}".replace(" ", "\\ ") for name, value in settings.items())

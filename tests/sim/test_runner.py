@@ -88,7 +88,7 @@ def test_of_two_that_want_one_simulator_one_builds_it(
 ) -> None:
     made: list[Path] = []
 
-    def compile_slowly(design: Design, folder: Path, runtime: Path) -> None:
+    def compile_slowly(design: Design, folder: Path, parts: object) -> None:
         made.append(folder)
         time.sleep(0.3)
         for name in (*runner.RUNTIME_OBJECTS, "counter", "build.log"):
