@@ -13,25 +13,25 @@ from models.program.layout import FIELDS, Field
 
 
 def struct(fields: Mapping[str, Field]) -> data.StructLayout:
-    """The fields in order, first one lowest."""
+    """Lay out the fields in order, the first one in the lowest bits."""
     return data.StructLayout(
         {n: signed(f.bits) if f.signed else unsigned(f.bits) for n, f in fields.items()}
     )
 
 
 class UnitSignature(Signature):
-    """What the sequencer sees of a unit.
+    """Handshake between the sequencer and a unit.
 
     Members
     -------
     descriptor : stream
-        Accepted when the unit begins the descriptor; the unit then works until ``done``.
+        Accepted when the unit begins the descriptor; the unit is busy until ``done``.
     done : out
-        High for one cycle when every effect of the descriptor is in place.
+        High for one cycle when every effect of the descriptor is visible.
     stall : out
-        High while the unit could work but another part holds it up.
+        High while the unit is busy and waits for another part.
     error : out
-        An :class:`~models.program.registers.ErrorCode`, held until reset; 0 when all is well.
+        An :class:`~models.program.registers.ErrorCode`, held until reset; 0 without an error.
     """
 
     def __init__(self, unit: Unit) -> None:

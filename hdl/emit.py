@@ -1,4 +1,4 @@
-"""Writes Verilog that depends on nothing but the design."""
+"""Writes reproducible Verilog: the text depends on the design alone."""
 
 import os
 import warnings
@@ -11,9 +11,10 @@ __all__ = ["elaboration", "emit"]
 
 @contextmanager
 def elaboration() -> Iterator[None]:
-    """Within, Amaranth uses the Yosys it brings, whatever else is installed.
+    """Make Amaranth use its bundled Yosys within the block, whatever else is installed.
 
-    If the block raises (Ctrl-C, say), Amaranth does not complain of what was left half-used.
+    If the block raises (on Ctrl-C, for instance), Amaranth's warnings of unused elaboratables are
+    suppressed.
     """
     name = "AMARANTH_USE_YOSYS"
     before = os.environ.get(name)
@@ -33,7 +34,7 @@ def elaboration() -> Iterator[None]:
 
 
 def emit(component: Any, name: str) -> str:
-    """Verilog of a component as a top module ``name``; the same text on every machine."""
+    """Return a component as Verilog with top module ``name``; the same text on every computer."""
     from amaranth.back import verilog
 
     with elaboration():

@@ -25,7 +25,7 @@ from models.program.registers import CONTROL_UNIT, ErrorCode
 
 
 def _flat(prefix: str, signature: Signature) -> dict[str, object]:
-    """Members with AMBA names, so that the Verilog ports read ``m_axi_araddr``."""
+    """Flatten a bus to members with AMBA names: the Verilog port is ``m_axi_araddr``."""
     return {f"{prefix}_{name}": member for name, member in signature.members.items()}
 
 
@@ -39,14 +39,14 @@ class Machine(Component):
     """An accelerator that runs programs of its spec (see docs/architecture.md).
 
     Ports: ``m_axi_*`` AXI4 master, ``s_axil_*`` AXI4-Lite slave, ``interrupt``, and for tracing
-    ``event_start``, ``event_done`` (one bit a unit, one cycle) with ``event_tag`` (16 bits a
-    unit: the tag of the descriptor that starts or is done).
+    ``event_start`` and ``event_done`` (one bit per unit, high for one cycle) with ``event_tag``
+    (16 bits per unit: tag of the descriptor that starts or is done).
 
     Parameters
     ----------
     spec : MachineSpec
     family : str
-        Primitives that row classes are made of: ``generic`` (plain Verilog), ``xc7`` or ``xcup``.
+        Primitives of the row classes: ``generic`` (plain Verilog), ``xc7`` or ``xcup``.
     """
 
     def __init__(self, spec: MachineSpec, family: str = "generic") -> None:
@@ -69,7 +69,7 @@ class Machine(Component):
         spec = self.spec
         control = ControlRegisters(spec)
         m.submodules.control = control
-        # A start resets everything else: no state outlives a failed run.
+        # A start resets all other parts, so that no state survives a failed run.
         fresh = ResetInserter(control.start)
         fetch, sequencer = ProgramFetch(spec), Sequencer(spec)
         arbiter = ReadArbiter(spec.axi_width, clients=2)
@@ -97,7 +97,7 @@ class Machine(Component):
             port, own = getattr(sequencer, f"unit_{name}"), component.unit
             connect(m, port.descriptor, own.descriptor)
             m.d.comb += [port.stall.eq(own.stall), port.error.eq(own.error)]
-            # A register keeps the units' last conditions out of the token counters' path.
+            # Registered: the units' end conditions would lengthen the token counters' path.
             m.d.sync += port.done.eq(own.done)
         connect(m, fetch.o, sequencer.i)
         connect(m, fetch.memory, arbiter.client[0])
@@ -146,7 +146,7 @@ class Machine(Component):
 
         self._connect_ports(m, control, arbiter, store)
         done = Cat(getattr(sequencer, f"unit_{name}").done for name in UNIT_NAMES)
-        # Events are registered: the tag of a descriptor is known the cycle after it starts.
+        # Registered, since the tag of a descriptor is known one cycle after it starts.
         m.d.sync += [
             self.event_start.eq(sequencer.start),
             self.event_done.eq(done & sequencer.active),

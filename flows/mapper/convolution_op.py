@@ -1,4 +1,4 @@
-"""Descriptors of products with static weights: convolutions and linear layers."""
+"""Emits the descriptors of products with static weights: convolutions and linear layers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from models.program.layout import WeightSource
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """The activation side of a product: a place seen as ``height`` x ``width`` positions."""
+    """Activation operand of a product: a place viewed as ``height`` x ``width`` positions."""
 
     place: Place
     height: int
@@ -40,7 +40,7 @@ class Image:
 
 @dataclass(frozen=True, kw_only=True)
 class Pass:
-    """Some weight tiles of a layer, and the part of a written row they yield."""
+    """Weight tiles that are processed together, and the channels of the output that they yield."""
 
     tiles: slice
     target: Place
@@ -55,13 +55,15 @@ def convolution(
     target: Place,
     layer: MacroLayer | None = None,
 ) -> Work:
-    """Load stream, weight tiles, walk, drain; ``layer`` on a machine's macro."""
+    """Emit a layer: load of the weight stream, weight tiles, matrix walk, drain.
+
+    ``layer`` is needed on a machine with a macro.
+    """
     channel_of = _row_order(spec, target)
     entries = _entries(spec, op, source.place)
     if entries > spec.depth_entries:
         raise MappingError(
-            f"K must be at most {spec.depth} (filled up to whole beats), "
-            f"not {entries * spec.lanes}",
+            f"K (padded to whole beats) must be at most {spec.depth}, not {entries * spec.lanes}",
             depth=entries * spec.lanes,
         )
     requantize = op.requantize
@@ -75,10 +77,11 @@ def convolution(
     if layer is not None:
         requantize = layer.requantize
     channels = plan.channels(channel_of)
-    # Parameters and table come first: the weight stream cannot end before results are drained.
+    # Load parameters and table before the weight stream, which blocks the load unit until results
+    # are drained.
     count = channels.size if spec.scatter else len(channel_of)
     params = channel_params(requantize, channels.reshape(-1)[:count])
-    # Idle rows of the last tile pass by their entries as well.
+    # The drain addresses the entries of the last tile's idle rows as well.
     reach = plan.columns.size // spec.vector_lanes
     entry = out.load_params(params, norm=False, reach=reach)
     tables = table_fields(out, requantize.table)
@@ -114,7 +117,7 @@ def convolution(
 
 
 def _passes(spec: MachineSpec, drain: Drain, target: Place, *, singly: bool) -> Iterator[Pass]:
-    """All tiles at once; or tile by tile, where each waits for a load of its own."""
+    """Yield one pass with all tiles; or with ``singly``, one per tile, each with its own load."""
     plan = drain.plan
     if not singly:
         yield Pass(tiles=slice(0, plan.tiles), target=target, drain=drain)
@@ -143,14 +146,14 @@ def _codes(
 
 
 def _entries(spec: MachineSpec, op: Convolution, place: Place) -> int:
-    """Beats of K, as the walk delivers it (see :func:`_lane_order`)."""
+    """Return the beats of K in the order of the matrix unit (see :func:`_lane_order`)."""
     walk = walk_words(spec, place)
     beats = (walk["words"] - 1) * spec.tokens + walk["last_beats"]
     return int(np.prod(op.weights.shape[1:3])) * beats
 
 
 def _walk(spec: MachineSpec, op: Convolution, source: Image) -> tuple[dict[str, int], int]:
-    """Fields of a walk over an image, and what padding moves its first address by."""
+    """Return a matrix descriptor's fields for an image, and its address offset from padding."""
     _, kernel_y, kernel_x, _ = op.weights.shape
     tall, wide, _ = op.output_shape(source.height, source.width)
     pitch = source.place.row_words
@@ -176,12 +179,12 @@ def _walk(spec: MachineSpec, op: Convolution, source: Image) -> tuple[dict[str, 
         "zero": op.input_zero,
         **walk_words(spec, source.place),
     }
-    # Padding moves the first token's address off the image; the hardware adds it back.
+    # With padding the first token's address lies before the image.
     return walk, -op.padding[0] * line - op.padding[1] * pitch
 
 
 def _lane_order(spec: MachineSpec, weights: Integers, place: Place) -> Integers:
-    """Weights ``[out, K]`` with K as the walk delivers it: taps, words, lanes."""
+    """Return weights ``[out, K]`` with K in the order of the matrix unit: taps, words, lanes."""
     count, kernel_y, kernel_x, channels = weights.shape
     groups = place.groups
     walk = walk_words(spec, place)
@@ -200,7 +203,7 @@ def _lane_order(spec: MachineSpec, weights: Integers, place: Place) -> Integers:
 
 
 def _row_order(spec: MachineSpec, target: Place) -> Integers:
-    """Output channel of every written column; -1 where a group is filled up to a whole word."""
+    """Return the output channel of every written column; -1 for padding to whole words."""
     if target.groups == 1:
         return np.arange(target.channels)
     part = target.channels // target.groups

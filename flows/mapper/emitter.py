@@ -1,4 +1,4 @@
-"""Collects descriptors and constants, and puts in the tokens that order the units."""
+"""Collects descriptors and constants, and inserts the tokens that order the units."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ALIGNMENT = 4096
 
 @dataclass(frozen=True)
 class Access:
-    """Addresses ``start`` to ``stop`` of a memory on the chip that a descriptor reads or writes."""
+    """On-chip addresses ``start`` to ``stop`` that a descriptor reads or writes."""
 
     space: str
     start: int
@@ -41,12 +41,12 @@ class Access:
 
 
 def reads(start: int, stop: int, space: str = "scratchpad") -> Access:
-    """A read access."""
+    """Return a read access."""
     return Access(space, start, stop, False)
 
 
 def writes(start: int, stop: int, space: str = "scratchpad") -> Access:
-    """A write access."""
+    """Return a write access."""
     return Access(space, start, stop, True)
 
 
@@ -60,7 +60,7 @@ NEUTRAL = {
 
 
 def pitched(spec: MachineSpec, data: bytes) -> bytes:
-    """Bytes cut into scratchpad words at their pitch in memory."""
+    """Pad data to whole scratchpad words, and each word to its pitch in the host's memory."""
     padded = data + bytes(-len(data) % spec.word_bytes)
     words = np.frombuffer(padded, dtype=np.uint8).reshape(-1, spec.word_bytes)
     wide = np.zeros((len(words), spec.word_pitch), dtype=np.uint8)
@@ -71,15 +71,15 @@ def pitched(spec: MachineSpec, data: bytes) -> bytes:
 class Emitter:
     """A program under construction.
 
-    Two descriptors of different units that touch the same addresses, at least one of them
-    writing, are ordered by a token from the earlier to the later one. Every token is given once
-    and taken once, in program order, so counters never mix up.
+    If descriptors of two units access the same addresses, and at least one of them writes, a token
+    from the earlier to the later one orders them. Every token is given once and taken once, in
+    program order, so that a counter's tokens cannot be confused.
 
     Parameters
     ----------
     spec : MachineSpec
     packs : bool
-        Whether weights are wanted, or only how many bytes they take.
+        Pack weights; otherwise only reserve their bytes.
     """
 
     def __init__(self, spec: MachineSpec, *, packs: bool = True) -> None:
@@ -104,7 +104,7 @@ class Emitter:
         Raises
         ------
         MappingError
-            If a value does not fit its field, or is none the machine takes.
+            If a value does not fit its field, or breaks a rule of the machine.
         """
         fields = {**dict.fromkeys(FIELDS[unit], 0), **NEUTRAL.get(unit, {}), **fields}
         try:
@@ -136,7 +136,7 @@ class Emitter:
         self.descriptors.append(Descriptor(unit=unit, fields=fields, wait=wait, tag=self.tag))
 
     def _remember(self, index: int, unit: Unit, access: Access) -> None:
-        """Keep an access; an earlier one of the same unit and kind that it covers is forgotten."""
+        """Record an access; drop earlier ones of the same unit and kind that it covers."""
         kept = [
             (i, u, a)
             for i, u, a in self._accesses.get(access.space, [])
@@ -150,7 +150,7 @@ class Emitter:
         self._accesses[access.space] = [*kept, (index, unit, access)]
 
     def constant(self, data: bytes) -> int:
-        """Offset of constant bytes, kept once, aligned to a bus beat."""
+        """Store constant bytes, equal ones once; return their offset, aligned to a bus beat."""
         if data not in self._constant_at:
             self._constant_at[data] = self._constant_bytes
             padded = data + bytes(-len(data) % max(16, self.spec.axi_bytes))
@@ -161,11 +161,11 @@ class Emitter:
     def load_constant(
         self, target: LoadTarget, address: int, data: bytes, accesses: Iterable[Access]
     ) -> None:
-        """Load constant bytes to a target."""
+        """Emit a load of constant bytes to a target."""
         self._load(target, address, self.constant(data), len(data), accesses)
 
     def load_weights(self, size: int, make: Callable[[], bytes]) -> None:
-        """Load ``size`` bytes of weights, which ``make`` yields if they are wanted."""
+        """Emit a load of ``size`` bytes of weights from ``make``, called only to pack weights."""
         if not self.packs:
             offset = self._constant_bytes
             self._constant_bytes += size + -size % max(16, self.spec.axi_bytes)
@@ -189,9 +189,9 @@ class Emitter:
         self.add(Unit.LOAD, fields, accesses)
 
     def load_params(self, columns: Mapping[str, Integers], *, norm: bool, reach: int = 0) -> int:
-        """Bring channel parameters in (unless still there); gives their first entry.
+        """Load channel parameters unless they are still on chip; return their first entry.
 
-        ``reach`` entries from there on are within the memory, which may be more than are loaded.
+        At least ``reach`` entries from there on lie within the memory, even if fewer are loaded.
         """
         data = pack_columns(PARAM_NORM if norm else PARAM_DRAIN, columns, PARAM_BYTES)
         entries = -(-len(data) // PARAM_BYTES // self.spec.vector_lanes)
@@ -202,7 +202,7 @@ class Emitter:
         return address
 
     def load_order(self, entries: bytes) -> int:
-        """Bring a row order in (unless still there); gives its first entry."""
+        """Load a row order unless it is still on chip; return its first entry."""
         if not entries:
             return 0
         count = len(entries) // self.spec.word_bytes
@@ -214,7 +214,7 @@ class Emitter:
         return address
 
     def load_table(self, entries: Integers, *, row: bool) -> int:
-        """Bring a table in (unless still there); gives its first entry."""
+        """Load a table unless it is still on chip; return its first entry."""
         data = (np.asarray(entries) & 0xFFFF).astype("<u2").tobytes()
         data += bytes(-len(data) % self.spec.axi_bytes)
         space = self.row_tables if row else self.tables
@@ -227,7 +227,7 @@ class Emitter:
         return address
 
     def finish(self) -> NDArray[np.uint8]:
-        """Window 0: program, then constants from the next 4 KB page."""
+        """Return the image of window 0: program, then constants from the next 4 KB page."""
         size = (len(self.descriptors) + 2) * DESCRIPTOR_BYTES
         base = -(-size // ALIGNMENT) * ALIGNMENT
         final = [
@@ -242,10 +242,10 @@ class Emitter:
 
 
 class Silent(Emitter):
-    """Takes everything and keeps nothing: for a mapping whose places alone are of interest."""
+    """An emitter that discards its input, for mappings of which only the places are needed."""
 
     def __init__(self, spec: MachineSpec) -> None:
         super().__init__(spec, packs=False)
 
     def add(self, unit: Unit, fields: dict[str, int], accesses: Iterable[Access]) -> None:
-        """Nothing."""
+        """Discard a descriptor."""

@@ -1,4 +1,4 @@
-"""A layer's share of a macro in a program: converters' registers, and a record a weight tile."""
+"""Items of a layer for a macro: converter registers, and a record for each weight tile."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ from models.program.layout import LoadTarget
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MacroLayer:
-    """What the macro has to know of a layer.
+    """Parameters of a layer on the macro.
 
     Attributes
     ----------
     window : Window
     registers : Registers
-        Of every column, calibration included.
+        Registers of every column, calibration included.
     relu : bool
     bias : int64 [columns], or None
-        Counts that join the sums before conversion, by written column.
+        Counts added to the sums before conversion, by written column.
     requantize : Requantize
-        Of the macro's results; has what makes them accumulators in its bias.
+        Requantiser of the macro's results; its bias includes the correction from results to
+        accumulators.
     first : int
         Conversions of a column before this layer in a run.
     period, valid : int
-        Of each ``period`` elements of K, all but the first ``valid`` ones fill up.
+        Of each ``period`` elements of K, all but the first ``valid`` ones are padding.
     act_offset : int
-        What makes an activation less its zero point unsigned.
+        Offset that makes an activation minus its zero point unsigned.
     """
 
     window: Window
@@ -61,9 +62,9 @@ class MacroItems:
     codes : uint8 [tiles, rows, K]
         Weights.
     columns : int [tiles, rows]
-        Written column of every row, -1 where it idles.
+        Written column of every row, -1 for an idle row.
     tokens : int
-        Vectors of activations.
+        Number of activation vectors.
     """
 
     def __init__(
@@ -81,14 +82,14 @@ class MacroItems:
         self.k_tiles = self.macro.tiles(codes.shape[2])
 
     def load(self, tile: int) -> None:
-        """Load what weight tile ``tile`` needs: its weights, then the items that open it.
+        """Emit the loads of a weight tile: its weights, then the items that start it.
 
-        In this order the weights go to the shadow bank while the macro is busy.
+        In this order the weights fill the shadow bank while the macro is busy.
 
         Raises
         ------
         MappingError
-            If a register has more than 32 bits.
+            If a register needs more than 32 bits.
         """
         out, spec = self.out, self.macro.spec
         stream = weight_stream(out.spec, self.codes[tile : tile + 1])
@@ -132,7 +133,7 @@ class MacroItems:
         return items
 
     def _bases(self, columns: Integers, *, first: bool) -> list[bytes]:
-        """Bases of all converters: every layer's, and with a bias every tile's."""
+        """Return items with the bases of all converters: per layer, or with a bias per tile."""
         layer, slices = self.layer, self.macro.slices
         if layer.bias is None and not first:
             return []

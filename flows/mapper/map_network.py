@@ -1,4 +1,4 @@
-"""Whether, and how, a network maps to a machine; and what a machine would need that it does not."""
+"""Maps a network to a machine, or tells the memory sizes with which it would fit."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def map_network(
     Raises
     ------
     MappingError
-        If a tensor does not fit the scratchpad or a layer not the weight store; says what would do.
+        If a tensor does not fit the scratchpad, or a layer the weight store; the message gives the
+        memory sizes that would do.
     """
     layers = macro or {}
 
@@ -52,9 +53,9 @@ def map_network(
 
 
 def check_mapping(graph: IntegerGraph, spec: MachineSpec) -> None:
-    """See that a network can be mapped to a machine without a macro.
+    """Check that a network can be mapped to a machine without a macro.
 
-    It is the mapping itself: all its steps but the packing of weights, which cannot fail.
+    Runs all steps of the mapping except the packing of weights, which cannot fail.
 
     Raises
     ------
@@ -68,12 +69,12 @@ def check_mapping(graph: IntegerGraph, spec: MachineSpec) -> None:
 
 
 def with_room(graph: IntegerGraph, spec: MachineSpec) -> MachineSpec:
-    """The machine, with larger memories where those it has are too small for the network.
+    """Return the machine with its memories enlarged as far as the network needs.
 
     Raises
     ------
     MappingError
-        If no memories would do.
+        If no memory sizes would do.
     """
     while True:
         try:
@@ -85,13 +86,13 @@ def with_room(graph: IntegerGraph, spec: MachineSpec) -> MachineSpec:
             try:
                 spec = replace(spec, **dict[str, Any](error.needs))
             except ValueError as wrong:
-                raise MappingError(f"{error}; no machine has so much: {wrong}") from None
+                raise MappingError(f"{error}; no machine is large enough: {wrong}") from None
 
 
 def least_bank_words(graph: IntegerGraph, spec: MachineSpec) -> int | None:
-    """Words of a bank that a network's tensors need, no fewer than the machine has.
+    """Return the words per bank that a network's tensors need, at least those of the machine.
 
-    None if no scratchpad has as many.
+    None if they do not fit the largest scratchpad.
 
     Raises
     ------
@@ -117,7 +118,10 @@ def _check(graph: IntegerGraph, spec: MachineSpec) -> None:
 def _placed(
     spec: MachineSpec, attempt: Callable[[Allocator], Made], lives: Callable[[], list[Life]]
 ) -> Made:
-    """The first attempt that succeeds: tensors used together apart; in order; all planned."""
+    """Return the first successful attempt of three allocators.
+
+    They spread tensors over the banks, place them first-fit in order, and plan all of them at once.
+    """
     try:
         return attempt(Allocator(spec, spread=True))
     except MappingError as error:
@@ -132,7 +136,7 @@ def _placed(
     try:
         plan = packed(lives(), spec.scratchpad_words)
     except MappingError:
-        # A later layer is refused for another reason: one thing at a time.
+        # A later layer is refused for another reason: report the first refusal.
         plan = None
     if plan is None:
         raise first
@@ -148,7 +152,7 @@ def _lives(
 
 
 def _with_way_out(error: MappingError, graph: IntegerGraph, spec: MachineSpec) -> MappingError:
-    """The same error, with the memories that would do."""
+    """Append to an error the memory sizes that would do."""
     if not error.needs or spec.macro is not None:
         return error
     try:

@@ -1,4 +1,4 @@
-"""What the mapper yields: a network ready to run, and what a report says of its layers."""
+"""Result of the mapper: a network ready to run, with the figures of its layers for reports."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from models.program.host_data import TensorFormat
 
 @dataclass(frozen=True, kw_only=True)
 class MappedLayer:
-    """What a report says of an operator; ``tag`` marks its descriptors.
+    """Figures of an operator for reports; ``tag`` marks its descriptors.
 
-    ``macs`` are the network's multiply-accumulates, ``beats`` the cycles the array needs for them
-    at one beat a cycle, ``rows`` the share of each class' rows that its tiles use.
+    ``macs``: multiply-accumulates of the network; ``beats``: cycles of the array for them, at one
+    beat per cycle; ``rows``: share of each row class that its tiles use.
     """
 
     tag: int
@@ -41,9 +41,9 @@ class MappedNetwork:
     input, output : TensorFormat
         Layout of windows 1 and 2.
     trace : dict of tensor name to (offset in window 3, TensorFormat)
-        Every intermediate tensor, where mapped with ``trace``.
+        Every intermediate tensor, if mapped with ``trace``.
     peak_words : int
-        Scratchpad words used at most.
+        Largest number of scratchpad words in use.
     """
 
     spec: MachineSpec
@@ -58,7 +58,7 @@ class MappedNetwork:
 
     @property
     def row_use(self) -> dict[str, float]:
-        """Share of each row class' time that its rows compute channels, over all products."""
+        """Return each row class' utilisation: share of the array's time in which it computes."""
         busy = [layer for layer in self.layers if layer.rows]
         beats = sum(layer.beats for layer in busy)
         return {

@@ -1,4 +1,4 @@
-"""From an integer graph to a program: places for tensors, descriptors for operators."""
+"""Translates an integer graph to a program: places for tensors, descriptors for operators."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class Mapper:
     graph, spec, macro, trace
         See :func:`flows.mapper.map_network.map_network`.
     allocator : Allocator
-        Where tensors lie.
+        Allocator of the scratchpad.
     packs : bool
-        Whether weights are wanted, or only their places.
+        Pack weights; otherwise only reserve their bytes.
     silent : bool
-        Whether no descriptors are wanted either, nor whether they are legal.
+        Only find places: neither make nor check descriptors.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Mapper:
         self.out = Silent(spec) if silent else Emitter(spec, packs=packs)
         self.allocator = allocator
         self.places: dict[str, Place] = {}
-        self.owner: dict[str, str] = {}  # tensor -> name its memory was taken under
+        self.owner: dict[str, str] = {}  # tensor -> tensor whose memory it lies in
         self.groups = head_groups(self.graph, spec)
         self.inside = concat_parts(self.graph, self.groups)
         self.patches = stem_patches(self.graph, spec)
@@ -75,7 +75,7 @@ class Mapper:
         self.trace_at = 0
 
     def run(self) -> MappedNetwork:
-        """Map, and put program and constants together."""
+        """Map the network; return program and constants as one image."""
         first, result = self.map()
         return MappedNetwork(
             spec=self.spec,
@@ -90,7 +90,7 @@ class Mapper:
         )
 
     def map(self) -> tuple[TensorFormat, TensorFormat]:
-        """Place all tensors and add all descriptors; gives the layouts of input and output."""
+        """Place all tensors and add all descriptors; return the layouts of input and output."""
         graph = self.graph
         first = self._load_input()
         last_use = last_uses(graph)
@@ -136,9 +136,9 @@ class Mapper:
         return self._take(name, kind, int(np.prod(kind.shape[:-1])), kind.shape[-1])
 
     def _release(self, index: int, last_use: dict[str, int]) -> None:
-        """Free memory none of whose tensors is needed any more."""
+        """Free memory whose tensors all have had their last use."""
         needed = {self.owner[t] for t in self.owner if last_use.get(t, -1) > index}
-        # A concatenation under construction is needed by its own node, later.
+        # Memory of a concatenation is taken before its node: keep it until its own last use.
         for name in set(self.allocator.used) - needed:
             if last_use.get(name, -1) <= index:
                 self.allocator.free(name)
@@ -289,7 +289,10 @@ class Mapper:
         target = self._take_tensor(node.output)
         layer = self.macro.get(node.name)
         if (layer is None) != (self.spec.macro is None):
-            raise MappingError("layers with static weights must be prepared for a machine's macro")
+            raise MappingError(
+                "layers with static weights must have a MacroLayer if the machine has a macro, and "
+                "none otherwise"
+            )
         return convolution(self.out, self.spec, op, image, target, layer)
 
     def _attention(
@@ -309,7 +312,7 @@ class Mapper:
 
 
 def _reshaped(source: tuple[int, ...], shape: tuple[int, ...]) -> str:
-    """What is wrong with a reshape that moves channels, in the user's terms."""
+    """Return the error message for a reshape that moves channels."""
     positions = " x ".join(map(str, source[:-1]))
     if int(np.prod(source)) == shape[-1]:
         return (

@@ -1,4 +1,4 @@
-"""Descriptors of matrix products: what all have in common, and those of attention."""
+"""Emits the descriptors of matrix products: the common part, and those of attention."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from models.program.layout import VectorOp, WeightSource
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """Beats of the array that a product takes, and the share of each class' rows that is used."""
+    """Beats of the array for a product, and the share of each row class that it uses."""
 
     beats: int
     rows: Mapping[str, float] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Work:
 def attention_scores(
     out: Emitter, spec: MachineSpec, op: AttentionScores, q: Place, k: Place, target: Place
 ) -> Work:
-    """Head by head: a tile's rows are keys, as they lie."""
+    """Emit attention scores, head by head: each row of a weight tile is a key, read directly."""
     beats = 0
     width = q.channels // op.heads
     entries = -(-width // spec.lanes)
@@ -61,7 +61,10 @@ def attention_scores(
 def attention_context(
     out: Emitter, spec: MachineSpec, op: AttentionContext, p: Place, v: Place, target: Place
 ) -> Work:
-    """Head by head: a tile's rows are channels, transposed on their way in."""
+    """Emit attention context, head by head: each row of a weight tile is a channel of V.
+
+    The weight unit transposes V while loading it.
+    """
     beats = 0
     width = v.channels // op.heads
     entries = -(-v.rows // spec.lanes)
@@ -98,7 +101,7 @@ def _check_depth(spec: MachineSpec, entries: int, what: str) -> None:
 
 
 def _head(place: Place, head: int, heads: int) -> Place:
-    """One head's channels of a place; rows keep their pitch."""
+    """Return one head's channels of a place; rows keep their pitch."""
     return Place(
         base=place.base + head * place.row_words // heads,
         rows=place.rows,
@@ -109,7 +112,7 @@ def _head(place: Place, head: int, heads: int) -> Place:
 
 
 def walk_words(spec: MachineSpec, place: Place) -> dict[str, int]:
-    """Words of a position, and the beats its last word has."""
+    """Return the fields for the words of a position and the beats of its last word."""
     if place.groups > 1:
         return {"words": place.row_words, "last_beats": spec.tokens}
     words = -(-place.channels // spec.word_bytes)
@@ -118,7 +121,7 @@ def walk_words(spec: MachineSpec, place: Place) -> dict[str, int]:
 
 
 def _rows_walk(spec: MachineSpec, place: Place, tiles: int, zero: int) -> dict[str, int]:
-    """A walk over plain rows."""
+    """Return the fields of a walk over tensor rows, without a kernel."""
     return {
         "tiles": tiles,
         "tokens": place.rows,
@@ -145,7 +148,7 @@ def multiply(out: Emitter, walk: dict[str, int], place: Place, offset: int) -> N
 
 
 def channel_params(spec: Requantize, order: Integers) -> dict[str, Integers]:
-    """Channels' parameters in written order; columns without a channel get zeros."""
+    """Return channel parameters in the order of written columns; zeros for columns without one."""
 
     def column(array: Integers) -> Integers:
         found: Integers = np.where(order < 0, 0, array[order if len(array) > 1 else 0 * order])
@@ -160,9 +163,10 @@ def channel_params(spec: Requantize, order: Integers) -> dict[str, Integers]:
 
 @dataclass(frozen=True, kw_only=True)
 class Drain:
-    """Size of a drain, its parameters and its row order.
+    """Size of a drain, and where its parameters and its row order lie.
 
-    First entries of both, and the rows parameters are given for (0: one entry serves all).
+    ``entry`` and ``order`` are their first entries; ``params`` is the number of rows with
+    parameters of their own (0: one entry serves all rows).
     """
 
     plan: RowPlan

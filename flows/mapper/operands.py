@@ -1,4 +1,4 @@
-"""What the array's operands can hold, and what the codes of tensors can be."""
+"""Checks that the codes of tensors fit the array's operands."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SYMMETRIC = (
 
 
 def code_range(graph: IntegerGraph, tensor: str) -> tuple[int, int]:
-    """``(low, high)`` of a tensor's codes."""
+    """Return the range ``(low, high)`` of a tensor's codes."""
     makers = {node.output: node for node in graph.nodes}
     if tensor not in makers:
         kind = graph.tensors[tensor]
@@ -53,17 +53,17 @@ def _requantised(spec: Requantize) -> tuple[int, int]:
 def check_codes(
     graph: IntegerGraph, spec: MachineSpec, tensor: str, *, held: int | None = None
 ) -> None:
-    """Codes must fit the activations of a machine with row classes.
+    """Check that a tensor's codes fit the activations of a machine with row classes.
 
     Parameters
     ----------
     held : int, optional
-        They are the weights of rows of this many bits instead, where the least code is left out.
+        Check them as weights in rows of this many bits instead, which exclude the lowest code.
 
     Raises
     ------
     MappingError
-        If the operator that makes them can yield others.
+        If the operator that makes them can exceed the range.
     """
     if not spec.classes:
         return
@@ -84,7 +84,9 @@ def check_product(
     tensors: Sequence[str],
     op: AttentionScores | AttentionContext,
 ) -> None:
-    """Both operands of a product of activations: a zero point would have no share in any bias.
+    """Check both operands of a product of activations.
+
+    With row classes their zero points must be 0: there is no static bias to fold them into.
 
     Raises
     ------
@@ -99,8 +101,8 @@ def check_product(
         zeros = (op.probability_zero, op.value_zero)
     if not spec.dynamic_rows:
         raise MappingError(
-            "products of two activations must have fixed rows that hold one of them, at least "
-            f"{spec.vector_lanes}, not {', '.join(map(str, spec.classes))}"
+            f"products of two activations must have at least {spec.vector_lanes} fixed-point rows "
+            f"to hold one of them, not {', '.join(map(str, spec.classes))}"
         )
     for tensor, zero in zip(tensors, zeros, strict=True):
         if zero:

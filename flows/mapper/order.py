@@ -10,12 +10,12 @@ from models.ops.requantize import Requantize
 from models.ops.softmax import Softmax
 
 PATIENT = (Softmax, LayerNorm, Add, Requantize, MaxPool, AveragePool)
-"""Operators of the vector unit alone: they wait until their result is needed, so that products
-which do not need them (V beside softmax) are not held up behind them."""
+"""Operators of the vector unit alone. They are deferred until their result is needed, so that
+products which do not depend on them (V, during softmax) do not wait for them."""
 
 
 def mapping_order(nodes: tuple[Node, ...], output: str) -> list[Node]:
-    """A valid order of execution in which patient operators come as late as they can."""
+    """Return a valid order of execution with patient operators as late as possible."""
     makers = {node.output: node for node in nodes}
     done: set[str] = set()
     order: list[Node] = []
@@ -38,7 +38,7 @@ def mapping_order(nodes: tuple[Node, ...], output: str) -> list[Node]:
 
 
 def _waits(node: Node, makers: dict[str, Node], done: set[str]) -> bool:
-    """Views of tensors that are still to be made wait with them."""
+    """Flag: the node is a view of a tensor not made so far, so it is deferred with that tensor."""
     return isinstance(node.operator, Reshape | SelectTokens) and any(
         t in makers and t not in done for t in node.inputs
     )

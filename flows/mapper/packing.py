@@ -1,4 +1,4 @@
-"""Places for all tensors at once: for networks that fill the scratchpad nearly."""
+"""Plans the places of all tensors at once, for networks that nearly fill the scratchpad."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Life", "Planned", "Recorder", "packed", "placeable"]
 
 @dataclass
 class Life:
-    """Words of a tensor, and the steps from which and up to which they are taken."""
+    """Lifetime of a tensor: its words, and the first and last step in which they are in use."""
 
     name: str
     words: int
@@ -21,7 +21,7 @@ class Life:
 
 
 class Recorder(Allocator):
-    """Takes note of what is asked for; every tensor is at address 0, so nothing runs short."""
+    """An allocator that records lifetimes; all tensors are at address 0, so it never runs out."""
 
     def __init__(self, spec: MachineSpec) -> None:
         super().__init__(spec, spread=False)
@@ -29,34 +29,34 @@ class Recorder(Allocator):
         self.step = 0
 
     def take(self, name: str, words: int) -> int:
-        """Note a tensor's begin."""
+        """Record the begin of a tensor's lifetime."""
         self.step += 1
         self.lives[name] = Life(name, words, self.step)
         self.used[name] = (0, words)
         return 0
 
     def free(self, name: str) -> None:
-        """Note its end."""
+        """Record the end of a tensor's lifetime."""
         super().free(name)
         self.step += 1
         self.lives[name].stop = self.step
 
     def found(self) -> list[Life]:
-        """All tensors; those never given back live to the end."""
+        """Return the lifetimes of all tensors; those never freed live to the end."""
         for life in self.lives.values():
             life.stop = life.stop or self.step + 1
         return list(self.lives.values())
 
 
 class Planned(Allocator):
-    """Gives the addresses of a plan."""
+    """An allocator that returns the addresses of a plan."""
 
     def __init__(self, spec: MachineSpec, plan: dict[str, int]) -> None:
         super().__init__(spec, spread=False)
         self.plan = plan
 
     def take(self, name: str, words: int) -> int:
-        """The planned base address."""
+        """Return the planned base address."""
         base = self.plan[name]
         self.used[name] = (base, base + words)
         self.peak = max(self.peak, sum(b - a for a, b in self.used.values()))
@@ -64,10 +64,10 @@ class Planned(Allocator):
 
 
 def packed(lives: list[Life], total: int) -> dict[str, int] | None:
-    """A base address for every tensor, so that no two that live at once overlap.
+    """Return a base address for every tensor, so that no two live tensors overlap.
 
-    Large ones first, each at the lowest address that is free for all its life. None if they do not
-    fit ``total`` words this way.
+    Places large tensors first, each at the lowest address that is free for its whole lifetime.
+    None if they do not fit ``total`` words this way.
     """
     plan: dict[str, int] = {}
     placed: list[Life] = []
@@ -86,7 +86,7 @@ def packed(lives: list[Life], total: int) -> dict[str, int] | None:
 
 
 def placeable(lives: list[Life], spec: MachineSpec) -> bool:
-    """Whether a mapper finds places for tensors that come and go like this."""
+    """Flag: the mapper finds places for tensors with these lifetimes."""
     events = sorted([*((x.start, 1, x) for x in lives), *((x.stop, 0, x) for x in lives)],
                     key=lambda event: event[:2])  # fmt: skip
     for spread in (True, False):

@@ -1,4 +1,4 @@
-"""Where tensors lie in the scratchpad, and when."""
+"""Places of tensors in the scratchpad, and their allocation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class MappingError(ValueError):
     ----------
     message : str
     needs : int by name
-        Parameters of the machine, and values with which this one refusal would go away.
+        Parameters of the machine, with values that would avoid this refusal.
     """
 
     def __init__(self, message: str, **needs: int) -> None:
@@ -24,7 +24,7 @@ class MappingError(ValueError):
 
 
 def shown(name: str) -> str:
-    """A layer or tensor as the network file calls it: without the mark of its parts."""
+    """Return a layer's or tensor's name in the network file: without the suffix of its parts."""
     return _PART.sub("", name)
 
 
@@ -47,16 +47,16 @@ class Place:
 
     @property
     def end(self) -> int:
-        """Word after the last one."""
+        """Address after the last word."""
         return self.base + self.rows * self.row_words
 
     @property
     def group_words(self) -> int:
-        """Words of one group of a row."""
+        """Words of one channel group of a row."""
         return self.row_words // self.groups
 
     def part(self, start: int, stop: int) -> Place:
-        """Rows ``start`` to ``stop``."""
+        """Return rows ``start`` to ``stop`` as a place."""
         return Place(
             base=self.base + start * self.row_words,
             rows=stop - start,
@@ -68,13 +68,15 @@ class Place:
 
 
 def words_of(spec: MachineSpec, channels: int, bits: int, groups: int) -> int:
-    """Scratchpad words of a row of channels."""
+    """Return the scratchpad words of a tensor row."""
     return groups * -(-channels // groups * (bits // 8) // spec.word_bytes)
 
 
 class Allocator:
-    """First fit. With ``spread`` each tensor is first tried in the next bank, so that tensors used
-    together part company; this costs some fragmentation.
+    """First-fit allocator of the scratchpad.
+
+    With ``spread`` it tries the next bank first for each tensor, so that tensors used together lie
+    in different banks, at the cost of some fragmentation.
     """
 
     def __init__(self, spec: MachineSpec, *, spread: bool) -> None:
@@ -85,7 +87,7 @@ class Allocator:
         self.peak = 0
 
     def take(self, name: str, words: int) -> int:
-        """Reserve words for a tensor; gives its base address.
+        """Reserve words for a tensor; return their base address.
 
         Raises
         ------
@@ -120,15 +122,15 @@ class Allocator:
         return base
 
     def free(self, name: str) -> None:
-        """Give a tensor's words back."""
+        """Free a tensor's words."""
         del self.used[name]
 
 
 class RingSpace:
-    """Addresses handed out in a circle, for constants that are loaded when needed.
+    """Ring allocator of an on-chip memory, for constants that are loaded when needed.
 
-    What is still in place is not loaded twice: asking with the same key gives the old address.
-    ``parameter`` is the machine's parameter that says how many there are, if any does.
+    Constants still in the memory are not loaded again: the same key returns the old address.
+    ``parameter`` names the machine's parameter that sets the memory's size, if there is one.
     """
 
     def __init__(self, size: int, what: str, parameter: str = "") -> None:
@@ -139,12 +141,12 @@ class RingSpace:
         self.kept: dict[bytes, tuple[int, int]] = {}
 
     def take(self, key: bytes, count: int) -> tuple[int, bool]:
-        """``(address, already there)`` of ``count`` entries.
+        """Return the address of ``count`` entries, and a flag that they are already loaded.
 
         Raises
         ------
         MappingError
-            If there are more entries than the whole memory has.
+            If ``count`` exceeds the whole memory.
         """
         if key in self.kept:
             return self.kept[key][0], True

@@ -10,7 +10,11 @@ from models.program.host_data import Patches
 
 
 def head_groups(graph: IntegerGraph, spec: MachineSpec) -> dict[str, int]:
-    """Tensors whose channels are split into heads, through views."""
+    """Return the number of heads of each tensor that needs a channel group for each head.
+
+    These are operands of attention whose heads do not fill whole words, and the tensors that they
+    are views of.
+    """
     groups: dict[str, int] = {}
     for node in graph.nodes:
         op = node.operator
@@ -29,7 +33,7 @@ def head_groups(graph: IntegerGraph, spec: MachineSpec) -> dict[str, int]:
 
 
 def concat_parts(graph: IntegerGraph, groups: dict[str, int]) -> dict[str, tuple[str, int]]:
-    """Tensors that can be made right inside the concatenation they go to."""
+    """Return the tensors that can be written in place: concatenation, and first row in it."""
     makers = {node.output: node for node in graph.nodes}
     uses: dict[str, int] = {}
     for node in graph.nodes:
@@ -56,7 +60,7 @@ def concat_parts(graph: IntegerGraph, groups: dict[str, int]) -> dict[str, tuple
 
 
 def stem_patches(graph: IntegerGraph, spec: MachineSpec) -> tuple[Patches, Node] | None:
-    """The stem, where it is better fed with patches than with an image of few channels."""
+    """Return patches and node of the stem, if patches suit it better than a few-channel image."""
     users = [n for n in graph.nodes if graph.input in n.inputs]
     if len(users) != 1 or not isinstance(users[0].operator, Convolution):
         return None

@@ -1,4 +1,4 @@
-"""How a pooling is cut into rectangles of output positions whose windows have one size."""
+"""Splits a pooling into rectangles of output positions whose windows have equal size."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["Run", "window_runs"]
 
 
 class Run(NamedTuple):
-    """Successive output positions along one axis whose windows have one size.
+    """Successive output positions along one axis whose windows have equal size.
 
     Attributes
     ----------
     place : first output position
-    start, size : first element of its window, and elements of each
-    length : output positions
+    start, size : first element of its window; elements of each window
+    length : number of output positions
     """
 
     place: int
@@ -28,7 +28,7 @@ class Run(NamedTuple):
 
 
 def window_runs(window: Window, axis: int, size: int) -> Iterator[Run]:
-    """Runs along axis 0 or 1 of an image of ``size`` positions."""
+    """Yield the runs along axis 0 or 1 of an image of ``size`` positions."""
     kernel, stride = window.kernel[axis], window.stride[axis]
     before, after = window.padding[axis], window.padding[axis + 2]
     count = (size + before + after - kernel) // stride + 1
@@ -37,7 +37,7 @@ def window_runs(window: Window, axis: int, size: int) -> Iterator[Run]:
         start = index * stride - before
         clipped = max(start, 0)
         spans.append((index, clipped, min(start + kernel, size) - clipped, clipped - start))
-    # Windows cut at the near edge all begin at 0: they cannot be walked with one stride.
+    # Windows cut at the near edge all begin at 0, so no single stride walks them: one run each.
     for _, run in groupby(spans, key=lambda s: (s[2], s[0] if s[3] else -1)):
         block = list(run)
         yield Run(block[0][0], block[0][1], block[0][2], len(block))

@@ -1,4 +1,4 @@
-"""Which output channel each row of each tile computes, and where its result goes."""
+"""Assigns output channels to the rows of each tile, and their results to columns."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _NONE = -1
 
 @dataclass(frozen=True, kw_only=True)
 class RowPlan:
-    """The rows of a product.
+    """Assignment of a product's columns to rows.
 
     Attributes
     ----------
     tiles : int
     columns : int array [tiles, rows]
-        Written column of every result, in the order they leave, -1 where a row idles.
+        Written column of every result, in drain order; -1 for an idle row.
     order : bytes
-        Entries of the row order, one a beat of results; empty where columns come in order.
+        Entries of the row order, one per beat of results; empty if columns are in order.
     """
 
     tiles: int
@@ -35,42 +35,42 @@ class RowPlan:
     order: bytes = field(default=b"", repr=False)
 
     def channels(self, channel_of: Integers) -> Integers:
-        """Channel of every row ``[tiles, rows]``, -1 where it idles or only fills up a word."""
+        """Return the channel of every row ``[tiles, rows]``; -1 for an idle row or padding."""
         return np.where(self.columns < 0, _NONE, channel_of[np.maximum(self.columns, 0)])
 
 
 def plain_plan(columns: int, rows: int) -> RowPlan:
-    """Columns in order over as many tiles of ``rows`` rows as it takes."""
+    """Assign columns in order, to as many tiles of ``rows`` rows as they need."""
     tiles = -(-columns // rows)
     flat = np.arange(tiles * rows).reshape(tiles, rows)
     return RowPlan(tiles=tiles, columns=np.where(flat < columns, flat, _NONE))
 
 
 def classed_plan(spec: MachineSpec, fits: NDArray[np.bool_], bits: int) -> RowPlan:
-    """Columns to rows of classes that can hold their weights, word by word.
+    """Assign columns, word by word, to rows of classes that can hold their weights.
 
-    A beat of results goes to one word. Each word takes beats in the array's order until all its
-    columns are served; in a beat the rows that fewest columns fit choose first, and take the
-    columns that have least choice.
+    All results of a beat go to one word. Each word takes beats in the array's order until all its
+    columns are assigned. In a beat, rows with the fewest fitting columns choose first, and take the
+    column that fits the fewest classes.
 
     Parameters
     ----------
     fits : bool array [columns, classes]
-        Which class can hold a column's weights; none: the column is not computed.
+        True if the class can hold the column's weights; a column without any is not computed.
     bits : int
         Bits of a result.
 
     Raises
     ------
     MappingError
-        If columns of a word can only be computed by rows the machine does not have.
+        If a column fits only classes that have no rows.
     """
     return _classed_plan(spec, fits.tobytes(), len(fits), bits)
 
 
 @lru_cache(maxsize=64)
 def _classed_plan(spec: MachineSpec, packed: bytes, columns: int, bits: int) -> RowPlan:
-    """The same by values: blocks of a network that are alike are planned once."""
+    """Plan with hashable arguments, so that equal blocks of a network are planned once."""
     fits = np.frombuffer(packed, dtype=np.bool_).reshape(columns, len(spec.classes))
     lanes, per_word = spec.vector_lanes, spec.word_bytes * 8 // bits
     kinds = np.repeat(np.arange(len(spec.classes)), [c.rows for c in spec.classes])
@@ -87,7 +87,7 @@ def _classed_plan(spec: MachineSpec, packed: bytes, columns: int, bits: int) -> 
             beats.append(beat)
             idle = 0 if (beat >= 0).any() else idle + 1
             if idle > per_tile:
-                raise MappingError("every row must be computed by some class of the machine")
+                raise MappingError("every output channel must fit a row class of the machine")
             left = [c for c in left if c not in set(beat.tolist())]
     beats += [np.full(lanes, _NONE)] * (-len(beats) % per_tile)
     table = np.array(beats, dtype=np.int64).reshape(-1, spec.rows)
@@ -96,7 +96,7 @@ def _classed_plan(spec: MachineSpec, packed: bytes, columns: int, bits: int) -> 
 
 
 def _beat(kinds: Integers, fits: NDArray[np.bool_], left: Sequence[int]) -> Integers:
-    """The columns of one beat: at most one a row, -1 where a row idles."""
+    """Return the columns of one beat: one per row, -1 for an idle row."""
     beat = np.full(len(kinds), _NONE, dtype=np.int64)
     free = list(left)
     candidates = {int(k): int(fits[free, k].sum()) for k in np.unique(kinds)}
@@ -110,12 +110,12 @@ def _beat(kinds: Integers, fits: NDArray[np.bool_], left: Sequence[int]) -> Inte
 
 
 def _order(spec: MachineSpec, table: Integers, bits: int) -> bytes:
-    """Entries of the row order for beats of columns (see :mod:`models.program.layout`)."""
+    """Encode the row order: an entry for each beat (see :mod:`models.program.layout`)."""
     step = bits // 8
     per_word = spec.word_bytes // step
     beats = table.reshape(-1, spec.vector_lanes)
     entries = np.zeros((len(beats), spec.word_bytes), dtype=np.uint8)
-    # An entry has two bits of the word's number in each column; few columns hold a short number.
+    # Each column of an entry holds two bits of the word's number, so few columns limit it.
     most = 1 << min(ORDER_WORD_BITS, 2 * spec.word_bytes)
     for index, beat in enumerate(beats):
         lanes = np.flatnonzero(beat >= 0)

@@ -1,4 +1,4 @@
-"""Weights of a layer as an array's row classes hold them: which rows fit, codes, folded bias."""
+"""Static weights for row classes: check which classes fit, encode, fold zero points into bias."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ def fitting(
     *,
     filled: bool,
 ) -> NDArray[np.bool_]:
-    """Which class can hold each column's weights, exactly: ``[columns, classes]``.
+    """Return flags ``[columns, classes]``: the class represents the column's weights exactly.
 
     Parameters
     ----------
     weights : int array [channels, ...]
     filled : bool
-        Whether the array walks zeros as well, where a beat is filled up.
+        Beats are padded with zeros, so a class must represent 0 as well.
     channel_of : int array [columns]
-        -1 where a column has no channel.
+        -1 for a column without a channel.
     formats : str for every channel
-        What the network file calls the rows' formats, for the error message.
+        Names of the rows' formats in the network file, for the error message.
 
     Raises
     ------
     MappingError
-        If a row's weights are on no class' grid.
+        If no class represents a row's weights.
     """
     tables = np.zeros((len(spec.classes), 256), dtype=bool)
     for index, kind in enumerate(spec.classes):
         inside = kind.grid[(kind.grid >= -128) & (kind.grid <= 127)]
         tables[index, inside + 128] = True
-    # An axis along which an array is broadcast repeats itself.
+    # One element of a broadcast axis stands for all.
     places = tuple(slice(0, 1 if stride == 0 else None) for stride in weights.strides[1:])
     some = weights[:, *places] + 128
     inner = tuple(range(1, weights.ndim))
@@ -67,12 +67,12 @@ def fitting(
 
 
 def weight_codes(spec: MachineSpec, weights: Integers, channels: Integers) -> NDArray[np.uint8]:
-    """Codes ``[tiles, rows, K]``, one a byte; of idle rows zeros.
+    """Encode weights as bytes ``[tiles, rows, K]``; zeros for idle rows.
 
     Parameters
     ----------
     channels : int array [tiles, rows]
-        Channel of every result in the order they leave, -1 where a row idles.
+        Channel of every result in drain order; -1 for an idle row.
     """
     tiles, rows = channels.shape
     codes = np.zeros((tiles, rows, weights.shape[1]), dtype=np.uint8)
@@ -85,10 +85,10 @@ def weight_codes(spec: MachineSpec, weights: Integers, channels: Integers) -> ND
 
 
 def weight_stream(spec: MachineSpec, codes: NDArray[np.uint8]) -> bytes:
-    """The words a weight unit takes for codes ``[tiles, rows, K]``.
+    """Pack codes ``[tiles, rows, K]`` into the words of the weight stream.
 
-    Without row classes entry after entry, row after row. With them a word holds the same entry of
-    as many rows of a class as fit; a group of rows follows the other.
+    Without row classes: entry after entry, row after row. With row classes a word holds the same
+    entry of as many rows of a class as fit; the stream goes group of rows by group of rows.
     """
     if not spec.classes:
         return codes.tobytes()
@@ -106,7 +106,7 @@ def weight_stream(spec: MachineSpec, codes: NDArray[np.uint8]) -> bytes:
 
 
 def stream_bytes(spec: MachineSpec, tiles: int, entries: int) -> int:
-    """Bytes of :func:`weight_stream` for so many tiles and beats of K."""
+    """Return the bytes of :func:`weight_stream` for a number of tiles and of beats of K."""
     if not spec.classes:
         return tiles * spec.rows * entries * spec.lanes
     rows = 0
@@ -117,25 +117,25 @@ def stream_bytes(spec: MachineSpec, tiles: int, entries: int) -> int:
 
 
 def folded(requantize: Requantize, weights: Integers, zero: int) -> Requantize:
-    """The requantiser for accumulators of codes that still have their zero point.
+    """Return a requantiser with the activations' zero point folded into its bias.
 
-    ``sum (x - zero) w = sum x w - zero sum w``; padding counts as ``zero``.
+    ``sum (x - zero) w = sum x w - zero sum w``; the code of padding is ``zero``.
 
     Raises
     ------
     MappingError
-        If a bias leaves 32 bits.
+        If a bias exceeds 32 bits.
     """
     bias = np.broadcast_to(requantize.bias, len(weights))
     if zero:
         bias = bias - zero * weights.sum(axis=tuple(range(1, weights.ndim)))
     if bias.min() < -_HALF or bias.max() >= _HALF:
-        raise MappingError("bias with the zero point's share must fit 32 bits")
+        raise MappingError("bias, with the zero point folded in, must fit 32 bits")
     return replace(requantize, bias=bias)
 
 
 def row_use(spec: MachineSpec, plan: RowPlan) -> dict[str, float]:
-    """Share of each class' rows that compute something, over all tiles."""
+    """Return the share of each class' rows that are not idle, over all tiles."""
     used = np.zeros(spec.rows)
     full = plan.columns.shape[1] == spec.rows
     used[list(spec.drain_order) if full else slice(plan.columns.shape[1])] = (

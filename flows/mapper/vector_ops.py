@@ -1,4 +1,4 @@
-"""Descriptors of everything the vector unit does on its own."""
+"""Emits the descriptors of operators that run on the vector unit alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from models.program.layout import VectorOp
 
 
 def output_fields(target: Place) -> dict[str, int]:
-    """Where rows are written."""
+    """Return the fields for the destination of rows."""
     return {
         "out": target.base,
         "out_stride": target.row_words,
@@ -28,7 +28,7 @@ def output_fields(target: Place) -> dict[str, int]:
 
 
 def source_fields(source: Place) -> dict[str, int]:
-    """Where rows are read."""
+    """Return the fields for the source of rows."""
     return {
         "src": source.base,
         "src_stride": source.row_words,
@@ -39,7 +39,7 @@ def source_fields(source: Place) -> dict[str, int]:
 
 
 def table_fields(out: Emitter, table: Lookup | None) -> tuple[dict[str, int], list[Access]]:
-    """Bring a function table in; its fields and the access to it."""
+    """Load a function table; return its fields and the access to it."""
     if table is None:
         return {}, []
     address = out.load_table(table.table, row=False)
@@ -79,7 +79,7 @@ def _row_fields(out: Emitter, function: RowFunction) -> tuple[dict[str, int], Ac
 
 
 def _flat(*places: Place) -> None:
-    """Row operators read channels without gaps."""
+    """Check that rows have no gaps between channels, as row operators require."""
     for place in places:
         if place.groups > 1:
             raise MappingError(
@@ -89,7 +89,7 @@ def _flat(*places: Place) -> None:
 
 
 def requantize(out: Emitter, op: Requantize, source: Place, target: Place) -> None:
-    """Elementwise rescaling and tables."""
+    """Emit elementwise rescaling, with or without a table."""
     _flat(source, target)
     if op.channels != 1:
         raise MappingError(f"elementwise requantise must have 1 channel, not {op.channels}")
@@ -111,7 +111,7 @@ def requantize(out: Emitter, op: Requantize, source: Place, target: Place) -> No
 
 
 def copy_rows(out: Emitter, source: Place, target: Place) -> None:
-    """Move rows as they are."""
+    """Emit a copy of rows."""
     high = (1 << source.bits - 1) - 1
     one = np.array([1])
     same = Requantize(
@@ -126,7 +126,7 @@ def copy_rows(out: Emitter, source: Place, target: Place) -> None:
 
 
 def add(out: Emitter, op: Add, a: Place, b: Place, target: Place) -> None:
-    """Residual addition; ``b`` has as many rows as ``a``, or one that all rows share."""
+    """Emit an addition; ``b`` has as many rows as ``a``, or one row that is added to all."""
     if b.rows not in (1, a.rows):
         raise MappingError(f"second side of an addition must have {a.rows} rows or 1, not {b.rows}")
     if a.groups != 1 or b.groups != 1 or target.groups != 1:
@@ -145,7 +145,6 @@ def add(out: Emitter, op: Add, a: Place, b: Place, target: Place) -> None:
         "low": op.low,
         "high": op.high,
         "src2": b.base,
-        # One row is added to every row.
         "src2_stride": b.row_words if b.rows > 1 else 0,
         **source_fields(a),
         **output_fields(target),
@@ -154,7 +153,7 @@ def add(out: Emitter, op: Add, a: Place, b: Place, target: Place) -> None:
 
 
 def layer_norm(out: Emitter, op: LayerNorm, source: Place, target: Place) -> None:
-    """LayerNorm over the channels of each row."""
+    """Emit LayerNorm over the channels of each row."""
     _flat(source, target)
     wide = source.bits - 1 + op.pre_shift
     most = min((1 << 30) >> wide, ((1 << VALUE_BITS) - 1) >> 2 * wide)
@@ -184,7 +183,7 @@ def layer_norm(out: Emitter, op: LayerNorm, source: Place, target: Place) -> Non
 
 
 def softmax(out: Emitter, op: Softmax, source: Place, target: Place) -> None:
-    """Softmax over each row."""
+    """Emit softmax over each row."""
     _flat(source, target)
     most = (SUM_LIMIT - 1) // int(op.exp.max())
     if source.channels > most:
@@ -218,7 +217,7 @@ def pool(
     height: int,
     width: int,
 ) -> None:
-    """Pooling: one descriptor for each rectangle of output positions with windows of one size."""
+    """Emit pooling: a descriptor for each rectangle of output positions with equal window size."""
     _flat(source, target)
     pitch = source.row_words
     window = op.window
@@ -227,7 +226,7 @@ def pool(
         for columns in window_runs(window, 1, width):
             kernel = (rows.size, columns.size)
             full = columns.length == wide
-            # Output rows of a rectangle that is not as wide as the image do not follow each other.
+            # Rows of a rectangle narrower than the image are not contiguous: one descriptor each.
             for line in range(1 if full else rows.length):
                 y = rows.start + line * window.stride[0]
                 first = (rows.place + line) * wide + columns.place

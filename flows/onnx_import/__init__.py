@@ -1,4 +1,4 @@
-"""Import of quantised ONNX networks: QDQ files as the usual tools write them, to integer graphs."""
+"""Imports quantised ONNX networks: QDQ files of the usual tools to integer graphs."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def load_network(path: str | PathLike[str]) -> IntegerGraph:
     Raises
     ------
     NetworkError
-        If the file cannot be imported; one line that names the node, what it is and what is
-        supported.
+        If the file cannot be imported; the message is one line with the node, its problem and what
+        is supported.
     """
     return import_network(read_network(path))
 
 
 def import_network(network: OnnxNetwork) -> IntegerGraph:
-    """The integer graph of a file that has been read.
+    """Convert a network that has been read to an integer graph.
 
     Raises
     ------

@@ -14,7 +14,7 @@ __all__ = ["addition", "constant_addition"]
 
 
 def addition(grids: Grids, node: OnnxNode, left: Value, right: Value) -> Value:
-    """Two tensors of one shape."""
+    """Import the addition or subtraction of two tensors of equal shape."""
     if left.shape != right.shape:
         raise NetworkError(
             f"operands of {node.label} must have one shape, not {list(left.shape)} and "
@@ -38,7 +38,7 @@ def addition(grids: Grids, node: OnnxNode, left: Value, right: Value) -> Value:
 def constant_addition(
     grids: Grids, node: OnnxNode, value: Value, const: Const, sign: float
 ) -> Value:
-    """A tensor plus (or minus) a constant that differs from position to position."""
+    """Import a tensor plus (or minus) a constant that differs between positions."""
     if value.source.scores:
         raise NetworkError(
             f"{node.label} must not add a mask to attention scores: masks are not supported"
@@ -60,11 +60,11 @@ def constant_addition(
 
 
 def _whole(value: Value) -> tuple[tuple[int, ...], Indices] | None:
-    """Storage shape of the source and the order of the elements in it, if all are there."""
+    """Return the source's storage shape and its elements' order, if the value has all of them."""
     flat = value.index.reshape(-1)
     if flat.size != value.source.size:
         return None
-    # The inverse of a permutation, without sorting; some place is left out where it is none.
+    # Invert the permutation without sorting; if it is none, some entry stays -1.
     order = np.full(flat.size, -1, dtype=np.int64)
     order[flat] = np.arange(flat.size)
     return None if np.any(order < 0) else (value.source.shape, order)

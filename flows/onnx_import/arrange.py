@@ -1,4 +1,4 @@
-"""Codes moved without computing: another shape, some tokens, some channels, another order."""
+"""Rearranges codes without arithmetic: reshape, select tokens, select or permute channels."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ __all__ = ["Arranger"]
 
 @dataclass(eq=False)
 class Arranger:
-    """Makes moved codes, and remembers them."""
+    """Makes rearranged codes; equal requests give the same object."""
 
     _made: dict[tuple[object, ...], Codes] = field(default_factory=dict)
     _kept: list[object] = field(default_factory=list)
 
     def same(self, codes: Codes, kind: str, shape: tuple[int, ...], **details: object) -> Codes:
-        """Codes on the grid of ``codes``, moved by an operator that does not compute."""
+        """Return codes on the grid of ``codes``, rearranged by an operator without arithmetic."""
         key = (id(codes), kind, shape, tuple(sorted(details.items())))
         if key not in self._made:
             moved = Operation(
@@ -49,7 +49,7 @@ class Arranger:
         return self._made[key]
 
     def arranged(self, codes: Codes, arrangement: Indices, label: str) -> Codes:
-        """Codes whose storage is the given arrangement of positions of ``codes``."""
+        """Return codes whose storage is the given arrangement of positions of ``codes``."""
         shape = arrangement.shape
         if arrangement.size == codes.size:
             if np.array_equal(arrangement.reshape(-1), np.arange(codes.size)):
@@ -81,7 +81,10 @@ class Arranger:
         return codes if codes.shape == shape else self.same(codes, "Reshape", shape)
 
     def _gathered(self, codes: Codes, columns: Indices) -> Codes:
-        """Some channels of ``codes``: rows of the linear layer before them where there is one."""
+        """Return some channels of ``codes``.
+
+        After a linear layer this takes its rows; otherwise it needs an operator of its own.
+        """
         key = (id(codes), "columns", columns.tobytes())
         if key not in self._made:
             self._kept.append(codes)
@@ -123,7 +126,7 @@ class Arranger:
 
 
 def _way_out(codes: Codes) -> str:
-    """What may be done about an arrangement that is not whole tokens and channels."""
+    """Return advice on an arrangement that is not whole tokens and channels."""
     if isinstance(codes.value.source, NetworkInput) and len(codes.shape) == 3:
         return "an image must come as [1, channels, height, width], and whole"
     return "a transpose, crop or shuffle of pixels must be undone before an operator reads"

@@ -1,7 +1,7 @@
-"""What may stand between a QuantizeLinear and a DequantizeLinear: operators on integer codes.
+"""Operators on integer codes, between a QuantizeLinear and a DequantizeLinear.
 
-Everything here is exact: a code is ``real / scale + zero_point``, so that moving, clipping or
-comparing codes is the same as doing it to the real numbers they stand for.
+All are exact: as a code is ``real / scale + zero_point``, moving, clipping or comparing codes is
+the same as doing so with the real numbers.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from flows.onnx_import.values import CodeTensor, Const, Value
 __all__ = ["CODE_KINDS", "cast", "on_codes"]
 
 CODE_KINDS = ("Cast", "Clip", "Concat", "GlobalMaxPool", "Max", "MaxPool", "Min", "Pad", "Relu")
-"""Operators on codes, besides those that only move them."""
+"""Operators supported on codes, besides those that only move elements."""
 
 
 def on_codes(
     grids: Grids, node: OnnxNode, arguments: Sequence[CodeTensor | Const | None]
 ) -> CodeTensor | Value:
-    """An operator whose input is codes of the file.
+    """Import an operator whose inputs are codes.
 
     Raises
     ------
     NetworkError
-        If it computes with them: it belongs behind a DequantizeLinear.
+        If it does arithmetic with codes: that needs a DequantizeLinear before it.
     """
     present = [a for a in arguments if a is not None]
     first = next(a for a in present if isinstance(a, CodeTensor))
@@ -64,12 +64,15 @@ def on_codes(
             )
     low, high = (codes.scale * (bound - codes.zero_point) for bound in bounds)
     if codes.value.padded and not low <= 0 <= high:
-        raise NetworkError(f"a Pad must be followed by what keeps its border, not {node.label}")
+        raise NetworkError(
+            f"a Pad must be followed by operators that keep its border at 0, not by {node.label}: "
+            "put the Pad after it"
+        )
     return replace(codes, value=clipped(codes.value, low, high))
 
 
 def cast(grids: Grids, node: OnnxNode, codes: CodeTensor) -> CodeTensor | Value:
-    """A cast of codes: to a float type they become the numbers that they are."""
+    """Import a cast of codes; to a float type it gives the codes themselves as real numbers."""
     target = node.attributes["to"]
     if target in float_operators.FLOAT_TYPES:
         return grids.relabelled(codes, 1.0, 0, node.label).value
@@ -82,7 +85,7 @@ def cast(grids: Grids, node: OnnxNode, codes: CodeTensor) -> CodeTensor | Value:
 
 
 def _joined(grids: Grids, node: OnnxNode, parts: Sequence[CodeTensor | Const]) -> CodeTensor:
-    """Codes side by side, whatever grids they were written on: read on the first one's."""
+    """Concatenate codes, and interpret them all on the grid of the first."""
     tensors = [grids.with_grid(p, node.label) for p in parts if isinstance(p, CodeTensor)]
     first = tensors[0]
     scale, zero = first.scale, first.zero_point
@@ -102,7 +105,7 @@ def _joined(grids: Grids, node: OnnxNode, parts: Sequence[CodeTensor | Const]) -
 def _padded(
     node: OnnxNode, codes: CodeTensor, numbers: Sequence[NDArray[Any] | None]
 ) -> CodeTensor:
-    """Pad with the code of the real number 0."""
+    """Import a Pad of codes, whose fill must be the code of the real number 0."""
     given = numbers[1] if len(numbers) > 1 else None
     fill = 0 if given is None else int(np.asarray(given).reshape(-1)[0])
     if fill != codes.zero_point:

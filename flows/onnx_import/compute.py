@@ -1,4 +1,4 @@
-"""Operators on real numbers: each node's arguments to the function that knows the operator."""
+"""Operators on real numbers: dispatches each node to the function of its operator."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["compute", "numbers_of"]
 
 
 def compute(grids: Grids, node: OnnxNode, arguments: Sequence[Value | Const | None]) -> Value:
-    """The result of a node at least one argument of which is computed from the image.
+    """Import a node with at least one argument that is computed from the image.
 
     Raises
     ------
     NetworkError
-        If the node is of a form that is not supported.
+        If the node has an unsupported form.
     """
     if node.kind in elementwise.BINARY_KINDS:
         if len(arguments) != 2 or arguments[0] is None or arguments[1] is None:
@@ -42,7 +42,7 @@ def compute(grids: Grids, node: OnnxNode, arguments: Sequence[Value | Const | No
             weights, bias = _constants(node, arguments, 2)
             make = products.convolution if node.kind == "Conv" else products.gemm
             if weights is None:
-                raise NetworkError(f"weights of {node.label} must be a constant")
+                raise NetworkError(f"weights of {node.label} must be a constant, not left out")
             return make(grids, node, value, weights, bias)
         case "MatMul":
             right = arguments[1]
@@ -73,7 +73,7 @@ def compute(grids: Grids, node: OnnxNode, arguments: Sequence[Value | Const | No
 def numbers_of(
     node: OnnxNode, arguments: Sequence[Value | CodeTensor | Const | None]
 ) -> list[NDArray[Any] | None]:
-    """The node's last inputs, which must be known numbers.
+    """Return the numbers of ``arguments``, the node's last inputs, which must be constants.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def numbers_of(
 def _constants(
     node: OnnxNode, arguments: Sequence[Value | Const | None], count: int
 ) -> list[Const | None]:
-    """The inputs after the first, which must be known numbers."""
+    """Return the inputs after the first, which must be constants."""
     found = [*arguments[1 : count + 1], *[None] * count][:count]
     numbers_of(node, arguments[1:])
     return [a for a in found if not isinstance(a, Value)]

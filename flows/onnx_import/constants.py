@@ -1,4 +1,4 @@
-"""What only depends on constants is worked out while the file is read."""
+"""Constant folding, and constants as codes."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from flows.onnx_import.values import Codes, Const, Indices, Operation, Value, st
 __all__ = ["along", "constant_codes", "folded", "formats_along", "joined"]
 
 _SHAPE_SIZE = 64
-"""Elements of a tensor that may be a shape, a list of axes or the like."""
+"""Largest number of elements of a tensor taken for a shape, a list of axes or the like."""
 _RANDOM = {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform",
            "RandomUniformLike"}  # fmt: skip
 _PRODUCTS = {"Conv", "ConvTranspose", "Einsum", "Gemm", "MatMul"}
-"""Operators that take far longer than their numbers are many."""
+"""Operators whose run time grows faster than the number of their elements."""
 _PRODUCT_MAX = 1 << 21
 _NO_LARGER = {"Compress", "NonMaxSuppression", "NonZero", "Unique"}
-"""Operators whose result's size depends on numbers, and is at most a few times their input's."""
+"""Operators whose result has a data-dependent size, at most a few times that of the input."""
 
 
 def folded(node: OnnxNode, arguments: list[Const | None], opset_version: int) -> list[Const]:
-    """A node that only depends on constants: its result, by ONNX's own reference.
+    """Evaluate a node that depends only on constants, by ONNX's own reference.
 
     Raises
     ------
     NetworkError
-        If it holds a graph of its own (a loop may never end), its result is random, has no shape
-        that can be told, is larger than any weight, or the reference fails on it.
+        If the node has a subgraph (a loop may never end), if its result is random, of unknown shape
+        or larger than any weight, or if the reference fails on it.
     """
     if any(isinstance(a, onnx.GraphProto) for a in node.attributes.values()):
         raise NetworkError(
@@ -68,7 +68,7 @@ def folded(node: OnnxNode, arguments: list[Const | None], opset_version: int) ->
     except NetworkError:
         raise
     except Exception:
-        # The reference evaluator's errors are of no common class.
+        # The reference evaluator's errors have no common class.
         raise NetworkError(
             f"constant {node.label} must be computable, not fail on its inputs"
         ) from None
@@ -78,7 +78,10 @@ def folded(node: OnnxNode, arguments: list[Const | None], opset_version: int) ->
 def _one_node(
     proto: onnx.NodeProto, feeds: dict[str, NDArray[Any]], opset_version: int
 ) -> onnx.ModelProto:
-    """A model of one node; what may say the result's shape is an initializer, the rest an input."""
+    """Return a model of one node.
+
+    Arguments that may determine the result's shape are initializers, the others are inputs.
+    """
     small = {n: a for n, a in feeds.items() if a.size <= _SHAPE_SIZE and a.dtype.kind in "iuf"}
     graph = onnx.helper.make_graph(
         [proto],
@@ -106,10 +109,10 @@ def _check_size(node: OnnxNode, model: onnx.ModelProto) -> None:
 
 
 def constant_codes(label: str, const: Const) -> Codes:
-    """A constant tensor in storage order as codes.
+    """Convert a constant tensor in storage order to codes.
 
-    Numbers that the file keeps as codes on one grid keep it. Others are rounded to 127 steps, and
-    marked so: whether that matters shows where they are used.
+    Numbers that the file stores as codes on one grid keep that grid. Others are rounded to 127
+    steps and marked as rounded; their users decide whether that is accurate enough.
     """
     shape = const.real.shape
     numbers = const.real.astype(np.float64)
@@ -135,13 +138,13 @@ def constant_codes(label: str, const: Const) -> Codes:
 
 
 def _on_grid(numbers: NDArray[np.float64], scale: float) -> bool:
-    """Whether numbers are whole multiples of a scale."""
+    """Test that numbers are whole multiples of a scale."""
     steps = numbers / scale
     return bool(np.abs(steps - np.rint(steps)).max() < 1e-3)
 
 
 def joined(node: OnnxNode, parts: list[Const]) -> Const:
-    """Constants side by side; codes stay where all have them."""
+    """Concatenate constants; the result has codes if all of them have."""
     axis = node.attributes["axis"]
     check_elements(f"constant {node.label}", [sum(p.real.size for p in parts)], CONSTANT_MAX)
 
@@ -153,7 +156,9 @@ def joined(node: OnnxNode, parts: list[Const]) -> Const:
     formats = [p.formats for p in parts if p.formats is not None]
     whole = len(codes) == len(scales) == len(parts)
     if formats and len(formats) < len(parts):
-        raise NetworkError(f"row formats must be of all weights that {node.label} joins, or none")
+        raise NetworkError(
+            f"row formats must be given for all weights that {node.label} joins, or for none"
+        )
     return Const(
         real=join([p.real for p in parts]),
         codes=join(codes) if whole else None,
@@ -163,7 +168,7 @@ def joined(node: OnnxNode, parts: list[Const]) -> Const:
 
 
 def along(numbers: NDArray[Any], axis: int, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Numbers of a whole tensor or along one axis, at the tensor's full shape."""
+    """Broadcast one number, or numbers along one axis, to the tensor's full shape."""
     wide = np.asarray(numbers, dtype=np.float64)
     if wide.size == 1:
         return np.full(shape, float(wide.reshape(-1)[0]))
@@ -178,12 +183,12 @@ def _any_tensor(name: str, array: NDArray[Any]) -> onnx.ValueInfoProto:
 
 
 def formats_along(kinds: Sequence[str], name: str, shape: tuple[int, ...], axis: int) -> Indices:
-    """Numbers of the row formats of initializer ``name``, at its full shape.
+    """Return the indices of the row formats of initializer ``name``, at its full shape.
 
     Raises
     ------
     NetworkError
-        If they are not one for every position of the axis.
+        If the axis does not have one format per position.
     """
     if not -len(shape) <= axis < len(shape) or len(kinds) != shape[axis]:
         raise NetworkError(

@@ -1,4 +1,4 @@
-"""Sums, products and functions of tensors: folded into a Value, or a residual addition."""
+"""Elementwise arithmetic and functions: folded into a Value, or a residual addition."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ UNARY_KINDS = frozenset(FUNCTIONS) | {"Clip", "Neg", "PRelu", "Relu"}
 
 
 def unary(node: OnnxNode, value: Value, numbers: list[NDArray[Any] | None]) -> Value:
-    """A node with one tensor; ``numbers`` are its constant inputs (bounds of Clip)."""
+    """Import a node with one tensor; ``numbers`` are its constant inputs (bounds of Clip)."""
     match node.kind:
         case "Neg":
             return scaled(value, np.array([-1.0]), np.array([0.0]))
@@ -49,7 +49,7 @@ def unary(node: OnnxNode, value: Value, numbers: list[NDArray[Any] | None]) -> V
 
 
 def clip_bounds(node: OnnxNode, numbers: list[NDArray[Any] | None]) -> tuple[float, float]:
-    """What Relu, Clip, or Max and Min with a constant clip to.
+    """Return the bounds of Relu, Clip, or Max and Min with a constant.
 
     Raises
     ------
@@ -72,14 +72,14 @@ def clip_bounds(node: OnnxNode, numbers: list[NDArray[Any] | None]) -> tuple[flo
     low, high = found
     if math.isnan(low) or math.isnan(high):
         raise NetworkError(f"bounds of {node.label} must be numbers, not {low} and {high}")
-    # ONNX: where the bounds cross, the upper one wins.
+    # ONNX: if the bounds cross, the upper one wins.
     return min(low, high), high
 
 
 def affine(grids: Grids, node: OnnxNode, value: Value, gain: Any, offset: Any) -> Value | None:
-    """``value * gain + offset`` with numbers of broadcastable shape.
+    """Return ``value * gain + offset`` for numbers of broadcastable shape.
 
-    None if the numbers differ among the positions of one channel.
+    None if the numbers differ between positions of one channel.
     """
     factor = _per_channel(node, value, np.asarray(gain, dtype=np.float64), 1.0)
     extra = _per_channel(node, value, np.asarray(offset, dtype=np.float64), 0.0)
@@ -91,7 +91,7 @@ def affine(grids: Grids, node: OnnxNode, value: Value, gain: Any, offset: Any) -
 
 
 def binary(grids: Grids, node: OnnxNode, left: Value | Const, right: Value | Const) -> Value:
-    """Add, Sub, Mul, Div or Pow with at least one tensor computed from the image."""
+    """Import a binary operator with at least one operand that is computed from the image."""
     if isinstance(left, Value) and isinstance(right, Value):
         same = left.padding == right.padding and np.array_equal(left.index, right.index)
         if left.source is right.source and same:
@@ -172,7 +172,7 @@ def _from_constant(grids: Grids, node: OnnxNode, const: Const, value: Value) -> 
 
 
 def scaled(value: Value, gain: Array, offset: Array) -> Value:
-    """``value * gain + offset``; more than one number each only on a linear value."""
+    """Return ``value * gain + offset``; numbers per channel need a linear value."""
     if value.linear:
         return replace(value, a=value.a * gain, b=value.b * gain + offset, grid=None, exact=None)
     factor, extra = float(gain[0]), float(offset[0])
@@ -190,10 +190,10 @@ def scaled(value: Value, gain: Array, offset: Array) -> Value:
 
 
 def clipped(value: Value, low: float, high: float) -> Value:
-    """The value between two bounds.
+    """Clip a value to two bounds.
 
-    A value that a quantiser rounded stays on its grid if the bounds lie on it: then it is the same
-    to clip before and after rounding.
+    A value rounded by a quantiser stays on its grid if the bounds lie on that grid: clipping
+    before and after rounding is then the same.
     """
     if value.function is not None:
         grid, exact = value.grid, value.exact
@@ -216,7 +216,7 @@ def _on_grid(bound: float, scale: float) -> bool:
 
 
 def _per_channel(node: OnnxNode, value: Value, numbers: Array, idle: float) -> Array | None:
-    """Numbers for every channel of the source, one if all are equal, None if they vary inside."""
+    """Return numbers by channel of the source: one if all are equal, None if a channel has more."""
     if numbers.size and np.all(numbers == numbers.reshape(-1)[0]):
         return numbers.reshape(-1)[:1].copy()
     if value.source.scores:
@@ -238,7 +238,7 @@ def _per_channel(node: OnnxNode, value: Value, numbers: Array, idle: float) -> A
 
 
 def _same_source(node: OnnxNode, left: Value, right: Value) -> Value | None:
-    """Both operands are functions of the same elements: so is the result."""
+    """Combine two functions of the same elements into one; None if their arguments differ."""
     gain, offset = _relation(left, right)
     if math.isnan(gain):
         return None
@@ -267,7 +267,7 @@ def _same_source(node: OnnxNode, left: Value, right: Value) -> Value | None:
 
 
 def _relation(left: Value, right: Value) -> tuple[float, float]:
-    """``gain, offset`` so that the right operand's argument is ``gain * left's + offset``."""
+    """Return gain and offset from the left operand's argument to the right one's; NaN if none."""
     width = max(len(left.a), len(left.b), len(right.a), len(right.b))
     a, b, c, d = (np.broadcast_to(v, width) for v in (left.a, left.b, right.a, right.b))
     if np.any(a == 0):

@@ -1,4 +1,4 @@
-"""One integer operator from what the importer knows about it."""
+"""Makes the integer operator of codes from their imported meaning."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _DIAGONAL_WEIGHT = 64
 
 
 def elementwise_operator(codes: Codes, value: Value, source: Codes) -> Operator:
-    """Codes to codes: another grid, a function table, or a gain and offset a channel."""
+    """Make an operator from codes to codes: rescaling, table, or gain and offset per channel."""
     if not value.uniform:
         gain = value.a * source.scale / _DIAGONAL_WEIGHT
         weights = np.eye(source.channels, dtype=np.int64) * _DIAGONAL_WEIGHT
@@ -53,10 +53,10 @@ def elementwise_operator(codes: Codes, value: Value, source: Codes) -> Operator:
 def addition_of(
     codes: Codes, value: Value, source: Codes
 ) -> tuple[Constant, TensorType, Operator] | None:
-    """An offset a channel behind a quantiser, as the addition of one row to every row.
+    """Express an offset per channel after a quantiser as the addition of one row to every row.
 
-    Where the offsets lie on a grid of 8 bits, as those that the file keeps as codes do: the
-    constant, its type and the operator. None where they do not, or there is more than offsets.
+    Return the constant, its type and the operator if the offsets lie on an 8-bit grid, as those
+    that the file stores as codes do. None if they do not, or if ``value`` is more than offsets.
     """
     if len(value.a) > 1 or len(value.b) == 1 or value.function is not None or value.a[0] <= 0:
         return None
@@ -80,9 +80,9 @@ def addition_of(
 
 
 def operator_of(codes: Codes, source: Operation, value: Value, through: Codes | None) -> Operator:
-    """The integer operator of ``source`` whose result, seen through ``value``, is ``codes``.
+    """Make the integer operator of ``source`` that yields ``codes``, including ``value``.
 
-    ``through`` are codes between them that became the operator's table.
+    ``through`` are intermediate codes; ``value`` is then the operator's table on these codes.
     """
     details = source.details
     scale, zero = codes.scale, codes.zero_point
@@ -174,13 +174,13 @@ def operator_of(codes: Codes, source: Operation, value: Value, through: Codes | 
 
 
 def _simple(value: Value, source: Operation) -> bool:
-    """Whether an operator without channel parameters can apply gain and clip of ``value``."""
+    """Test that an operator without channel parameters can apply gain and clip of ``value``."""
     plain = value.uniform and value.a[0] > 0 and value.b[0] == 0 and value.function is None
     return plain and source.kind in ("Add", "AveragePool", "Softmax", *REQUANTISED)
 
 
 def clamped(source: Operation) -> bool:
-    """Whether an operator clips its result by itself, on the grid of its result."""
+    """Test that an operator clips its result itself, on the grid of its result."""
     return source.kind in ("Add", "AveragePool", "LayerNorm", "Softmax", *REQUANTISED)
 
 
@@ -209,7 +209,7 @@ def _convolution(
 
 
 def _dense(weights: Indices, starts: Indices, channels: int) -> Indices:
-    """Rows that read some channels from ``starts`` on, as rows that read all, with zeros."""
+    """Expand rows of grouped weights, which begin at channel ``starts``, to all channels."""
     depth = weights.shape[-1]
     if depth == channels:
         return weights
@@ -257,11 +257,11 @@ def _requantised(
     label: str,
     formats: tuple[str, ...] = (),
 ) -> Rescaled:
-    """Weights on codes ``read``, to the codes they pass through first, then by table to others."""
+    """Rescale products of weights and codes ``read`` to ``codes``, by a table after ``through``."""
     inner, passed = (value, codes) if through is None else (through.value, through)
     table = weights.reshape(len(weights), -1)
     positive, negative = np.maximum(table, 0).sum(axis=1), np.minimum(table, 0).sum(axis=1)
-    # Zeros around an image are codes like others: the zero point lies within them.
+    # Padding needs no wider range: its code, the zero point, lies within that of the codes.
     low, high = read.low - read.zero_point, read.high - read.zero_point
     reach = (positive * low + negative * high, positive * high + negative * low)
     found = rescaled_rows(
@@ -288,7 +288,7 @@ def _linear(
     inner: Codes,
     products: int,
 ) -> Convolution:
-    """A linear layer that scales or picks channels, on the codes of ``inner``."""
+    """Make a linear layer that scales or selects channels of ``inner``."""
     found = _requantised(codes, value, None, weights, gain, offset, inner, codes.label)
     return linear_spec(found.weights, found.requantize, inner.zero_point, products=products)
 

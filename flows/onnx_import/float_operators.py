@@ -30,15 +30,15 @@ __all__ = [
 ]
 
 _HALF_LEAST, _HALF_MOST = 2.0**-14, 65504.0
-"""Least normal and largest number of half precision."""
+"""Smallest normal and largest number of half precision."""
 FLOAT_TYPES = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
-"""Types a cast between which changes nothing that 8 bits show."""
+"""Float types; casts between them are ignored, as 8-bit codes do not show their difference."""
 
 
 def layer_norm(
     grids: Grids, node: OnnxNode, value: Value, gain: Const | None, offset: Const | None
 ) -> Value:
-    """LayerNormalization over the last axis."""
+    """Import LayerNormalization over the last axis."""
     axis = node.attributes.get("axis", -1)
     rank = len(value.shape)
     if axis not in (-1, rank - 1):
@@ -67,7 +67,7 @@ def layer_norm(
 
 
 def batch_norm(grids: Grids, node: OnnxNode, value: Value, numbers: list[Const]) -> Value:
-    """BatchNormalization with known statistics: a gain and an offset a channel."""
+    """Import BatchNormalization with constant statistics: gain and offset per channel."""
     if node.attributes.get("training_mode", 0):
         raise NetworkError(f"training_mode of {node.label} must be 0, not 1")
     gain, offset, mean, variance = (c.real.astype(np.float64) for c in numbers)
@@ -87,7 +87,7 @@ def batch_norm(grids: Grids, node: OnnxNode, value: Value, numbers: list[Const])
 
 
 def softmax(grids: Grids, node: OnnxNode, value: Value) -> Value:
-    """Softmax over the last axis."""
+    """Import Softmax over the last axis."""
     axis = node.attributes.get("axis", -1)
     if axis not in (-1, len(value.shape) - 1):
         raise NetworkError(f"axis of {node.label} must be the last one, not {axis}")
@@ -108,7 +108,7 @@ def softmax(grids: Grids, node: OnnxNode, value: Value) -> Value:
 
 
 def pool(grids: Grids, node: OnnxNode, value: Value) -> Value:
-    """MaxPool and AveragePool."""
+    """Import MaxPool and AveragePool."""
     attributes = node.attributes
     kernel = tuple(attributes["kernel_shape"])
     if len(value.shape) != 4 or len(kernel) != 2:
@@ -134,10 +134,10 @@ def pool(grids: Grids, node: OnnxNode, value: Value) -> Value:
 def _taken_over(
     grids: Grids, node: OnnxNode, value: Value, pads: tuple[int, ...], counted: bool
 ) -> tuple[Value, tuple[int, ...], bool]:
-    """Zeros that a Pad put around the image as padding of the pool itself, where that is the same.
+    """Convert zeros from a Pad to padding of the pool itself, if that gives the same result.
 
-    Padding of a pool never counts. Zeros do: in an average they are part of every window, and a
-    maximum of numbers that are not negative is the same with zeros or without.
+    A pool ignores its own padding, but not the zeros of a Pad. An average must count them, so it
+    becomes one that counts its padding. A maximum is the same if no number is negative.
     """
     value = grids.coded(value, node.label)
     if "Max" in node.kind:
@@ -156,7 +156,7 @@ def _taken_over(
 
 
 def global_pool(grids: Grids, node: OnnxNode, value: Value) -> Value:
-    """GlobalAveragePool and GlobalMaxPool: one window over the whole image."""
+    """Import GlobalAveragePool and GlobalMaxPool: one window over the whole image."""
     if len(value.shape) != 4:
         raise NetworkError(
             f"input of {node.label} must be [1, channels, height, width], not {list(value.shape)}"
@@ -211,7 +211,7 @@ def _pooled(
 def reduce_mean(
     grids: Grids, node: OnnxNode, value: Value, axes: NDArray[np.int64] | None
 ) -> Value:
-    """ReduceMean over the pixels of an image or the tokens of a list."""
+    """Import ReduceMean over the pixels of an image or the tokens of a list."""
     given = node.attributes.get("axes") if axes is None else axes.tolist()
     rank = len(value.shape)
     where = sorted(axis % rank for axis in given) if given else list(range(rank))
@@ -220,7 +220,7 @@ def reduce_mean(
     elif rank == 4 and where == [1, 2]:
         there, back = (0, 3, 1, 2), (0, 2, 3, 1)
     elif rank == 3 and where == [1]:
-        # Tokens are an image of one row.
+        # Tokens are pooled as an image of one row.
         value = value.moved(value.index[:, None])
         there, back = (0, 3, 1, 2), (0, 2, 3, 1)
     else:
@@ -238,7 +238,7 @@ def reduce_mean(
 
 
 def concat(grids: Grids, node: OnnxNode, parts: list[Value | Const]) -> Value:
-    """Concatenation: of one source's elements a layout, of tokens a list on one grid."""
+    """Import Concat: elements of one source only move, tokens of several are put on one grid."""
     rank = len(parts[0].shape)
     axis = node.attributes["axis"] % rank
     values = [part for part in parts if isinstance(part, Value)]
@@ -290,7 +290,7 @@ def _constant_tokens(node: OnnxNode, const: Const) -> Value:
 
 
 def pad(node: OnnxNode, value: Value, numbers: list[NDArray[Any] | None]) -> Value:
-    """Pad with zeros around an image; the convolution that follows takes it over."""
+    """Import a Pad of zeros around an image, which becomes padding of the next convolution."""
     pads, fill, axes = [*numbers, None, None, None][:3]
     given: list[int] = list(node.attributes["pads"]) if pads is None else pads.tolist()
     rank = len(value.shape)
@@ -316,7 +316,7 @@ def pad(node: OnnxNode, value: Value, numbers: list[NDArray[Any] | None]) -> Val
 
 
 def cast(node: OnnxNode, value: Value) -> Value:
-    """A cast between float types changes nothing, if half precision holds the numbers."""
+    """Import a cast between float types, which is ignored if half precision holds the numbers."""
     target = node.attributes["to"]
     if target not in FLOAT_TYPES:
         name = onnx.TensorProto.DataType.Name(target)

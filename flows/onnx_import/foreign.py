@@ -1,4 +1,4 @@
-"""Files that are not what this importer reads: what they are, and what to do with them."""
+"""Errors for files in other forms: they name the form, and the way to a QDQ file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _QUANTISE = "quantise the float network with rowmac quantise, or onnxruntime's q
 
 
 def not_onnx(file: Path) -> NetworkError:
-    """What to say of a file that is no ONNX model, by its first bytes."""
+    """Make the error for a file that is not an ONNX model, by its first bytes."""
     try:
         with file.open("rb") as stream:
             head = stream.read(16)
@@ -53,7 +53,7 @@ def check_kind(model: onnx.ModelProto, file: Path) -> None:
     Raises
     ------
     NetworkError
-        Names the form, the node that shows it, and the way to the QDQ form.
+        With the form, the node that shows it, and the way to the QDQ form.
     """
     for node in model.graph.node:
         name = f"{node.op_type} {node.name!r}"

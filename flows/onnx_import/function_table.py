@@ -13,13 +13,13 @@ from models.ops.requantize import TABLE_ENTRIES_MAX, Lookup
 __all__ = ["TABLE_ERROR_MAX", "Span", "code_table", "table_span"]
 
 TABLE_ERROR_MAX = 2
-"""Codes by which a table over a range of real numbers may differ from its function."""
+"""Largest error, in codes, of a table over a range of real numbers."""
 _PROBES = 8
-"""Points in every entry of a table at which it is compared with its function."""
+"""Points per table entry at which the table is compared with its function."""
 
 
 class Span(NamedTuple):
-    """A table over real numbers: entry ``i`` is for ``start + i * step``, rounded to the next."""
+    """A table over real numbers: entry ``i`` is for numbers nearest to ``start + i * step``."""
 
     start: float
     step: float
@@ -27,7 +27,7 @@ class Span(NamedTuple):
 
 
 def code_table(value: Value, source: Codes, scale: float, zero_point: int, label: str) -> Lookup:
-    """The table of a function of codes, exact: one entry for every code of the source."""
+    """Make the exact table of a function of codes: one entry for every code of the source."""
     real = value.after(float(value.a[0]) * source.reals() + float(value.b[0]))
     return Lookup(table=_codes(real, scale, zero_point, label), offset=-source.low)
 
@@ -35,14 +35,14 @@ def code_table(value: Value, source: Codes, scale: float, zero_point: int, label
 def table_span(
     value: Value, scale: float, zero_point: int, least: float, most: float, label: str
 ) -> Span:
-    """The table of a function of numbers between ``least`` and ``most``.
+    """Make the table of a function of numbers between ``least`` and ``most``.
 
-    It covers the part of them in which codes change.
+    It covers the part of this range in which codes change.
 
     Raises
     ------
     NetworkError
-        If it is off by more than :data:`TABLE_ERROR_MAX` codes somewhere.
+        If the table is off by more than :data:`TABLE_ERROR_MAX` codes at some number.
     """
     start, stop = _changing(value, scale, zero_point, least, most, label)
     step = (stop - start) / (TABLE_ENTRIES_MAX - 1)
@@ -56,9 +56,9 @@ def table_span(
     off = int(np.abs(table[chosen] - right).max(where=within, initial=0))
     if off > TABLE_ERROR_MAX:
         raise NetworkError(
-            f"function of {label} must change gently enough for a table of {TABLE_ENTRIES_MAX:,} "
-            f"entries, not be off by {off} codes: put a QuantizeLinear and a DequantizeLinear "
-            "between the operator and its function"
+            f"function of {label} must be within {TABLE_ERROR_MAX} codes of a table of "
+            f"{TABLE_ENTRIES_MAX:,} entries, not {off} codes off: put a QuantizeLinear and a "
+            "DequantizeLinear between the operator and its function"
         )
     return Span(start, step, table)
 
@@ -77,7 +77,7 @@ def _codes(real: Array, scale: float, zero_point: int, label: str) -> Indices:
 def _changing(
     value: Value, scale: float, zero_point: int, least: float, most: float, label: str
 ) -> tuple[float, float]:
-    """The arguments between which a function's codes change; constant outside."""
+    """Return the arguments between which a function's codes change; outside they are constant."""
     reach = max(abs(least), abs(most), 1e-30)
     fine = np.geomspace(reach * 1e-12, reach, 4000)
     points = np.concatenate([-fine, [0.0], fine, np.linspace(least, most, 8001)])

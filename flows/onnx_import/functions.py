@@ -1,6 +1,6 @@
-"""Elementwise functions of one tensor: every one can become a look-up table.
+"""Elementwise functions of one tensor, each of which can become a look-up table.
 
-They are evaluated in float64 while the network is read; the hardware only sees the table.
+They are evaluated in float64 during the import; the hardware has only the table.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _swish(attributes: dict[str, Any]) -> Function:
 
 
 def _plain(function: Callable[[Array], Any]) -> Callable[[dict[str, Any]], Function]:
-    """A function without attributes; what has no real result (root of -1) is NaN."""
+    """Wrap a function without attributes; it gives NaN without a real result (root of -1)."""
     return lambda attributes: lambda x: np.asarray(function(x), dtype=np.float64)
 
 
@@ -92,9 +92,9 @@ FUNCTIONS: dict[str, Callable[[dict[str, Any]], Function]] = {
     "Swish": _swish,
     "Tanh": _plain(np.tanh),
 }
-"""ONNX operator to the maker of its function from the node's attributes."""
+"""Factories by ONNX operator: node attributes to the elementwise function."""
 
 
 def function_of(kind: str, attributes: dict[str, Any]) -> Function:
-    """The function of one elementwise node."""
+    """Return the function of one elementwise node."""
     return FUNCTIONS[kind](attributes)

@@ -1,4 +1,4 @@
-"""From values to codes: quantise, reuse a grid, or derive one."""
+"""Converts values to codes: quantise, reuse a grid, or derive one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Grids", "Operand"]
 
 @dataclass(frozen=True, eq=False)
 class Operand:
-    """Codes in the arrangement that an operator wants, and what one step of them is worth."""
+    """Operand of an operator: codes in the arrangement it needs, and the real value of one step."""
 
     codes: Codes
     scale: float
@@ -45,27 +45,27 @@ class Operand:
 
 @dataclass(eq=False)
 class Grids(Arranger):
-    """Makes codes out of values; remembers them, so that equal requests give the same object."""
+    """Makes codes from values; equal requests give the same object."""
 
     _dense: int = 0
-    """Weights of grouped convolutions that were made dense."""
+    """Number of weights of the grouped convolutions made dense so far."""
     _input: tuple[float, int] | None = None
-    """Scale and zero point of a network input that comes as codes, once a node has said them."""
+    """Scale and zero point of a network input that is codes, once a node has given them."""
 
     def count_dense(self, weights: int, label: str) -> None:
-        """Refuse grouped convolutions that memory does not hold once they are dense."""
+        """Refuse grouped convolutions that become too large when made dense."""
         self._dense += weights
         if self._dense > DENSE_MAX:
             raise NetworkError(
-                f"grouped convolutions up to {label}, which become dense ones, must have at most "
-                f"{DENSE_MAX:,} weights then, not {self._dense:,}: use fewer channels"
+                f"grouped convolutions up to {label}, made dense, must have at most "
+                f"{DENSE_MAX:,} weights, not {self._dense:,}: use fewer channels"
             )
 
     def quantise(self, value: Value, scale: float, zero_point: int, label: str) -> Value:
-        """The value behind a QuantizeLinear (and the DequantizeLinear that follows).
+        """Return the value after a QuantizeLinear (and the DequantizeLinear that follows).
 
-        Every number is rounded and saturated here, whatever was quantised before: only a quantiser
-        on the very grid of its input changes nothing.
+        Every number is rounded and saturated, even if it was quantised before; only a quantiser
+        with exactly the grid of its input changes nothing.
         """
         source = value.source
         if isinstance(source, NetworkInput):
@@ -91,7 +91,7 @@ class Grids(Arranger):
     def with_grid(
         self, codes: CodeTensor, label: str, grid: tuple[float, int] = (1.0, 0)
     ) -> CodeTensor:
-        """The same codes, on ``grid`` if they are the network's input, which has none yet."""
+        """Return the codes with a grid: if the network's input has none so far, it is ``grid``."""
         if codes.scale is not None:
             return codes
         scale, zero_point = self._input = self._input or grid
@@ -101,7 +101,7 @@ class Grids(Arranger):
     def relabelled(
         self, codes: CodeTensor, scale: float, zero_point: int, label: str
     ) -> CodeTensor:
-        """The same integers, standing for the real numbers of another grid."""
+        """Return the same integers, interpreted on another grid."""
         codes = self.with_grid(codes, label, (scale, zero_point))
         assert codes.scale is not None
         value = codes.value
@@ -131,7 +131,7 @@ class Grids(Arranger):
         return replace(codes, value=plain, scale=scale, zero_point=zero_point)
 
     def _on_grid(self, value: Value, scale: float, zero_point: int) -> Codes:
-        """Codes of the whole source of a value that lies on a grid."""
+        """Return codes of the whole source of a value that lies on a grid."""
         source = value.source
         if isinstance(source, Codes) and value.scaled:
             if self._same_grid(value, source, scale, zero_point):
@@ -139,7 +139,7 @@ class Grids(Arranger):
         return self._codes(value.exact or value, scale, zero_point)
 
     def _image(self, value: Value, scale: float, zero_point: int, label: str) -> Value:
-        """The network's input: the host quantises it. A clip before is one behind as well."""
+        """Quantise the network's input, which the host does; a clip before it moves after it."""
         plain = replace(value, low=-math.inf, high=math.inf)
         if not plain.scaled:
             raise NetworkError(
@@ -158,7 +158,7 @@ class Grids(Arranger):
         return replace(value, source=codes, low=low, high=high)
 
     def operand(self, value: Value, arrangement: Indices, label: str) -> Operand:
-        """Codes of ``value`` whose storage is ``arrangement`` (an array of its index entries).
+        """Return codes of ``value`` stored as ``arrangement`` (an array of its index entries).
 
         Raises
         ------
@@ -175,9 +175,9 @@ class Grids(Arranger):
         return Operand(arranged, float(value.a[0]) * arranged.scale)
 
     def coded(self, value: Value, label: str) -> Value:
-        """The same value as codes times one number, deriving a grid where there is none.
+        """Express a value as codes times one number; derive a grid if it has none.
 
-        The grid is one on which every number lies, where 8 bits have such a one.
+        The derived grid is exact, with every number on it, if such an 8-bit grid exists.
         """
         source = value.source
         if isinstance(source, NetworkInput):
@@ -220,7 +220,7 @@ class Grids(Arranger):
         return grid_of(float(real.min()), float(real.max()))
 
     def _codes(self, value: Value, scale: float, zero_point: int) -> Codes:
-        """Codes of the whole source of ``value``."""
+        """Return codes of the whole source of ``value``."""
         source = value.source
         key = (
             id(source),
@@ -247,7 +247,7 @@ class Grids(Arranger):
     def _join(
         self, value: Value, source: Operation, scale: float, zero_point: int, label: str
     ) -> Value:
-        """Concatenated tokens: every part goes onto the grid of the result."""
+        """Concatenate tokens, with every part on the grid of the result."""
         if not value.uniform:
             return self.quantise(self.coded(value, label), scale, zero_point, label)
         parts = []
@@ -268,13 +268,13 @@ class Grids(Arranger):
 
     @staticmethod
     def _same_grid(value: Value, source: Codes, scale: float, zero_point: int) -> bool:
-        """Whether a quantiser changes nothing."""
+        """Test that a quantiser changes nothing."""
         same = close(float(value.a[0]) * source.scale, scale)
         return same and zero_point == source.zero_point and source.bits == 8
 
 
 def applied(value: Value, part: Value) -> Value:
-    """Gain, offset, clip and function of ``value`` (one for all channels) on top of ``part``."""
+    """Apply gain, offset, clip and function of ``value`` (equal for all channels) to ``part``."""
     gain, offset = float(value.a[0]), float(value.b[0])
     if part.linear:
         shown = replace(part, a=part.a * gain, b=part.b * gain + offset, grid=None, exact=None)

@@ -1,4 +1,4 @@
-"""What a network file may ask for: bounds that keep an import within seconds and a gigabyte."""
+"""Size limits of network files, which keep an import within seconds and a gigabyte."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from flows.onnx_import.network_error import NetworkError, shape_text
 __all__ = ["CONSTANT_MAX", "DENSE_MAX", "ELEMENTS_MAX", "NODES_MAX", "check_elements"]
 
 ELEMENTS_MAX = 1 << 22
-"""Elements of a tensor computed from the image: 32 times the words of the largest scratchpad."""
+"""Most elements of a computed tensor: 32 times the words of the largest scratchpad."""
 CONSTANT_MAX = 1 << 24
-"""Elements of a constant that is worked out while the file is read."""
+"""Most elements of a constant that is folded during the import."""
 DENSE_MAX = 1 << 26
-"""Weights of all grouped convolutions of a network once they are dense: half a gigabyte."""
+"""Most weights of all grouped convolutions of a network, made dense: half a gigabyte."""
 NODES_MAX = 20_000
-"""Nodes that the result depends on."""
+"""Most nodes that the result depends on."""
 
 
 def check_elements(what: str, shape: Sequence[int], most: int = ELEMENTS_MAX) -> None:
-    """Refuse a tensor that no machine holds, before memory is taken for it.
+    """Refuse a tensor that no machine holds, before memory is allocated for it.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The walk over the nodes of a network file: every tensor gets its meaning, in order."""
+"""Walks the nodes of a network file in order, and gives every tensor its meaning."""
 
 from __future__ import annotations
 
@@ -52,21 +52,21 @@ _OTHER_KINDS = {
 SUPPORTED = frozenset(
     _OTHER_KINDS | LAYOUT_KINDS | elementwise.BINARY_KINDS | elementwise.UNARY_KINDS
 )
-"""Operators that may stand between the image and the result. Constants may use any."""
+"""Operators supported between the image and the result; constants may use any operator."""
 
 _KEEP_PADDING = {
     "AveragePool", "Cast", "Conv", "DequantizeLinear", "Identity", "MaxPool", "Pad",
     "QuantizeLinear", "Shape", "Size",
 }  # fmt: skip
-"""Operators that zeros around an image may reach; besides them functions that keep 0."""
+"""Operators supported after a Pad, besides functions that map 0 to 0."""
 
 Argument: TypeAlias = Value | CodeTensor | Const
 
 
 def walk(network: OnnxNetwork) -> tuple[Codes, str]:
-    """The meaning of the network's output tensor: codes in the output's order.
+    """Return the meaning of the network's output: codes in the output's order, and a type.
 
-    Also what the file's own output holds: ``float32``, or codes of a type.
+    The type is that of the file's own output: ``float32``, or that of its codes.
     """
     return _Walk(network).run()
 
@@ -93,14 +93,16 @@ class _Walk:
                             f"output {missing[0]!r} of {maker.label} must not be used by "
                             f"{node.label}: only the first one is supported"
                         )
-                raise NetworkError(f"input {missing[0]!r} of {node.label} must be made before it")
+                raise NetworkError(
+                    f"input {missing[0]!r} of {node.label} must be the output of an earlier node"
+                )
             self._known.update(zip(node.outputs, self._results(node), strict=False))
             for name in node.inputs:
-                # An index is as large as its tensor: none is kept that nobody reads any more.
+                # An index is as large as its tensor: drop it after its last use.
                 if last[name] == position:
                     self._known.pop(name, None)
         for name in self._formats.keys() - {i for n in self._network.nodes for i in n.inputs}:
-            raise NetworkError(f"row formats must be of a weight of the network, not of {name!r}")
+            raise NetworkError(f"row formats must name a weight of the network, not {name!r}")
         return self._output()
 
     def _results(self, node: OnnxNode) -> Sequence[Argument]:
@@ -112,7 +114,7 @@ class _Walk:
         except MemoryError:
             raise NetworkError(f"tensors of {node.label} must fit into memory") from None
         except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
-            # Attributes and shapes that the checker lets pass and the operator cannot be read by.
+            # The ONNX checker accepts some attributes and shapes that do not fit the operator.
             raise NetworkError(
                 f"{node.label} must be well formed and fit its inputs: {_line(error)}"
             ) from error
@@ -183,7 +185,7 @@ class _Walk:
         return [compute(self._grids, node, plain)]
 
     def _check_padding(self, node: OnnxNode, present: Sequence[Argument]) -> None:
-        """Zeros around an image go with it only through what leaves them zeros."""
+        """Check that an operator after a Pad keeps the image's border at 0."""
         padded = [a for a in present if not isinstance(a, Const) and _value(a).padded]
         if not padded or node.kind in _KEEP_PADDING:
             return
@@ -194,13 +196,13 @@ class _Walk:
         probes = [_probe(a) if isinstance(a, Value) else a for a in present]
         plain = [a for a in probes if not isinstance(a, CodeTensor)]
         if len(plain) < len(probes):
-            return  # clips of codes, which keep the zero point or are refused by their border
+            return  # clips of codes have their own check
         result = compute(Grids(), node, plain)
         border = result.after(result.a * 0.0 + result.b)
         if np.any(border != 0):
             raise NetworkError(
                 f"a Pad must be followed by a Conv or by functions that keep 0, not by "
-                f"{node.label}, behind which the border would be {float(border.flat[0]):g}"
+                f"{node.label}, which makes the border {float(border.flat[0]):g}"
             )
 
     def _layout(self, node: OnnxNode, arguments: list[Argument | None]) -> Sequence[Argument]:
@@ -209,7 +211,9 @@ class _Walk:
         if node.kind == "Dropout":
             training = arguments[2] if len(arguments) > 2 else None
             if isinstance(training, Const) and training.real.any():
-                raise NetworkError(f"training_mode of {node.label} must be false")
+                raise NetworkError(
+                    f"training_mode of {node.label} must be false: export in evaluation mode"
+                )
             return [first]
         if node.kind == "Gather" and isinstance(first, Const):
             constants = [a for a in arguments if a is None or isinstance(a, Const)]
@@ -261,12 +265,12 @@ def _value(argument: Value | CodeTensor) -> Value:
 
 
 def _probe(value: Value) -> Value:
-    """The numbers of a padded tensor themselves, without what made them."""
+    """Return a padded tensor's numbers as a plain source, without the operators that made them."""
     return Value(source=value.source, index=value.index, padding=value.padding)
 
 
 def rescaled(codes: Codes, gain: float) -> Codes:
-    """The same codes, each worth ``gain`` times as much."""
+    """Return the same codes with the scale times ``gain``."""
     if math.isclose(gain, 1.0):
         return codes
     value, function = codes.value, codes.value.function
@@ -282,12 +286,12 @@ def rescaled(codes: Codes, gain: float) -> Codes:
 
 
 def _line(error: Exception) -> str:
-    """An exception as part of one line."""
+    """Format an exception as part of one line."""
     return " ".join(f"{type(error).__name__} {error}".split())
 
 
 def _input(network: OnnxNetwork) -> Value | CodeTensor:
-    """The image: ``[1, channels, height, width]`` is stored channels last."""
+    """Return the network's input; ``[1, channels, height, width]`` is stored channels last."""
     shape = network.input_shape
     if len(shape) == 4:
         stored: tuple[int, ...] = (shape[2], shape[3], shape[1])

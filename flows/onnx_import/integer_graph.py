@@ -1,4 +1,4 @@
-"""From the meaning of the output tensor back to an integer graph: fuse, emit, name."""
+"""Builds the integer graph, backwards from the meaning of the output: fuse, emit, name."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _Fused: TypeAlias = tuple[Operation | Codes | NetworkInput, Value, Codes | None]
 
 
 def build_graph(output: Codes, name: str, holds: str = "float32") -> IntegerGraph:
-    """The integer graph that computes ``output``.
+    """Build the integer graph that computes ``output``.
 
-    ``holds`` is what the file's own output holds: ``float32``, or codes of a type.
+    ``holds`` is the type of the file's own output: ``float32``, or that of its codes.
     """
     graph = _Builder(output).graph(name)
     tensors = dict(graph.tensors)
@@ -78,11 +78,11 @@ class _Builder:
         )
 
     def _fused(self, codes: Codes) -> _Fused:
-        """What computes ``codes``: its source, the value on it, and codes it passes through.
+        """Return the source of ``codes``, the value on it, and intermediate codes or None.
 
-        Codes that only this one reads disappear into the operator before them, where that is the
-        same to the last bit: a clip on their own grid as its bounds, everything else that has one
-        gain and function for all channels as its table (then they are the third).
+        Codes with no other reader are fused into the operator before them if the result is
+        bit-exact. A clip on their own grid becomes the operator's bounds. Any other value with one
+        gain and function for all channels becomes its table on the intermediate codes.
         """
         value = codes.value
         source = value.source
@@ -153,7 +153,7 @@ class _Builder:
 
 
 def _plain_name(source: Source) -> str:
-    """The node's name out of a label such as ``Conv 'stem'``."""
+    """Return the node's name from a label such as ``Conv 'stem'``."""
     found = re.search(r"'(.*)'", source.label)
     return found.group(1) if found else source.label
 
@@ -180,7 +180,7 @@ def _inputs(source: Source) -> tuple[Codes, ...]:
 
 
 def _in_order(output: Codes, fused: Callable[[Codes], _Fused], order: list[Codes]) -> None:
-    """Append every codes that ``output`` depends on, inputs first."""
+    """Append all codes that ``output`` depends on, inputs first."""
     done: set[int] = set()
     stack: list[tuple[Codes, bool]] = [(output, False)]
     while stack:

@@ -1,8 +1,8 @@
-"""Layer normalisation that an exporter wrote as single steps becomes one node again.
+"""Replaces a decomposed layer normalisation by one node.
 
-PyTorch exports it so below operator set 17: ``d = x - mean(x)``, ``d / sqrt(mean(d * d) + e)``;
+Below operator set 17 PyTorch exports the steps ``d = x - mean(x)``, ``d / sqrt(mean(d * d) + e)``;
 the gain and the offset that follow need no pattern (see :mod:`flows.onnx_import.elementwise`).
-Quantisers between the steps are refused: one LayerNorm neither rounds nor clips in between, and
+Quantisers between the steps are refused: the LayerNorm operator does not round or clip there, and
 whether that matters depends on images that the file does not have.
 """
 
@@ -22,7 +22,7 @@ __all__ = ["fuse"]
 
 
 def fuse(network: OnnxNetwork) -> OnnxNetwork:
-    """The same network with its decomposed layer normalisations replaced by one node each."""
+    """Return the network with each decomposed layer normalisation replaced by one node."""
     matcher = _Matcher(network)
     nodes = []
     for node in network.nodes:
@@ -32,7 +32,7 @@ def fuse(network: OnnxNetwork) -> OnnxNetwork:
 
 
 class _Matcher:
-    """Looks backwards from a node, through quantisers that change nothing in the meaning."""
+    """Matches backwards from a node, through quantisers and other transparent nodes."""
 
     def __init__(self, network: OnnxNetwork) -> None:
         self._makers = {name: node for node in network.nodes for name in node.outputs}
@@ -40,7 +40,7 @@ class _Matcher:
         self._ranks = network.ranks
 
     def layer_norm(self, node: OnnxNode) -> OnnxNode | None:
-        """The LayerNormalization that ends at this Div or Mul, if it is one."""
+        """Return the LayerNormalization that ends at this Div or Mul, or None."""
         inverse = None
         if node.kind == "Div":
             root = self._maker(node.inputs[1], "Sqrt")
@@ -86,7 +86,7 @@ class _Matcher:
         )
 
     def _is_square(self, name: str, centre: OnnxNode) -> bool:
-        """Whether a tensor is the square of ``centre``'s result (or of an equal Sub's)."""
+        """Test that a tensor is the square of ``centre``'s result (or of an equal Sub's)."""
         power = self._maker(name, "Pow")
         if power is not None:
             return self._number(power.inputs[1]) == 2 and self._equal(power.inputs[0], centre)
@@ -113,13 +113,13 @@ class _Matcher:
         return axes is not None and list(axes) in last and mean.attributes.get("keepdims", 1) == 1
 
     def _origin(self, name: str) -> str:
-        """The tensor whose meaning this one has."""
+        """Return the tensor that this one equals, but for rounding."""
         while (node := self._makers.get(name)) is not None and self._transparent(node):
             name = node.inputs[0]
         return name
 
     def _rounded(self, name: str) -> bool:
-        """Whether a quantiser stands between a tensor and what made its numbers."""
+        """Test that a quantiser stands between a tensor and its origin."""
         while (node := self._makers.get(name)) is not None and self._transparent(node):
             if node.kind in ("QuantizeLinear", "DequantizeLinear"):
                 return True
@@ -127,11 +127,11 @@ class _Matcher:
         return False
 
     def _transparent(self, node: OnnxNode) -> bool:
-        """Whether a node leaves the numbers what they are but for rounding."""
+        """Test that a node changes its input by no more than rounding."""
         if node.kind == "Cast":
             return node.attributes["to"] in FLOAT_TYPES
         if node.kind == "DequantizeLinear":
-            # Codes read on another grid than they were written on are other numbers.
+            # Not transparent if it dequantises on another grid than the codes were made on.
             maker = self._makers.get(node.inputs[0])
             return maker is None or (
                 maker.kind == "QuantizeLinear" and self._grid(maker) == self._grid(node)
@@ -151,7 +151,7 @@ class _Matcher:
         return self._constants.get(self._origin(name))
 
     def _number(self, name: str) -> float | None:
-        """A constant of one number, dequantised where a quantiser stored it as a code."""
+        """Return a constant of one number, dequantised if it is stored as a code; else None."""
         array = self._constants.get(self._origin(name))
         if array is None or array.size != 1:
             return None

@@ -1,20 +1,20 @@
-"""The one exception of the importer: everything a user may have to hear about a network file."""
+"""The one exception of the importer, for every problem of a network file."""
 
 from __future__ import annotations
 
 __all__ = ["NetworkError", "shape_text"]
 
 _LONGEST = 480
-"""Characters of a message: names in a file may have any length."""
+"""Most characters of a message, as names in a file may have any length."""
 _END = 140
-"""How many of them are kept for the end, where it says what to do."""
+"""Characters kept at the end of a shortened message, where it says what to do."""
 
 
 class NetworkError(ValueError):
     """A network file that cannot be imported; the text names the node and what is supported.
 
-    The text is one line of printable characters, shortened in the middle where names of the file
-    make it longer than anybody reads.
+    The text is one line of printable characters, shortened in the middle if names of the file make
+    it too long.
     """
 
     def __init__(self, text: str) -> None:
@@ -26,5 +26,5 @@ class NetworkError(ValueError):
 
 
 def shape_text(shape: tuple[int, ...] | list[int]) -> str:
-    """A shape as messages show it."""
+    """Format a shape for messages."""
     return "[" + ", ".join(map(str, shape)) + "]"

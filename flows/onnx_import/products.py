@@ -26,13 +26,13 @@ __all__ = ["auto_padding", "convolution", "gemm", "matmul"]
 
 _WEIGHT_MAX = 127
 _CODES_MAX = 255
-"""Largest distance of two codes of 8 bits."""
+"""Largest difference of two 8-bit codes."""
 
 
 def convolution(
     grids: Grids, node: OnnxNode, value: Value, weights: Const, bias: Const | None
 ) -> Value:
-    """Conv on ``[1, channels, height, width]``; a grouped one becomes dense with zeros."""
+    """Import Conv on ``[1, channels, height, width]``; zeros make grouped weights dense."""
     if len(value.shape) != 4 or weights.real.ndim != 4:
         raise NetworkError(
             f"input of {node.label} must be [1, channels, height, width], not {list(value.shape)}"
@@ -93,7 +93,7 @@ def convolution(
 
 
 def gemm(grids: Grids, node: OnnxNode, value: Value, weights: Const, bias: Const | None) -> Value:
-    """Gemm with constant weights; ``alpha`` and ``beta`` are 1 in every exporter."""
+    """Import Gemm with constant weights; ``alpha`` and ``beta`` must be 1, as exporters write."""
     attributes = node.attributes
     if attributes.get("transA", 0):
         raise NetworkError(f"transA of {node.label} must be 0, not 1")
@@ -114,7 +114,7 @@ def gemm(grids: Grids, node: OnnxNode, value: Value, weights: Const, bias: Const
 
 
 def matmul(grids: Grids, node: OnnxNode, left: Value | Const, right: Value | Const) -> Value:
-    """MatMul: a linear layer, attention scores or attention context."""
+    """Import MatMul: a linear layer, attention scores or attention context."""
     if isinstance(left, Const):
         raise NetworkError(
             f"left operand of {node.label} must be computed from the image, not a constant"
@@ -154,7 +154,7 @@ def _linear(
     arrangement = value.index.reshape(-1, depth)
     flat = arrangement.reshape(-1)
     if len(arrangement) == 1 and len(flat) == value.source.size:
-        # A flattened image: the weights' columns follow the storage order instead.
+        # A flattened image: permute the weights' columns to its storage order.
         order = np.argsort(flat, kind="stable")
         if np.array_equal(flat[order], np.arange(depth)):
             codes, arrangement = codes[:, order], arrangement[:, order]
@@ -213,15 +213,15 @@ def _attention(grids: Grids, node: OnnxNode, left: Value, right: Value) -> Value
 
 
 def _merge(index: Indices) -> Indices:
-    """``[heads, tokens, width]`` to ``[tokens, heads * width]``."""
+    """Rearrange ``[heads, tokens, width]`` to ``[tokens, heads * width]``."""
     return index.transpose(1, 0, 2).reshape(index.shape[1], -1)
 
 
 def _integers(node: OnnxNode, weights: Const, axis: int) -> tuple[Indices, Array]:
-    """Weights as int8 codes and one scale a row (axis 0).
+    """Return weights as int8 codes and one scale per row (axis 0).
 
-    A row whose codes leave -127..127 once the zero point is off (asymmetric uint8 weights), or
-    whose scale varies inside, is rounded anew to 127 steps.
+    A row is requantised to 127 steps if its codes minus the zero point exceed -127 to 127
+    (asymmetric uint8 weights), or if it has more than one scale.
     """
     if weights.codes is None or weights.scale is None:
         raise NetworkError(
@@ -262,7 +262,7 @@ def _bias(bias: Const | None, out: int) -> Array:
 def auto_padding(
     node: OnnxNode, size: tuple[int, ...], extent: list[int], stride: tuple[int, ...]
 ) -> tuple[int, ...]:
-    """Padding (top, left, bottom, right) of a window node, ``auto_pad`` worked out."""
+    """Return the padding (top, left, bottom, right) of a window node; resolves ``auto_pad``."""
     mode = node.attributes.get("auto_pad", b"NOTSET").decode()
     if mode in ("NOTSET", "VALID"):
         return tuple(node.attributes.get("pads", (0, 0, 0, 0))) if mode == "NOTSET" else (0,) * 4

@@ -1,4 +1,4 @@
-"""QuantizeLinear and DequantizeLinear: from real numbers to integer codes of the file, and back."""
+"""QuantizeLinear and DequantizeLinear: real numbers to the file's integer codes, and back."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ _CONSTANT_TYPES = {*CODE_RANGES, "int16", "uint16", "int32"}
 class Grid:
     """Scale, zero point and type of the codes of one QuantizeLinear or DequantizeLinear.
 
-    ``scale`` and ``zero_point`` are arrays of one number, or one along the node's axis.
+    ``scale`` and ``zero_point`` are arrays of one number, or of one for each index of the node's
+    axis.
     """
 
     scale: Array
@@ -36,12 +37,12 @@ class Grid:
     axis: int
 
     def one(self, label: str) -> tuple[float, int]:
-        """Scale and zero point of a whole tensor.
+        """Return the scale and zero point of a whole tensor.
 
         Raises
         ------
         NetworkError
-            If there is more than one.
+            If the grid has more than one.
         """
         if self.scale.size != 1 or self.zero_point.size != 1:
             raise NetworkError(
@@ -54,21 +55,21 @@ class Grid:
 def grid_of_node(
     node: OnnxNode, numbers: Sequence[NDArray[Any] | None], kind: str | None = None
 ) -> Grid:
-    """The grid of a node.
+    """Return the grid of a node.
 
     Parameters
     ----------
     numbers
-        Scale and zero point, as far as the node has them.
+        Scale and zero point; None for an input that is left out.
     kind
-        Type of the codes that a DequantizeLinear reads; None for a QuantizeLinear, whose codes are
-        of its zero point's type, of the type it names (operator set 21), or else uint8.
+        Type of the codes that a DequantizeLinear reads. None for a QuantizeLinear: its codes have
+        its zero point's type, else the type it names (operator set 21), else uint8.
 
     Raises
     ------
     NetworkError
-        If the scale is no positive number (0 is one for constants: pruned channels), or the node
-        is a block quantiser.
+        If the scale is not a positive number (constants may have 0, for pruned channels), or if the
+        node is a block quantiser.
     """
     if node.attributes.get("block_size", 0):
         raise NetworkError(f"block_size of {node.label} must be 0, not a block quantiser's")
@@ -100,7 +101,7 @@ def _written_type(node: OnnxNode, zero: NDArray[Any] | None) -> str:
 
 
 def quantise(grids: Grids, node: OnnxNode, value: Value, grid: Grid) -> CodeTensor:
-    """Codes of a tensor computed from the image: rounded and saturated where the file says."""
+    """Quantise a tensor computed from the image: round and saturate exactly here."""
     scale, zero = grid.one(node.label)
     if grid.kind not in CODE_RANGES:
         raise NetworkError(
@@ -118,7 +119,7 @@ def quantise(grids: Grids, node: OnnxNode, value: Value, grid: Grid) -> CodeTens
 
 
 def dequantise(grids: Grids, node: OnnxNode, codes: CodeTensor, grid: Grid) -> Value:
-    """The real numbers that codes stand for by the scale and zero point of this node."""
+    """Convert codes to real numbers, by the scale and zero point of this node."""
     scale, zero = grid.one(node.label)
     if scale == 0:
         raise NetworkError(f"scale of {node.label} must be positive and finite, not 0")
@@ -126,14 +127,14 @@ def dequantise(grids: Grids, node: OnnxNode, codes: CodeTensor, grid: Grid) -> V
 
 
 def quantise_constant(const: Const, grid: Grid, label: str) -> Const:
-    """Codes of a constant: integers, as in the file."""
+    """Quantise a constant to integers in the file's type."""
     if grid.kind not in _CONSTANT_TYPES:
         raise NetworkError(f"type of {label} must be an integer type, not {grid.kind}")
     if not np.all(grid.scale > 0):
         raise NetworkError(f"scale of {label} must be positive and finite, not 0")
     ranges = CODE_RANGES | {"int16": (-32768, 32767), "uint16": (0, 65535)}
     low, high = ranges.get(grid.kind, (-(1 << 31), (1 << 31) - 1))
-    # In single precision, as the file's own numbers are: another tie would be another code.
+    # Divide in single precision, as ONNX does: in double, a tie may round to another code.
     wide = along(grid.scale, grid.axis, const.shape).astype(np.float32)
     steps = np.rint(const.real.astype(np.float32) / wide).astype(np.float64)
     codes = np.clip(steps + along(grid.zero_point, grid.axis, const.shape), low, high)
@@ -145,9 +146,9 @@ def quantise_constant(const: Const, grid: Grid, label: str) -> Const:
 def dequantise_constant(
     const: Const, grid: Grid, label: str, kinds: Sequence[str] | None, name: str
 ) -> Const:
-    """A weight or another constant: its codes, their scales, and the row formats of ``kinds``.
+    """Dequantise a weight or another constant; keep codes, scales, and the row formats ``kinds``.
 
-    Where the scale is 0 (a pruned channel) the codes count as 0 on a grid of 1.
+    A scale of 0 (a pruned channel) becomes codes 0 with scale 1.
     """
     if grid.kind not in _CONSTANT_TYPES:
         raise NetworkError(
@@ -167,5 +168,5 @@ def dequantise_constant(
 
 
 def _narrow(kind: str) -> Any:
-    """The numpy type of codes of a type."""
+    """Return the numpy type for codes of a type."""
     return onnx.helper.tensor_dtype_to_np_dtype(onnx.TensorProto.DataType.Value(kind.upper()))

@@ -1,4 +1,4 @@
-"""Ranges of values, and the grids that cover them."""
+"""Ranges of values, and quantisation grids that cover them."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from flows.onnx_import.values import Array, Codes, Operation, Value
 __all__ = ["close", "code_bounds", "derived_grid", "exact_grid", "grid_of", "reach"]
 
 _SAME_SCALE = 1e-5
-"""Relative difference up to which two scales are one: float32 files hold no more digits."""
+"""Relative difference up to which two scales are equal: float32 has no more digits."""
 _SAME_STEP = 1e-3
-"""Part of a step by which numbers that a file means to lie on a grid may be off it."""
+"""Distance from a grid, in steps, up to which a number counts as on it."""
 _MOVES = ("MaxPool", "Relabel", "Reshape", "Select")
-"""Operators whose codes are some of their input's."""
+"""Operators whose codes are a selection of their input's."""
 _PARTS = 8
-"""Steps of a grid that neighbours among a tensor's numbers may be apart."""
+"""Most steps of an exact grid between the two closest numbers of a tensor."""
 _FLOAT_MAX = float(np.finfo(np.float32).max)
 
 
 def derived_grid(source: Operation, label: str) -> tuple[float, int]:
-    """A grid for an operator's result that the file does not quantise.
+    """Derive a grid for an operator's result that the file does not quantise.
 
     Raises
     ------
     NetworkError
-        If the result's range is only known from calibration.
+        If only calibration could tell the result's range.
     """
     if source.kind == "Softmax":
         return 1 / 255, -128
@@ -47,7 +47,7 @@ def derived_grid(source: Operation, label: str) -> tuple[float, int]:
 
 
 def reach(value: Value) -> tuple[float, float]:
-    """Smallest and largest number of a constant, or that codes times a number can stand for."""
+    """Return the range of a constant, or of codes times a number."""
     source = value.source
     if isinstance(source, Operation):
         real = source.details["real"]
@@ -59,7 +59,7 @@ def reach(value: Value) -> tuple[float, float]:
 
 
 def code_bounds(codes: Codes) -> tuple[int, int]:
-    """Least and largest code that occur: narrower than the type's behind a clip (ReLU)."""
+    """Return the least and largest code that can occur; a clip (ReLU) narrows the type's range."""
     while isinstance(codes.value.source, Operation) and codes.value.source.kind in _MOVES:
         codes = codes.value.source.inputs[0]
     value, source = codes.value, codes.value.source
@@ -77,22 +77,22 @@ def code_bounds(codes: Codes) -> tuple[int, int]:
 
 
 def grid_of(low: float, high: float) -> tuple[float, int]:
-    """Scale and zero point of 8 bits that cover ``low`` to ``high`` and hold 0 exactly."""
+    """Return scale and zero point of 8 bits that cover ``low`` to ``high`` with 0 exact."""
     low, high = min(low, 0.0), max(high, 0.0)
-    # Beyond what a number of 32 bits holds (the reciprocal of 0) a file has infinity.
+    # Bound infinity (the reciprocal of 0) by the float32 range, as the file's scale is float32.
     low, high = max(low, -_FLOAT_MAX), min(high, _FLOAT_MAX)
     scale = (high - low) / 255 or 1.0
     return scale, int(np.clip(np.rint(-128 - low / scale), -128, 127))
 
 
 def exact_grid(real: Array, step: float, zero_point: int) -> tuple[float, int] | None:
-    """Scale and zero point of 8 bits on which every one of these numbers lies, if there is one.
+    """Return an 8-bit scale and zero point with all these numbers on the grid, or None.
 
     Parameters
     ----------
     real : numbers, any shape
-    step : a scale to try first; then the smallest difference between them and parts of it
-    zero_point : kept where the codes then fit
+    step : scale to try first; the next are the smallest difference of the numbers and its fractions
+    zero_point : zero point to try first
     """
     numbers = np.unique(np.append(real, 0.0))
     if not np.all(np.isfinite(numbers)):
@@ -113,5 +113,5 @@ def exact_grid(real: Array, step: float, zero_point: int) -> tuple[float, int] |
 
 
 def close(left: float, right: float) -> bool:
-    """Whether two scales are the same one."""
+    """Test that two scales are equal but for float32 rounding."""
     return math.isclose(left, right, rel_tol=_SAME_SCALE)

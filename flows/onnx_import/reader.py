@@ -1,4 +1,4 @@
-"""Read and check an ONNX file; give its nodes in order, without what nobody uses."""
+"""Reads and checks an ONNX file; yields its nodes in order, without unused ones."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from flows.onnx_import.row_formats import read_row_formats
 __all__ = ["OPSET_MAX", "OPSET_MIN", "OnnxNetwork", "OnnxNode", "read_network", "self_contained"]
 
 OPSET_MIN = 13
-"""Older files are converted up to this operator set."""
+"""Lowest operator set; older files are converted to it."""
 OPSET_MAX = 25
-"""Newest operator set whose definitions of the supported operators were checked."""
+"""Newest operator set against whose definitions the supported operators were checked."""
 
 _INPUT_KINDS = {
     onnx.TensorProto.FLOAT: "float32",
@@ -40,12 +40,12 @@ _PACKED_BITS: dict[int, int] = {
 }
 _STANDARD_DOMAINS = {"", "ai.onnx"}
 _LARGEST = 1 << 31
-"""Bytes of a protocol buffer."""
+"""Bytes from which on a file is too large for a protocol buffer."""
 
 
 @dataclass(frozen=True, eq=False)
 class OnnxNode:
-    """One node of the file; an input that is left out is the empty name."""
+    """One node of the file; an omitted input has an empty name."""
 
     kind: str
     name: str
@@ -56,7 +56,7 @@ class OnnxNode:
 
     @property
     def label(self) -> str:
-        """How messages name it."""
+        """Name of the node in messages."""
         return f"{self.kind} {self.name!r}"
 
 
@@ -72,21 +72,21 @@ class OnnxNetwork:
     constants: dict[str, NDArray[Any]]
     opset: int
     input_kind: str
-    """``float32``, or ``int8`` or ``uint8`` where the image comes as codes."""
+    """Type of the input: ``float32``, or ``int8`` or ``uint8`` if it is codes."""
     ranks: dict[str, int] = field(default_factory=dict)
-    """How many axes tensors have, where the file lets that be told."""
+    """Number of axes of each tensor, if known."""
     row_formats: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Formats of the rows of weights, by initializer."""
 
 
 def read_network(path: str | PathLike[str]) -> OnnxNetwork:
-    """Read a file.
+    """Read and check a file.
 
     Raises
     ------
     NetworkError
-        If the file is no ONNX model, is damaged, is quantised in another form or not at all, has
-        another number of inputs or outputs than one, or a dynamic shape (the batch axis aside).
+        If the file is not an ONNX model, is damaged, is not quantised in QDQ form, does not have
+        exactly one input and one output, or has a dynamic shape (except for the batch axis).
     """
     file = Path(path)
     model = _load(file)
@@ -123,12 +123,12 @@ def read_network(path: str | PathLike[str]) -> OnnxNetwork:
 
 
 def self_contained(path: str | PathLike[str]) -> bytes:
-    """The file's bytes, with what it keeps in other files beside it taken in.
+    """Return the file's bytes with its external data embedded.
 
     Raises
     ------
     NetworkError
-        If it cannot be read, or is too large for one file.
+        If the file cannot be read, or is too large with its data.
     """
     file = Path(path)
     model = _load(file)
@@ -164,7 +164,7 @@ def _load(file: Path) -> onnx.ModelProto:
     except NetworkError:
         raise
     except Exception:
-        # The parser's errors are of no common class.
+        # The parser's errors have no common class.
         raise not_onnx(file) from None
     if not model.graph.node and not model.opset_import:
         raise not_onnx(file)
@@ -181,7 +181,7 @@ def _load(file: Path) -> onnx.ModelProto:
     try:
         load_external_data_for_model(model, str(file.parent))
     except Exception as error:
-        # Missing files, wrong lengths, places outside of the folder: each an error of its own.
+        # Missing files, wrong lengths, paths outside the folder: each has its own error class.
         raise NetworkError(
             f"external data of network {file.name} must be where the file says: {error}"
         ) from None
@@ -200,17 +200,17 @@ def _load(file: Path) -> onnx.ModelProto:
 
 
 def _array(tensor: onnx.TensorProto, label: str) -> NDArray[Any]:
-    """The numbers of a tensor, whose bytes may not fit its type and shape."""
+    """Return the numbers of a tensor; refuse it if its bytes do not fit its type and shape."""
     try:
         if tensor.data_type in _PACKED_BITS:
-            # Which the library fills up or cuts off by itself.
+            # The library pads or truncates packed types without an error: check their size here.
             size = -(-math.prod(tensor.dims) * _PACKED_BITS[tensor.data_type] // 8)
             found = len(tensor.raw_data) or len(tensor.int32_data)
             if found != size:
                 raise ValueError(f"{found} bytes, not {size}")
         return numpy_helper.to_array(tensor)
     except Exception as error:
-        # numpy's and the library's, of no common class.
+        # The errors of numpy and of the library have no common class.
         raise NetworkError(
             f"{label} must have as many numbers as its shape {shape_text(list(tensor.dims))} "
             f"says: {error}"
@@ -218,11 +218,11 @@ def _array(tensor: onnx.TensorProto, label: str) -> NDArray[Any]:
 
 
 def _ranks(model: onnx.ModelProto) -> dict[str, int]:
-    """How many axes each tensor has, as far as that can be told."""
+    """Return the number of axes of each tensor for which shape inference knows it."""
     try:
         graph = onnx.shape_inference.infer_shapes(model).graph
     except Exception:
-        # Nothing depends on it but whether a decomposed layer normalisation is looked for.
+        # Without ranks, only decomposed layer normalisations may be missed.
         return {}
     return {
         info.name: len(info.type.tensor_type.shape.dim)
@@ -242,7 +242,7 @@ def _converted(model: onnx.ModelProto, file: Path) -> onnx.ModelProto:
     try:
         return version_converter.convert_version(model, OPSET_MIN)
     except Exception:
-        # The converter's errors are of no common class.
+        # The converter's errors have no common class.
         raise NetworkError(
             f"operator set of network {file.name} must be at least {OPSET_MIN} or convertible to "
             f"it, not {opset}"
@@ -279,7 +279,7 @@ def _constant(attributes: dict[str, Any], label: str) -> NDArray[Any]:
 
 
 def reachable(nodes: list[OnnxNode], outputs: list[str]) -> tuple[OnnxNode, ...]:
-    """The nodes that the outputs depend on, in the file's order (which ONNX wants sorted)."""
+    """Return the nodes that the outputs depend on, in the file's order (topological, by ONNX)."""
     wanted = set(outputs)
     kept = []
     for node in reversed(nodes):
@@ -290,7 +290,7 @@ def reachable(nodes: list[OnnxNode], outputs: list[str]) -> tuple[OnnxNode, ...]
 
 
 def _input_shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
-    """Shape with a batch of one; the batch axis may be dynamic, others not."""
+    """Return the input's shape with a batch of one; only the batch axis may be dynamic."""
     kind = value.type.tensor_type
     if kind.elem_type not in _INPUT_KINDS:
         name = onnx.TensorProto.DataType.Name(kind.elem_type)

@@ -1,4 +1,4 @@
-"""From real gains to the integers of a requantiser: the importer's only place for it."""
+"""Converts real gains and offsets to the integers of a requantiser."""
 
 from __future__ import annotations
 
@@ -19,26 +19,27 @@ from models.ops.requantize import TABLE_ENTRIES_MAX, Lookup, Requantize
 __all__ = ["Rescaled", "clamp_codes", "rescaled_rows"]
 
 _BIAS_MAX = 2.0**30
-"""Largest bias in steps of a row's accumulator: with the products it stays within 32 bits."""
+"""Largest bias in accumulator steps, so that bias plus products fit 32 bits."""
 _FAR = 2.0**12
-"""Codes (or entries of a table) beyond which a result is at its end whatever is added to it."""
+"""Offset, in codes (or table entries), beyond which a result saturates."""
 _BIAS_ERROR, _BIAS_ERROR_MAX = 2.0**-16, 1.0
-"""Codes by which a bias may be rounded where finer weights would help, and at all."""
+"""Rounding error of a bias, in codes: above the first, weights are refined if possible; above the
+second, the layer is refused."""
 _WEIGHT_MAX = 127
 _FINEST = 2.0**-14
-"""Least part of a code that one step of an accumulator needs to be: the bias' rounding."""
+"""Smallest useful accumulator step, in codes: it rounds the bias."""
 
 
 @dataclass(frozen=True, eq=False)
 class Rescaled:
-    """Weights as they are stored, and the requantiser that goes with them."""
+    """Weights as stored, with their requantiser."""
 
     weights: Indices
     requantize: Requantize
 
 
 def clamp_codes(value: Value, scale: float, zero_point: int) -> tuple[int, int]:
-    """Codes of the clip bounds of ``value``."""
+    """Return the codes of the clip bounds of ``value``."""
     ends = np.clip(np.array([value.low, value.high]) / scale, -1e6, 1e6)
     codes = np.clip(np.rint(ends) + zero_point, -128, 127)
     return int(codes[0]), int(codes[1])
@@ -55,18 +56,19 @@ def rescaled_rows(
     label: str,
     formats: Sequence[str] | None = (),
 ) -> Rescaled:
-    """Rows of weights whose accumulators become codes.
+    """Convert rows of weights, whose accumulators become codes, and make their requantiser.
 
-    ``gain * acc + offset``, then clip and function of ``value``, on the grid of ``codes``.
+    The result is ``gain * acc + offset``, then clip and function of ``value``, on the grid of
+    ``codes``.
 
     Parameters
     ----------
     weights : int array [rows, ...]
-        A negative gain turns its row's signs; a row whose offset is out of all proportion to its
-        gain (a dead channel) is scaled so that the offset fits. Either way a row stays on the grid
-        of its format.
+        A row with a negative gain is negated; a row whose offset is too large for its gain (a dead
+        channel) is scaled so that the offset fits. Either way a row stays on the grid of its
+        format.
     gain, offset : float arrays [rows], or of one number
-        The gain and offset of ``value`` are already in them.
+        Include the gain and offset of ``value``.
     reach : least and largest accumulator, float arrays like ``gain``
     formats : names of the rows' formats; empty for ``fixed8``, None if there are no weights to
         change (products of two tensors)
@@ -74,7 +76,7 @@ def rescaled_rows(
     Raises
     ------
     NetworkError
-        If a function's table cannot follow it, or an offset has no room.
+        If a table is not accurate enough for its function, or if an offset does not fit.
     """
     scale, zero_point = codes.scale, codes.zero_point
     span: Span | None = None
@@ -87,8 +89,8 @@ def rescaled_rows(
     if formats is None:
         if np.any(gain <= 0) or np.any(np.abs(shifted) > _BIAS_MAX * gain):
             raise NetworkError(
-                f"result of {label} must be scaled by a positive number that its offset is in "
-                "proportion to"
+                f"result of {label} must have a positive scale, and an offset of at most 2**30 "
+                "steps of its products"
             )
     else:
         weights, gain, shifted = _signed(weights, gain, shifted, step, reach, formats)
@@ -96,8 +98,8 @@ def rescaled_rows(
     lost = np.abs(np.rint(shifted / gain) * gain - shifted) / step
     if lost.max() > _BIAS_ERROR_MAX:
         raise NetworkError(
-            f"bias of {label} must be a multiple of its products' scale, or that scale finer "
-            f"beside its result's: it would be off by {lost.max():.1f} codes"
+            f"bias of {label} must be a multiple of its products' scale (input scale times weight "
+            f"scale), not {lost.max():.1f} codes off: use a finer scale for its input or weights"
         )
     pairs = [multiplier_for(float(g) / step) for g in gain]
     low, high = clamp_codes(value, scale, zero_point)
@@ -120,11 +122,11 @@ def rescaled_rows(
 def _finer(
     weights: Indices, gain: Array, offset: Array, step: float, formats: Sequence[str]
 ) -> tuple[Indices, Array]:
-    """Rows of few bits stretched to eight where their bias would be rounded coarsely.
+    """Scale rows of few bits up, to eight bits at most, if their bias would be rounded coarsely.
 
     A bias is a whole number of accumulator steps, and with weights of a few levels one step may be
-    many codes of the result. Of all factors that keep the weights within eight bits the one is
-    taken that leaves the bias nearest to what it is; a rescaling that is a plain shift stays one.
+    many codes of the result. The factor is the one, among those that keep the weights within eight
+    bits, with the smallest rounding error of the bias; a rescaling that is a plain shift stays one.
     """
     rows, gains = weights.copy(), gain.copy()
     most = np.abs(rows.reshape(len(rows), -1)).max(axis=1)
@@ -152,7 +154,7 @@ def _signed(
     reach: tuple[Array, Array],
     formats: Sequence[str],
 ) -> tuple[Indices, Array, Array]:
-    """Weights, gains and offsets such that every gain is positive and every bias fits."""
+    """Return weights, gains and offsets such that every gain is positive and every bias fits."""
     rows, gains, offsets = weights.copy(), gain.copy(), offset.copy()
     names = formats or [DEFAULT_FORMAT] * len(rows)
     books: dict[str, CodeBook] = {name: find_format(name) for name in set(names)}
@@ -160,12 +162,12 @@ def _signed(
         book = books[names[row]]
         below, above = -int(book.grid[0]), int(book.grid[-1])
         if rows[row].min() < -above:
-            # Two's complement has no such positive number: rounded anew to one step less.
+            # The lowest code has no negative counterpart: scale the row down to the largest code.
             rows[row] = book.nearest(rows[row] * (above / below))
             gains[row] *= below / above
         rows[row] *= -1
     gains = np.abs(gains)
-    # What the products add to a row's result at most, in codes.
+    # Largest contribution of the products to a row's result, in codes.
     most = np.abs(gain) * np.maximum(np.abs(reach[0]), np.abs(reach[1])) / step
     far = np.abs(offsets) / step > _FAR + most
     offsets = np.where(far, np.sign(offsets) * _FAR * step, offsets)

@@ -1,12 +1,12 @@
-"""Row formats of weights, kept in a network file beside the standard operators.
+"""Row formats of weights, as metadata of a network file.
 
-A file in QDQ form says which integers the weights are, not in which number format each row is kept:
-that is metadata, which other tools carry along or ignore. Two entries of ``metadata_props``:
+A file in QDQ form has the weights as integers, but not the number format of each row. Two entries
+of ``metadata_props``, which other tools preserve or ignore, hold these formats:
 
-* ``rowmac.row_formats``: ``{"version": 1, "rows": {initializer: [[format, count], ...]}}``, a run
-  length code along the axis of the weight's ``DequantizeLinear``, one format an output row. A
+* ``rowmac.row_formats``: ``{"version": 1, "rows": {initializer: [[format, count], ...]}}``, a
+  run-length code along the axis of the weight's ``DequantizeLinear``, one format per output row. A
   weight that is not named is ``fixed8``.
-* ``rowmac.policy``: how they were chosen, for people to read: name, ratio, group and so on.
+* ``rowmac.policy``: the choice in readable form: name, ratio, group and so on.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ POLICY_KEY = "rowmac.policy"
 DEFAULT_FORMAT = "fixed8"
 _VERSION = 1
 _ROWS_MAX = 1 << 20
-"""Rows of all weights together: a hundred times what large networks have."""
+"""Most rows of all weights together: a hundred times those of large networks."""
 _NAMES = tuple(FORMATS)
 
 
 def write_row_formats(
     model: onnx.ModelProto, rows: Mapping[str, Sequence[str]], policy: Mapping[str, Any]
 ) -> None:
-    """Put the formats of every row of every named initializer, and the policy, into a file."""
+    """Write the row formats of each named initializer, and the policy, to a model's metadata."""
     runs = {
         name: [[kind, len(list(same))] for kind, same in itertools.groupby(kinds)]
         for name, kinds in rows.items()
@@ -59,12 +59,12 @@ def write_row_formats(
 
 
 def read_row_formats(model: onnx.ModelProto, file: str) -> dict[str, tuple[str, ...]]:
-    """The formats of every row of every initializer that the file names.
+    """Read the row formats of each initializer that the metadata names.
 
     Raises
     ------
     NetworkError
-        If the metadata is of another form or version, or names a format nobody knows.
+        If the metadata has another form or version, or an unknown format.
     """
     text = next((e.value for e in model.metadata_props if e.key == ROW_FORMATS_KEY), None)
     if text is None:
@@ -97,18 +97,17 @@ def read_row_formats(model: onnx.ModelProto, file: str) -> dict[str, tuple[str, 
 
 
 def format_indices(kinds: Sequence[str]) -> Indices:
-    """Formats as numbers, so that they can follow every layout change of a weight."""
+    """Return formats as numbers, to which every layout change of a weight can be applied."""
     return np.array([_NAMES.index(kind) for kind in kinds], dtype=np.int64)
 
 
 def names_of(label: str, weights: Const) -> tuple[str, ...]:
-    """The format of every row (axis 0) of a weight; empty where the file names none.
+    """Return the format of every row (axis 0) of a weight; empty if the file names none.
 
     Raises
     ------
     NetworkError
-        If a row's elements have different formats: the file names them along another axis than
-        the output rows.
+        If elements of a row differ in format: the file's axis is not that of the output rows.
     """
     if weights.formats is None:
         return ()

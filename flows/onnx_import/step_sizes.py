@@ -1,4 +1,4 @@
-"""Elementwise functions of real numbers, one after the other."""
+"""Chains of elementwise functions of real numbers."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Array: TypeAlias = NDArray[np.float64]
 Function: TypeAlias = Callable[[Array], Array]
 
 COST_MAX, DEPTH_MAX = 4096, 48
-"""Functions in a row and within one another: more only slow the import, or end Python's stack."""
+"""Most evaluations, and deepest nesting, of a chain: limits import time and Python's stack."""
 
 
 @dataclass(frozen=True, eq=False)
 class Steps:
-    """Elementwise functions one after the other.
+    """A chain of elementwise functions.
 
     Parameters
     ----------
-    parts : the functions, first one first
-    cost : evaluations that one call takes
-    depth : calls within calls
+    parts : functions, in order of application
+    cost : evaluations per call
+    depth : nesting of calls
     """
 
     parts: tuple[Function, ...]
@@ -40,7 +40,7 @@ class Steps:
 
 
 def cost_of(function: Function | None) -> tuple[int, int]:
-    """Evaluations and nesting of a function."""
+    """Return the evaluations and the nesting of a function."""
     if function is None:
         return 0, 0
     return (function.cost, function.depth) if isinstance(function, Steps) else (1, 1)

@@ -1,6 +1,6 @@
-"""Operators that only move elements: each becomes a function from array to array.
+"""Layout operators, which only move elements: each becomes a function from array to array.
 
-The same function moves the index of a Value, or the numbers, codes and scales of a Const.
+The same function applies to the index of a Value, and to numbers, codes and scales of a Const.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ LAYOUT_KINDS = frozenset(
 
 
 def moves(node: OnnxNode, shape: tuple[int, ...], numbers: Numbers) -> list[Move]:
-    """One move for every output of a layout node.
+    """Return one move for every output of a layout node.
 
     Parameters
     ----------
     shape
         Shape of the node's first input.
     numbers
-        The node's further inputs (axes, shapes, indices): known numbers, None where left out.
+        The node's further inputs (axes, shapes, indices), which are constants; None if left out.
 
     Raises
     ------
     NetworkError
-        If a further input is not known, or the numbers do not fit ``shape``.
+        If a required input is left out, or the numbers do not fit ``shape``.
     """
     for name, given in zip(node.inputs[1:], numbers, strict=True):
         if name and given is None:
@@ -71,7 +71,7 @@ def moves(node: OnnxNode, shape: tuple[int, ...], numbers: Numbers) -> list[Move
 
 
 def shown(numbers: Numbers) -> str:
-    """Parameters as messages show them: the first few of many."""
+    """Format parameters for messages: only the first few of many."""
     texts = [
         "none" if n is None else np.array2string(np.asarray(n), threshold=8, separator=", ")
         for n in numbers
@@ -178,7 +178,7 @@ def _split(node: OnnxNode, shape: tuple[int, ...], sizes: NDArray[Any] | None) -
 
 
 def _block_move(node: OnnxNode, shape: tuple[int, ...]) -> Move:
-    """DepthToSpace (DCR or CRD) and SpaceToDepth on ``[batch, channels, height, width]``."""
+    """Move of DepthToSpace (DCR or CRD) or SpaceToDepth on ``[batch, channels, height, width]``."""
     block = node.attributes["blocksize"]
     batch, channels, height, width = shape
     if node.kind == "SpaceToDepth":

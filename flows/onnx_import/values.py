@@ -1,19 +1,19 @@
-"""What a tensor of the network file is while it is being read.
+"""The importer's representation of tensors.
 
 The importer walks the file once, in order, and gives every tensor one of three meanings:
 
-* :class:`Const`: known numbers, with their codes and scale where they came out of a
-  ``DequantizeLinear``. Constant codes are integers, as in the file.
-* :class:`CodeTensor`: what lies between a ``QuantizeLinear`` and a ``DequantizeLinear``: integers
-  of a type, known by the real numbers that they stand for on their own grid.
-* :class:`Value`: elements of one *source*, seen through an index array of the ONNX shape. Reshape,
-  Transpose, Split, Slice, Gather and their like only move that index array, so a layout needs no
-  pattern: what a consumer sees is a fact that it can look up. On top of it lies an elementwise
-  function of the source's real numbers: ``clip(a * real + b, low, high)``, then ``function``.
+* :class:`Const`: constant numbers, with their codes and scale if a ``DequantizeLinear`` made them.
+  Constant codes are integers, as in the file.
+* :class:`CodeTensor`: a tensor between a ``QuantizeLinear`` and a ``DequantizeLinear``: integers
+  of a type, represented by their real numbers on their own grid.
+* :class:`Value`: elements of one *source*, through an index array of the ONNX shape. Reshape,
+  Transpose, Split, Slice, Gather and the like only move that index array, so no layout needs a
+  pattern: a consumer looks up the layout of its input in the index. An elementwise function applies
+  to the source's real numbers: ``clip(a * real + b, low, high)``, then ``function``.
 
 A source is the network input, an operator whose result is not quantised yet (:class:`Operation`),
-or codes (:class:`Codes`). Quantising a Value makes Codes; nothing is emitted before the whole file
-is read, so that what hardware fuses can be fused with a view of all consumers.
+or codes (:class:`Codes`). Quantising a Value makes Codes. Nothing is emitted before the whole file
+is read, so that fusion for the hardware can consider all consumers.
 """
 
 from __future__ import annotations
@@ -58,21 +58,21 @@ CODE_RANGES = {
     "int2": (-2, 1),
     "uint2": (0, 3),
 }
-"""Types that codes of activations may have, and their smallest and largest code."""
+"""Smallest and largest code of each type that activations may have."""
 
 
 @dataclass(kw_only=True, eq=False)
 class Source:
-    """Something that holds elements in storage order: channels last, no batch axis.
+    """A source of elements in storage order: channels last, no batch axis.
 
     Parameters
     ----------
     label
-        What the user knows it by, such as ``Conv 'stem'``.
+        Name for messages, such as ``Conv 'stem'``.
     shape
         ``(height, width, channels)``, ``(tokens, channels)`` or ``(heads, tokens, keys)``.
     scores
-        Whether the shape is the last one: attention scores or probabilities.
+        True for attention scores or probabilities, with the shape ``(heads, tokens, keys)``.
     """
 
     label: str
@@ -81,7 +81,7 @@ class Source:
 
     @property
     def size(self) -> int:
-        """Elements."""
+        """Number of elements."""
         return math.prod(self.shape)
 
     @property
@@ -97,7 +97,7 @@ class NetworkInput(Source):
     Parameters
     ----------
     holds
-        What the file takes: ``float32``, or codes of the type ``int8`` or ``uint8``.
+        Type of the input in the file: ``float32``, or ``int8`` or ``uint8`` for codes.
     """
 
     holds: str = "float32"
@@ -114,7 +114,7 @@ class Operation(Source):
 
 @dataclass(kw_only=True, eq=False)
 class Codes(Source):
-    """Codes of a value that covers all of its source: ``real = scale * (code - zero_point)``."""
+    """Codes of a value that covers its whole source: ``real = scale * (code - zero_point)``."""
 
     value: Value
     scale: float
@@ -132,31 +132,31 @@ class Codes(Source):
         return (1 << (self.bits - 1)) - 1
 
     def reals(self) -> Array:
-        """The real number of every code, in order."""
+        """Return the real number of every code, in order."""
         codes = np.arange(self.low, self.high + 1, dtype=np.float64)
         return self.scale * (codes - self.zero_point)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Value:
-    """Elements of a source through an index, and an elementwise function of them.
+    """Elements of a source, selected by an index, and an elementwise function of them.
 
     Parameters
     ----------
     index
         Flat position in the source of every element; its shape is the tensor's ONNX shape.
     a, b
-        Gain and offset: one number each, or one a channel of the source.
+        Gain and offset: one number each, or one per channel of the source.
     low, high
         Clip after gain and offset.
     function
         Applied last; None is the identity.
     padding
         Rows and columns of zeros (top, left, bottom, right) that a Pad put around an image. They
-        are zero whatever gain, offset and function are; the index does not have them.
+        are not in the index, and gain, offset and function do not apply to them.
     grid, exact
-        Where a quantiser rounded a function of codes: its scale and zero point, and the value
-        before it. The function then includes the rounding.
+        If a quantiser rounded a function of codes: its scale and zero point, and the value before
+        it. ``function`` then includes the rounding.
     """
 
     source: Source
@@ -181,30 +181,30 @@ class Value:
 
     @property
     def padded(self) -> bool:
-        """Whether zeros lie around it that no operator has taken over yet."""
+        """True if the value has padding that no operator has absorbed so far."""
         return any(self.padding)
 
     @property
     def uniform(self) -> bool:
-        """Whether every channel has the same gain and offset."""
+        """True if every channel has the same gain and offset."""
         return len(self.a) == 1 and len(self.b) == 1
 
     @property
     def linear(self) -> bool:
-        """Whether there is nothing but gain and offset."""
+        """True if there is only gain and offset: no clip and no function."""
         return self.function is None and self.low == -math.inf and self.high == math.inf
 
     @property
     def scaled(self) -> bool:
-        """Whether it is the source times one positive number."""
+        """True if the value is the source times one positive number."""
         return self.linear and self.uniform and self.a[0] > 0 and self.b[0] == 0
 
     def moved(self, index: Indices) -> Value:
-        """The same elements in another arrangement."""
+        """Return the same elements in another arrangement."""
         return replace(self, index=index)
 
     def after(self, real: Array) -> Array:
-        """Clip and function of numbers that already have gain and offset."""
+        """Apply clip and function to numbers that already include gain and offset."""
         clipped = np.clip(real, self.low, self.high)
         if self.function is None:
             return clipped
@@ -212,12 +212,12 @@ class Value:
             return self.function(clipped)
 
     def then(self, function: Function) -> Value:
-        """This value with one more elementwise function on top.
+        """Append an elementwise function.
 
         Raises
         ------
         NetworkError
-            If there are more of them in a row than a network has.
+            If the chain of functions becomes longer than that of any real network.
         """
         parts: list[Function] = []
         if self.low != -math.inf or self.high != math.inf:
@@ -245,12 +245,11 @@ class CodeTensor:
     Parameters
     ----------
     value
-        The real numbers that the codes stand for by ``scale`` and ``zero_point``: every one lies on
-        that grid.
+        The codes' real numbers, all of them on the grid of ``scale`` and ``zero_point``.
     scale
-        None for the network's input, whose grid the first DequantizeLinear says.
+        None for the network's input until the first DequantizeLinear gives its grid.
     zero_point
-        In the file's type: 128 and the like for uint8.
+        In the file's type: around 128 for uint8.
     kind
         One of :data:`CODE_RANGES`.
     """
@@ -267,16 +266,16 @@ class CodeTensor:
 
     @property
     def offset(self) -> int:
-        """What is taken off a code to make it one of 8 signed bits."""
+        """Number subtracted from a code to convert it to 8 signed bits."""
         return 128 if self.kind == "uint8" else 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Const:
-    """Known numbers; ``codes`` (zero point taken off) and ``scale`` where they were quantised.
+    """Constant numbers; with ``codes`` (zero point subtracted) and ``scale`` if quantised.
 
-    ``scale`` has the shape of ``codes``, and so has ``formats`` (numbers of row formats), where
-    the file names some. Integer tensors (shapes, axes) are ``real`` only.
+    ``scale`` has the shape of ``codes``, and so has ``formats`` (indices of row formats), if the
+    file names them. Integer tensors (shapes, axes) have only ``real``.
     """
 
     real: NDArray[Any]
@@ -290,7 +289,7 @@ class Const:
         return self.real.shape
 
     def mapped(self, move: Callable[[NDArray[Any]], NDArray[Any]]) -> Const:
-        """A layout change of numbers, codes, scale and formats alike."""
+        """Apply a layout change to numbers, codes, scale and formats."""
         return Const(
             real=move(self.real),
             codes=None if self.codes is None else move(self.codes),
@@ -300,19 +299,19 @@ class Const:
 
 
 def storage_index(shape: tuple[int, ...]) -> Indices:
-    """Positions of a source in its own arrangement.
+    """Return the positions of a source in its own arrangement.
 
     Raises
     ------
     NetworkError
-        If it has more elements than any machine holds.
+        If the source has more elements than any machine holds.
     """
     check_elements("tensor", shape)
     return np.arange(math.prod(shape), dtype=np.int64).reshape(shape)
 
 
 def channel_last(index: Indices, label: str) -> Indices:
-    """``[1, channels, height, width]`` to ``[height, width, channels]``.
+    """Rearrange ``[1, channels, height, width]`` to ``[height, width, channels]``.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Formats for the rows of a layer, the ratio kept in every group of consecutive rows.
+"""Assigns formats to the rows of a layer, with the ratio kept in every group of consecutive rows.
 
-The papers keep a ratio in every layer. Hardware that works on a block of consecutive rows with a
-fixed number of cells for each class wants it in every block: else one class waits for the other.
+The papers keep a ratio in every layer. Hardware that processes a block of consecutive rows with a
+fixed number of cells per class needs it in every block; otherwise one class waits for the other.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ __all__ = ["assign"]
 
 
 def assign(policy: Policy, ratio: Sequence[float], rows: Rows, group: int) -> tuple[str, ...]:
-    """One format a row.
+    """Return one format per row.
 
     Parameters
     ----------
     group : int
         Consecutive rows in which the ratio holds; 0 is the whole layer. The last group of a layer
-        may be smaller and has the ratio of its own size.
+        may be smaller; its counts follow from its own size.
     """
     total = len(rows.matrix)
     picks = policy.picks(rows)

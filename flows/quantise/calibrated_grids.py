@@ -1,4 +1,4 @@
-"""The grid of an activation: scale, zero point and the codes in use."""
+"""Chooses the grid of an activation: scale, zero point and the codes in use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flows.quantise.quant_points import Point
 __all__ = ["Grid", "power_of_two_grid", "range_grid"]
 
 _SHRINKS = np.linspace(1.0, 0.3, 57)
-"""Shares of the whole range that are tried; the first one is all of it."""
+"""Candidate ranges as shares of the whole range; the first is the whole range."""
 _SIGNED_FRACTION, _UNSIGNED_FRACTION = 40.0, 70.0
 
 
@@ -29,25 +29,25 @@ class Grid:
 
     @property
     def clipped(self) -> bool:
-        """Whether fewer codes are in use than int8 has."""
+        """True if fewer codes are in use than int8 has."""
         return self.low > -128 or self.high < 127
 
     @property
     def reals(self) -> tuple[float, float]:
-        """The real numbers of the outermost codes."""
+        """Real numbers of the lowest and the highest code."""
         return self.scale * (self.low - self.zero), self.scale * (self.high - self.zero)
 
     def rounded(self, values: Reals) -> Reals:
-        """Values as this grid gives them back."""
+        """Quantise and dequantise values on this grid."""
         codes = np.clip(np.rint(values / self.scale) + self.zero, self.low, self.high)
         return np.asarray(self.scale * (codes - self.zero))
 
 
 def range_grid(point: Point, sample: Sample, bits: int) -> Grid:
-    """The grid of least squared error on the sample, among shares of its whole range.
+    """Return the grid of least squared error on the sample, among shares of its whole range.
 
-    Operands of a product of two activations are symmetric without -128; probabilities go from 0 to
-    1 in codes 0 to 127.
+    Operands of a product of two activations get a symmetric grid without -128; probabilities, 0 to
+    1, get codes 0 to 127.
     """
     if point.probability:
         return Grid(scale=_float32(1 / 127), zero=0, low=-128)
@@ -62,11 +62,11 @@ def range_grid(point: Point, sample: Sample, bits: int) -> Grid:
 
 
 def power_of_two_grid(point: Point, sample: Sample) -> Grid:
-    """A fixed-point grid: the scale is a power of two (times the point's unit).
+    """Return a fixed-point grid: the scale is a power of two (times the point's unit).
 
-    The fractional length follows from the standard deviation, ``floor(log2(40 / sigma))`` signed
-    and ``floor(log2(70 / sigma))`` unsigned, where sigma of an unsigned tensor is that before its
-    rectifier: with a mean of 0 twice the mean square of what is left.
+    The fractional length follows from the standard deviation ``sigma``: ``floor(log2(40 / sigma))``
+    for signed, ``floor(log2(70 / sigma))`` for unsigned tensors. For an unsigned tensor ``sigma``
+    is that before its rectifier, estimated for a mean of 0: ``sigma**2`` is twice the mean square.
 
     Source: Jin et al., "F8Net: Fixed-Point 8-bit Only Multiplication for Network Quantization"
     (ICLR 2022), and the constants of its authors' code.
@@ -92,5 +92,5 @@ def _asymmetric(low: float, high: float, bits: int) -> Grid:
 
 
 def _float32(value: float) -> float:
-    """What a file can hold."""
+    """Round to float32, the precision of the file."""
     return float(np.float32(value))

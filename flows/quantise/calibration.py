@@ -1,4 +1,4 @@
-"""Calibration images, and what the tensors of the float network are on them."""
+"""Reads calibration images, and samples the tensors of the float network on them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from flows.work.inputs import checked_labels
 __all__ = ["Labelled", "Sample", "read_images", "read_labelled", "sample_tensors"]
 
 _KEPT = 1 << 17
-"""Values of a tensor that are kept to choose its range."""
+"""Most values of a tensor kept to choose its range."""
 
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """Images ``[n, *shape]`` and what they show ``[n]``."""
+    """Images ``[n, *shape]`` and their labels ``[n]``."""
 
     images: Floats
     labels: NDArray[np.int64]
@@ -31,7 +31,7 @@ class Labelled:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Smallest and largest value of a tensor on all images, and some of its values."""
+    """Smallest and largest value of a tensor over all images, and a sample of its values."""
 
     low: float
     high: float
@@ -39,12 +39,13 @@ class Sample:
 
 
 def read_images(path: Path, network: FloatNetwork) -> Floats:
-    """Images of an .npz file: its array ``x``, or the one named like the network's input.
+    """Read images from an .npz file: its array ``x``, or the one named like the network's input.
 
     Raises
     ------
     UserError
-        If the file has no such array, or an empty one, of another shape or type, or with NaN.
+        If the file has no such array, or if the array is empty, has another shape or type, or
+        contains NaN.
     """
     arrays = _arrays(path)
     name = "x" if "x" in arrays else network.input
@@ -69,12 +70,12 @@ def read_images(path: Path, network: FloatNetwork) -> Floats:
 
 
 def read_labelled(path: Path, network: FloatNetwork) -> Labelled:
-    """Images as :func:`read_images` reads them, and their labels ``y``.
+    """Read images as :func:`read_images` does, and their labels ``y``.
 
     Raises
     ------
     UserError
-        Also if there are no labels, or not one integer an image.
+        As :func:`read_images`; or if the labels are missing or are not one integer per image.
     """
     images, arrays = read_images(path, network), _arrays(path)
     if "y" not in arrays:
@@ -88,7 +89,7 @@ def sample_tensors(
     images: Floats,
     progress: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Sample]:
-    """Run the float network and keep what :class:`Sample` says of every tensor."""
+    """Run the float network and return a :class:`Sample` of every tensor."""
     own = [name for name in tensors if name != network.input]
     runner = Runner(network.model, own)
     share = max(1, _KEPT // len(images))
@@ -104,7 +105,7 @@ def sample_tensors(
             flat = values.reshape(-1)
             lows[name] = min(lows[name], float(flat.min()))
             highs[name] = max(highs[name], float(flat.max()))
-            # An odd stride does not keep step with channels or pixels.
+            # An odd stride does not repeat the same channels or pixels.
             stride = -(-flat.size // (share * len(batch))) | 1
             parts[name].append(flat[::stride])
         progress(done)

@@ -1,4 +1,4 @@
-"""From float rows to levels, scales and offsets: all that one layer needs."""
+"""Fits a layer: float rows to levels, scales and offsets."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ ROUNDINGS = ("gptq", "nearest")
 _TRIALS = (1.0, 0.93, 0.86, 1.08)
 """Multiples of the fitted scale from which error feedback starts; each row keeps its best."""
 _PULL = 0.01
-"""How firmly a row is held to the float weights where the images say little: a share of the mean
-input variance."""
+"""Regularisation toward the float weights, as a share of the mean input variance. It decides the
+weights of inputs that hardly vary in the calibration images."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A quantised layer: ``levels * scales`` stand for its weights.
+    """A quantised layer: its weights are ``levels * scales``.
 
     Attributes
     ----------
     levels : int array [rows, K]
     scales, offset : float array [rows]
-        Float32 numbers; the offset is the bias, which makes the mean output right.
+        Float32 numbers; ``offset`` is the bias, which corrects the mean output.
     """
 
     formats: tuple[str, ...]
@@ -41,7 +41,7 @@ class Fitted:
 
     @property
     def reals(self) -> Reals:
-        """The weights that the levels stand for."""
+        """Return the weights as real numbers."""
         return self.levels * self.scales[:, None]
 
 
@@ -55,11 +55,11 @@ def fit_layer(
 ) -> Fitted:
     """Fit every row of a layer in its format.
 
-    With ``gptq`` the rows follow the inputs that the quantised layers before really yield: each is
-    first moved to where it best gives the float network's output from them (least squares), then
-    rounded with error feedback, and keeps nearest rounding where that is better.
+    With ``gptq`` the rows are fitted to the actual inputs, from the quantised layers before. Each
+    row is first moved to reproduce the float network's output from these inputs (least squares),
+    then rounded with error feedback. It keeps nearest rounding if that has the smaller error.
 
-    The bias takes over the mean error of the outputs.
+    The bias corrects the mean error of the outputs.
     Source: Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction"
     (ICCV 2019), here with means of calibration images.
     """
@@ -123,13 +123,13 @@ def _scales(matrix: Reals, formats: Sequence[str], importance: Reals, power_of_t
 
 
 def _target(matrix: Reals, cross: Reals, second: Reals) -> Reals:
-    """Rows that give the float outputs from the quantised inputs: ridge regression."""
+    """Return rows that reproduce the float outputs from the quantised inputs: ridge regression."""
     pull = (_PULL * float(np.diagonal(second).mean()) or 1.0) * np.eye(len(second))
     return np.asarray(np.linalg.solve(second + pull, (matrix @ (cross + pull)).T).T)
 
 
 def _errors(levels: Integers, scales: Reals, target: Reals, second: Reals) -> Reals:
-    """Mean squared output error of every row, with the pull to the target in it."""
+    """Return the mean squared output error of every row, including the regularisation."""
     error = levels * scales[:, None] - target
     pull = _PULL * float(np.diagonal(second).mean())
     return np.asarray(((error @ second) * error).sum(axis=1) + pull * np.square(error).sum(axis=1))

@@ -1,4 +1,4 @@
-"""Layers with constant weights: every one a matrix of output rows."""
+"""Layers with constant weights, each as a matrix of output rows."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class Layer:
     Attributes
     ----------
     position
-        of its node in the file.
+        Position of its node in the file.
     weight, bias
-        names of initializers; a layer may have no bias.
+        Names of initializers; a layer may have no bias.
     matrix : float array [rows, K]
         K in the order (channel of the group, vertical, horizontal).
     axis
-        of the initializer, along which the rows lie.
+        Axis of the rows in the initializer.
     geometry
-        of a convolution, else None.
+        Window of a convolution, else None.
     """
 
     name: str
@@ -61,32 +61,32 @@ class Layer:
 
     @property
     def rows(self) -> int:
-        """Output rows."""
+        """Number of output rows."""
         return len(self.matrix)
 
     @property
     def groups(self) -> int:
-        """Groups of channels that see different inputs; rows of one group are neighbours."""
+        """Number of groups of a grouped convolution; rows of one group are neighbours."""
         return 1 if self.geometry is None else self.geometry.groups
 
     @property
     def needs_zero(self) -> bool:
-        """Whether its rows must be able to hold a weight of 0.
+        """True if the format of its rows must have a level of 0.
 
-        That is so for grouped convolutions, which become dense ones, and for a layer that only
-        picks channels (a shortcut without parameters, written as a convolution).
+        Grouped convolutions need it, as they are made dense, and so does a layer that only selects
+        channels (a shortcut without parameters, written as a convolution).
         """
         picks = bool((np.count_nonzero(self.matrix, axis=1) <= 1).all())
         return self.groups > 1 or (picks and self.matrix.shape[1] > 1)
 
     def stored(self, matrix: NDArray[np.generic]) -> NDArray[np.generic]:
-        """``[rows, K]`` in the shape of the initializer."""
+        """Rearrange ``[rows, K]`` to the shape of the initializer."""
         turned = matrix if self.axis == 0 else matrix.T
         return np.ascontiguousarray(turned.reshape(self.stored_shape))
 
 
 def find_layers(network: FloatNetwork) -> list[Layer]:
-    """All layers with constant weights, in the order of the file."""
+    """Return all layers with constant weights, in the order of the file."""
     shapes = {
         value.name: tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
         for value in (*network.model.graph.value_info, *network.model.graph.input)

@@ -1,4 +1,4 @@
-"""The network to be quantised: a float ONNX file, batch normalisation folded, shapes known."""
+"""Reads the float ONNX file to be quantised; folds batch normalisation and infers shapes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from flows.work.files import refuse_device
 __all__ = ["FloatNetwork", "read_float_network"]
 
 _OPSET_MIN = 13
-"""The first operator set whose quantisers take one scale a row."""
+"""First operator set whose quantisers support one scale per row."""
 _QUANTISERS = {
     "QuantizeLinear",
     "DequantizeLinear",
@@ -36,14 +36,14 @@ _PRODUCTS = {"Conv", "Gemm", "MatMul"}
 
 @dataclass(frozen=True, eq=False)
 class FloatNetwork:
-    """One image in, one tensor out, in float.
+    """A float network with one image as input and one tensor as output.
 
     Attributes
     ----------
     model
-        nodes in order; constants are initializers.
+        Nodes in order; constants are initializers.
     shape
-        of one image, without the batch axis.
+        Shape of one image, without the batch axis.
     """
 
     name: str
@@ -60,8 +60,8 @@ def read_float_network(path: Path) -> FloatNetwork:
     Raises
     ------
     UserError
-        If it is no ONNX file, already quantised, has no layers with float weights, another number
-        of inputs or outputs than one, or a shape that is not fixed.
+        If the file is not an ONNX file, is already quantised, has no layers with float weights,
+        does not have exactly one input and one output, or has a dynamic shape.
     """
     require()
     refuse_device(path)
@@ -127,7 +127,7 @@ def _check(model: onnx.ModelProto, path: Path) -> None:
 
 
 def _prepared(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
-    """Batch normalisation folded into weights, constants computed, shapes inferred."""
+    """Fold batch normalisation into weights, fold constants, and infer shapes."""
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), _quiet():
@@ -165,7 +165,7 @@ def _constants_to_initializers(model: onnx.ModelProto) -> None:
 
 
 def _name_nodes(model: onnx.ModelProto) -> None:
-    """Names for nodes without one, and nothing of the exporter's notes."""
+    """Name unnamed nodes, and remove the exporter's notes."""
     for position, node in enumerate(model.graph.node):
         node.name = node.name or f"{node.op_type}_{position}"
         node.doc_string = ""
@@ -178,7 +178,7 @@ def _name_nodes(model: onnx.ModelProto) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Any:
-    """onnxruntime's preparation logs advice about itself."""
+    """Silence the advice that onnxruntime's preparation logs."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""How many images a network gets right: the float network, and the integer graph of a file."""
+"""Measures top-1 accuracy: of the float network, and of the integer graph of a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from models.network.graph import run_graph
 __all__ = ["float_accuracy", "integer_accuracy"]
 
 _BATCH = 16
-"""Images at a time: few enough that their wide integers stay in the processor's caches."""
+"""Images per batch: few enough that their wide integers stay in the processor's caches."""
 
 
 def float_accuracy(
@@ -25,7 +25,7 @@ def float_accuracy(
     labelled: Labelled,
     progress: Callable[[int], None] = lambda done: None,
 ) -> float:
-    """Share of images, 0 to 1, by onnxruntime."""
+    """Return the float network's accuracy, 0 to 1, by onnxruntime."""
     guesses: list[NDArray[np.int64]] = []
     done = 0
     for results in Runner(network.model).batches(labelled.images):
@@ -40,9 +40,9 @@ def integer_accuracy(
     labelled: Labelled,
     progress: Callable[[int], None] = lambda done: None,
 ) -> float:
-    """Share of images, 0 to 1, that the integer graph of a quantised file gets right.
+    """Return the accuracy, 0 to 1, of the integer graph of a quantised file.
 
-    Without images the file is imported all the same.
+    The file is imported even if there are no images.
 
     Raises
     ------

@@ -1,8 +1,9 @@
-"""Second moments of a layer's inputs: all that fitting its rows needs to know of the images.
+"""Second moments of a layer's inputs: all that fitting its rows needs of the images.
 
-Of the float network's input ``x`` and the quantised network's input ``q`` of the same layer, with
-means taken off (the bias takes them over): ``H = E[q q^T]`` and ``C = E[x q^T]``. The expected
-squared error of a row ``v`` against the float row ``w`` is then quadratic in ``v``.
+Let ``x`` be a layer's input in the float network and ``q`` that in the quantised network, both with
+their means subtracted (the bias accounts for these). Then ``H = E[q q^T]`` and ``C = E[x q^T]``
+suffice: the expected squared error of a row ``v`` against the float row ``w`` is quadratic in
+``v``.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from flows.quantise.runtime import Floats
 __all__ = ["MomentSums", "Moments", "rows_of"]
 
 _SAMPLES, _SAMPLES_PER_INPUT = 1 << 13, 16
-"""Input vectors that are taken from all images together: so many, or so many for each of K."""
+"""Input vectors sampled from all images together: the larger of the first number and of the second
+times K."""
 _BLOCK = 2048
-"""Vectors that are multiplied at a time."""
+"""Vectors per matrix product."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,14 +36,14 @@ class Moments:
 
     @property
     def diagonal(self) -> Reals:
-        """Variance of every input, never quite 0: ``[groups, K]``."""
+        """Variance of every input ``[groups, K]``, kept above 0 by a small offset."""
         found: Reals = np.maximum(np.diagonal(self.second, axis1=1, axis2=2), 0)
         return np.asarray(found + 1e-6 * found.mean(axis=1, keepdims=True) + 1e-12)
 
 
 @dataclass(eq=False)
 class MomentSums:
-    """Adds up images."""
+    """Accumulates moments over images."""
 
     layer: Layer
     images: int
@@ -52,7 +54,7 @@ class MomentSums:
     _waiting: list[tuple[Floats, Floats]] = field(default_factory=list)
 
     def add(self, floats: Floats, quantised: Floats) -> None:
-        """Inputs of some images in the float and in the quantised network, of one shape."""
+        """Add a layer's inputs for some images: float and quantised, of equal shape."""
         wanted = max(_SAMPLES, _SAMPLES_PER_INPUT * self.layer.matrix.shape[1])
         share = -(-wanted // self.images)
         a = rows_of(self.layer, floats, share, self._seen)
@@ -63,12 +65,12 @@ class MomentSums:
             self._flush()
 
     def moments(self) -> Moments:
-        """What was added so far.
+        """Return the moments of everything added so far.
 
         Raises
         ------
         UserError
-            If an input is too large for its square to be a number.
+            If the square of an input overflows.
         """
         if self._waiting:
             self._flush()
@@ -76,7 +78,7 @@ class MomentSums:
         if not all(np.isfinite(s).all() for s in self._sums):
             raise UserError(
                 f"inputs of layer {self.layer.name} must have finite squares on the calibration "
-                "images, not larger ones; scale the images as for training"
+                "images, not overflow; scale the images as for training"
             )
         return Moments(
             float_mean=float_mean + self._near[0][:, 0],
@@ -86,15 +88,15 @@ class MomentSums:
         )
 
     def _flush(self) -> None:
-        """float32 products of one block, float64 sums of all.
+        """Multiply one block in float32, and add it to sums in float64.
 
-        Of what is left without the first block's means: where an input hardly varies, squares of
-        the whole would lose its variance in their own rounding, and be no moments at all.
+        The first block's means are subtracted before: if an input hardly varies, its variance would
+        be lost in the rounding of the squares.
         """
         a, b = (np.concatenate(part, axis=1) for part in zip(*self._waiting, strict=True))
         self._waiting = []
         self._count += a.shape[1]
-        with np.errstate(over="ignore", invalid="ignore"):  # seen in the sums
+        with np.errstate(over="ignore", invalid="ignore"):  # `moments` checks the sums
             if not self._near:
                 self._near = [part.mean(axis=1, keepdims=True) for part in (a, b)]
             a, b = a - self._near[0], b - self._near[1]
@@ -107,7 +109,7 @@ class MomentSums:
 
 
 def rows_of(layer: Layer, values: Floats, share: int, seed: int) -> Floats:
-    """Input vectors of a layer ``[groups, n, K]``: at most ``share`` of each image."""
+    """Return input vectors of a layer ``[groups, n, K]``: at most ``share`` from each image."""
     rng = np.random.default_rng(seed)
     if layer.geometry is None:
         table = values.reshape(len(values), -1, layer.matrix.shape[1])

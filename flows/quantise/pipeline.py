@@ -1,7 +1,7 @@
-"""The whole way: float network and images in, quantised network out, one layer after the other.
+"""Quantises a float network on calibration images, layer after layer.
 
-Layers are fitted in order, each on the inputs it will really get: those of the network whose
-earlier layers are quantised already. So later rows make good what earlier ones lost.
+Layers are fitted in order, each on its actual inputs: those from the network with all earlier
+layers quantised. Later layers can so compensate the errors of earlier ones.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ _SAFE_FORMAT = "fixed8"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Choices:
-    """What the user decides.
+    """Choices of the user.
 
     Attributes
     ----------
     ratio
-        shares of the policy's formats in percent.
+        Shares of the policy's formats in percent.
     group
-        consecutive output rows in which the ratio holds; 0 for the whole layer.
+        Consecutive output rows in which the ratio holds; 0 for the whole layer.
     activation_bits
-        of what layers read, but for the first and the last one; 4 to 8.
+        Bits of the inputs of all layers but the first and the last; 4 to 8.
     keep_ends
-        first and last layer ``fixed8``; None is the policy's own choice.
+        First and last layer are ``fixed8``; None for the policy's own choice.
     """
 
     policy: Policy
@@ -57,11 +57,11 @@ class Choices:
 
     @property
     def ends_kept(self) -> bool:
-        """Whether first and last layer are ``fixed8``."""
+        """True if first and last layer are ``fixed8``."""
         return self.policy.keep_ends if self.keep_ends is None else self.keep_ends
 
     def facts(self) -> dict[str, Any]:
-        """For the file and for reports."""
+        """Return the choices as metadata of the file and for reports."""
         return {
             "name": self.policy.name,
             "formats": list(self.policy.formats),
@@ -75,7 +75,7 @@ class Choices:
 
 @dataclass(frozen=True, eq=False)
 class Quantised:
-    """The file, and what became of every layer."""
+    """A quantised file, and each layer with its fit."""
 
     model: onnx.ModelProto
     layers: tuple[tuple[Layer, Fitted], ...]
@@ -122,7 +122,7 @@ def quantise_network(
 
 
 def _ends(network: FloatNetwork, layers: Sequence[Layer]) -> set[int]:
-    """Positions of the layers before and behind which there is no other."""
+    """Return the positions of layers with no layer before or after them."""
     positions = {layer.position for layer in layers}
     above: dict[str, frozenset[int]] = {}
     read: set[int] = set()
@@ -163,14 +163,14 @@ def _grids(
 
 
 def _lacks_zero(layer: Layer, choices: Choices) -> bool:
-    """Whether a layer needs weights of 0 that one of the policy's formats does not have."""
+    """Test that a layer needs weights of 0 and that a format of the policy has none."""
     return layer.needs_zero and any(
         0 not in find_format(kind).grid for kind in choices.policy.formats
     )
 
 
 def _by_input(layers: Sequence[Layer]) -> list[list[Layer]]:
-    """Layers that read one tensor come together, in the order of the first of them."""
+    """Group layers that read the same tensor, in the order of the first of each group."""
     found: dict[str, list[Layer]] = {}
     for layer in layers:
         found.setdefault(layer.input, []).append(layer)
@@ -184,7 +184,7 @@ def _moments(
     layers: Sequence[Layer],
     images: Floats,
 ) -> list[Moments]:
-    """Second moments of what some layers read, in the float and in the quantised network."""
+    """Return the moments of the inputs of layers that read the same tensor."""
     model, _ = with_quantisers(network, grids, fitted, float_weights=True)
     tensor = model.graph.node[_position(model, layers[0])].input[0]
     sums = [MomentSums(layer, len(images)) for layer in layers]
@@ -201,7 +201,7 @@ def _position(model: onnx.ModelProto, layer: Layer) -> int:
 
 
 def _reader(model: onnx.ModelProto, tensor: str) -> Callable[[Floats], Any]:
-    """A function from images to one tensor, a few images at a time."""
+    """Return a function from images, a batch at a time, to one tensor."""
     runner = Runner(model, [tensor])
     if any(entry.name == tensor for entry in model.graph.input):
         return lambda images: (

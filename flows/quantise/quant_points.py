@@ -1,11 +1,11 @@
-"""Where a network is quantised: which tensors get a QuantizeLinear, and what each must be.
+"""Chooses the tensors that get a QuantizeLinear, and the constraints of their grids.
 
-Layers, normalisations, softmax, pools, additions and joins read codes; functions and layouts in
-between are followed back to the tensor that a quantiser belongs to:
+Layers, normalisations, softmax, pools, additions and concatenations read codes. From their inputs,
+functions and layouts are followed back to the place of the quantiser:
 
-* behind a function (GELU, ReLU, ...), before a change of layout;
-* before a function too, unless it is a clip or a gain and offset that the operator before takes in;
-* the operands of a product of two activations at the product itself, each with a grid of its own.
+* after a function (GELU, ReLU, ...), before a change of layout;
+* before a function too, unless it is a clip, or a gain and offset that the operator before absorbs;
+* operands of a product of two activations: at the product itself, each with its own grid.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["Point", "find_points"]
 _MOVES = LAYOUT_KINDS | {"MaxPool", "GlobalMaxPool", "Pad", "Cast"}
 _CLIPS = {"Relu", "Clip"}
 _TAKE_GAINS = {"Conv", "Gemm", "MatMul", "LayerNormalization"}
-"""Operators whose rescaling absorbs a gain and an offset a channel."""
+"""Operators whose rescaling absorbs a gain and an offset per channel."""
 _WEIGHTED = {"Conv", "Gemm", "MatMul"}
 
 
@@ -34,16 +34,16 @@ class Point:
     Attributes
     ----------
     operand
-        an operand of a product of two activations: symmetric, and never -128.
+        Operand of a product of two activations: its grid is symmetric without -128.
     probability
-        the result of a softmax that such a product reads.
+        Result of a softmax that such a product reads.
     readers
-        positions of the layers that read it, through layouts.
+        Positions of the layers that read it, through layouts.
     unit
-        product of the constant factors so far. If ``scale / unit`` is a power of two, rescaling is
+        Product of the constant factors so far. If ``scale / unit`` is a power of two, rescaling is
         a plain shift.
     partner
-        joined tensor whose grid it shares.
+        Concatenated tensor whose grid it shares.
     """
 
     tensor: str
@@ -56,7 +56,7 @@ class Point:
 
 @dataclass
 class _Trace:
-    """How every tensor came about: its node, and the tensor it is a layout or a function of."""
+    """Origin of every tensor: its node, and the tensor it is a layout or a function of."""
 
     makers: dict[str, onnx.NodeProto] = field(default_factory=dict)
     parents: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -64,14 +64,14 @@ class _Trace:
     known: set[str] = field(default_factory=set)
 
     def back(self, tensor: str, *steps: str) -> str:
-        """Follow a tensor back through steps of some sorts."""
+        """Follow a tensor back through steps of the given sorts."""
         while tensor in self.parents and self.parents[tensor][1] in steps:
             tensor = self.parents[tensor][0]
         return tensor
 
 
 def find_points(network: FloatNetwork) -> list[Point]:
-    """Every tensor that gets a quantiser, in the order in which they are made."""
+    """Return every tensor that gets a quantiser, in the order of the nodes that make them."""
     trace = _Trace(known=set(network.constants))
     points: dict[str, Point] = {}
     for position, node in enumerate(network.model.graph.node):
@@ -96,7 +96,7 @@ def find_points(network: FloatNetwork) -> list[Point]:
 def _step(
     network: FloatNetwork, trace: _Trace, node: onnx.NodeProto, live: list[str]
 ) -> tuple[str, str] | None:
-    """What a node that computes nothing of its own does to which tensor; None for all others."""
+    """Return the input of a layout or function node, and the sort of step; None for others."""
     if node.op_type in _MOVES:
         return live[0], "move"
     if node.op_type in UNARY_KINDS:
@@ -122,7 +122,7 @@ def _read(
     position: int,
     live: list[str],
 ) -> None:
-    """Mark what an operator reads."""
+    """Add points for the inputs of an operator."""
     product = node.op_type == "MatMul" and len(live) == 2
     for name in live:
         if product:
@@ -150,7 +150,7 @@ def _mark(
     tensor: str,
     layer: int | None,
 ) -> str:
-    """Put a quantiser where ``tensor`` comes from; returns the place."""
+    """Add a point where ``tensor`` comes from; return the point's tensor."""
     place = trace.back(tensor, "move")
     point = points.get(place) or Point(place, unit=trace.units.get(place, 1.0))
     if layer is not None:
@@ -161,7 +161,7 @@ def _mark(
 
 
 def _mark_functions(trace: _Trace, points: dict[str, Point], tensor: str) -> None:
-    """Quantise before a function too, where the operator before it cannot take it in."""
+    """Add a point before a function too, if the operator before it cannot absorb the function."""
     sorts = set()
     while tensor in trace.parents:
         tensor, sort = trace.parents[tensor]
@@ -180,7 +180,7 @@ def _mark_functions(trace: _Trace, points: dict[str, Point], tensor: str) -> Non
 
 
 def _keep_unit(network: FloatNetwork, trace: _Trace, node: onnx.NodeProto, live: list[str]) -> None:
-    """Constant factors since the last power of two: ``Mul`` by a number, and products of both."""
+    """Track a tensor's constant factors (:attr:`Point.unit`), through ``Mul`` and products."""
     unit = 1.0
     if node.op_type in _MOVES | _CLIPS:
         unit = trace.units.get(live[0], 1.0)

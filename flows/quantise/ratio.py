@@ -1,4 +1,4 @@
-"""Shares of row classes: from the command line, and as counts of rows."""
+"""Shares of row classes: parsed from the command line, and converted to row counts."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ __all__ = ["counts", "parse_ratio"]
 
 
 def parse_ratio(text: str | None, policy: Policy) -> tuple[float, ...]:
-    """Percentages such as ``65:30:5``; of two classes the first one is enough (``40``).
+    """Parse percentages such as ``65:30:5``; with two classes the first is enough (``40``).
 
     Raises
     ------
     UserError
-        If they are not numbers of 0 to 100, not as many as the policy has classes, or do not sum
-        to 100.
+        If they are not numbers of 0 to 100, not one per class of the policy, or do not sum to 100.
     """
     if text is None:
         return policy.ratio
@@ -44,11 +43,11 @@ def parse_ratio(text: str | None, policy: Policy) -> tuple[float, ...]:
 
 
 def counts(ratio: Sequence[float], rows: int) -> tuple[int, ...]:
-    """How many of ``rows`` rows each class gets; they sum to ``rows``.
+    """Return the number of rows of each class; they sum to ``rows``.
 
-    The first class, the cheapest, gets its share rounded half up, so that the others together
-    never exceed theirs rounded up; those share the rest by largest remainders, a tie going to the
-    earlier one.
+    The first class, the cheapest, gets its share rounded half up, so that the others together never
+    exceed their share rounded up. These get the remaining rows by largest remainders; a tie goes to
+    the earlier class.
     """
     first = math.floor(ratio[0] * rows / 100 + 0.5)
     nominal = [share * rows / 100 for share in ratio[1:]]

@@ -1,4 +1,4 @@
-"""Weights to levels: each to the nearest one, or with its error handed on to later weights."""
+"""Rounds weights to levels: to the nearest, or with error feedback to later weights."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from models.numerics.rescale import Integers
 __all__ = ["Feedback", "levels_of_rows", "refit_scales"]
 
 _DAMPING = 0.01
-"""Share of the mean variance that is added to every input's, for inputs that hardly vary."""
+"""Share of the mean variance added to the variance of every input, for inputs that hardly vary."""
 
 
 def levels_of_rows(formats: Sequence[str], matrix: Reals, scales: Reals) -> Integers:
-    """Nearest levels ``[rows, K]``, each row in its own format."""
+    """Return the nearest levels ``[rows, K]``, each row in its own format."""
     levels = np.empty(matrix.shape, dtype=np.int64)
     names = np.array(formats)
     for kind in dict.fromkeys(formats):
@@ -28,11 +28,11 @@ def levels_of_rows(formats: Sequence[str], matrix: Reals, scales: Reals) -> Inte
 
 
 class Feedback:
-    """Rounds rows so that their levels together give the least output error.
+    """Rounds rows with error feedback, to minimise the output error of all levels together.
 
-    Columns are rounded one after the other, those of the largest input first; what rounding one
-    of them costs is made good by those not yet rounded, as far as their inputs agree. Any grid
-    will do: only "the nearest level" depends on it.
+    Columns are rounded one after the other, those of the largest input first. Columns not rounded
+    so far compensate each rounding error, as far as their inputs correlate. This works for any
+    grid: only "the nearest level" depends on it.
 
     Source: Frantar et al., "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained
     Transformers" (ICLR 2023), section 3; the order by input size is that of the authors'
@@ -53,13 +53,13 @@ class Feedback:
             inverse = np.linalg.inv(ordered + damping * np.eye(len(second)))
             self._upper = np.linalg.cholesky((inverse + inverse.T) / 2).T
         except np.linalg.LinAlgError:
-            # No moment is negative in any direction: where one is, it was lost in rounding.
+            # A second moment has no negative eigenvalue but by rounding error: clip them to 0.
             values, vectors = np.linalg.eigh((ordered + ordered.T) / 2)
             inverse = (vectors / (np.maximum(values, 0) + damping)) @ vectors.T
             self._upper = np.linalg.cholesky((inverse + inverse.T) / 2).T
 
     def levels(self, formats: Sequence[str], matrix: Reals, scales: Reals) -> Integers:
-        """Levels ``[rows, K]``, each row in its own format."""
+        """Return levels ``[rows, K]``, each row in its own format."""
         rest = matrix[:, self._order] / scales[:, None]
         levels = np.empty(matrix.shape, dtype=np.int64)
         pick = _Nearest(formats)
@@ -72,7 +72,7 @@ class Feedback:
 
 
 def refit_scales(levels: Integers, matrix: Reals, scales: Reals, second: Reals) -> Reals:
-    """The scale of every row that fits its levels best: least squares in the output.
+    """Return the best scale of every row for its levels: least squares of the output.
 
     A row whose best factor is not positive keeps its scale.
     """
@@ -85,7 +85,7 @@ def refit_scales(levels: Integers, matrix: Reals, scales: Reals, second: Reals) 
 
 
 class _Nearest:
-    """Nearest levels of one column, rows in formats of their own."""
+    """Rounds one column to the nearest levels, each row in its own format."""
 
     def __init__(self, formats: Sequence[str]) -> None:
         names = np.array(formats)

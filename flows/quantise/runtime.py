@@ -1,4 +1,4 @@
-"""onnxruntime, which runs float and quantised networks on calibration images."""
+"""Runs float and quantised networks on calibration images, by onnxruntime."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["Floats", "Runner", "require", "with_outputs"]
 
 Floats = NDArray[np.float32]
 _BATCH = 32
-"""Images at a time, where the network's batch axis is dynamic."""
+"""Images per batch, if the network's batch axis is dynamic."""
 
 
 def require() -> Any:
-    """The module ``onnxruntime``.
+    """Import and return the module ``onnxruntime``.
 
     Raises
     ------
     UserError
-        If it is not installed.
+        If onnxruntime is not installed.
     """
     try:
         import onnxruntime
@@ -36,7 +36,7 @@ def require() -> Any:
 
 
 def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
-    """The part of a network that makes some of its tensors, which become its outputs."""
+    """Extract the part of a network that makes the named tensors, which become its outputs."""
     wanted = set(names)
     kept = []
     for node in reversed(model.graph.node):
@@ -62,14 +62,14 @@ def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProt
 
 
 class Runner:
-    """Runs a network without any optimisation, so that what it computes is what it says."""
+    """Runs a network without graph optimisation, so that it computes exactly the file's nodes."""
 
     def __init__(self, model: onnx.ModelProto, outputs: Sequence[str] | None = None) -> None:
         runtime = require()
         options = runtime.SessionOptions()
         options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 3
-        # Small networks wait more than they compute, and not alone on their machine.
+        # Spinning threads of small networks only take cores from other processes.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         part = model if outputs is None else with_outputs(model, outputs)
         self._session = runtime.InferenceSession(
@@ -80,10 +80,10 @@ class Runner:
         self.batch = 1 if isinstance(entry.shape[0], int) else _BATCH
 
     def batches(self, images: Floats) -> Iterator[list[Floats]]:
-        """All outputs, a few images at a time, in order."""
+        """Yield all outputs of each batch, in order."""
         for start in range(0, len(images), self.batch):
             yield self._session.run(None, {self._input: images[start : start + self.batch]})
 
     def outputs(self, images: Floats) -> Floats:
-        """The first output of all images ``[n, ...]``."""
+        """Return the first output for all images ``[n, ...]``."""
         return np.concatenate([found[0] for found in self.batches(images)])

@@ -1,4 +1,4 @@
-"""One scale a row: the least weighted squared error over a list of candidates."""
+"""Fits one scale per row: the least weighted squared error over a list of candidates."""
 
 from __future__ import annotations
 
@@ -13,30 +13,33 @@ from models.numerics.rescale import Integers
 __all__ = ["fit_scales", "fixed_point_scales", "nearest_levels", "widest_level"]
 
 _FACTORS = np.concatenate([[1.0], np.geomspace(1.3, 0.25, 96)])
-"""Candidates as multiples of the scale that lets the largest weight have the largest level."""
+"""Candidates as multiples of the scale that maps the largest weight to the largest level."""
 _SIGNED_FRACTION = 40.0
 
 
 def widest_level(kind: str) -> int:
-    """Largest level in use. Grids are used as far as they are symmetric: packed products of two's
-    complement rows need that, and so does turning a row's signs."""
+    """Return the largest level in use.
+
+    Only the symmetric part of a grid is used: packed products of two's complement rows and the
+    negation of rows need that.
+    """
     return int(find_format(kind).grid[-1])
 
 
 def nearest_levels(kind: str, steps: Reals) -> Integers:
-    """The nearest levels to weights in units of the row's scale; any shape, int64."""
+    """Return the nearest levels of weights, in units of the row's scale; any shape, int64."""
     widest = widest_level(kind)
     return np.clip(find_format(kind).nearest(steps), -widest, widest)
 
 
 def fit_scales(kind: str, matrix: Reals, importance: Reals) -> Reals:
-    """A scale for every row ``[rows]``, never worse than the one of the largest weight.
+    """Return a scale per row ``[rows]``, at least as good as the one from the largest weight.
 
     Parameters
     ----------
     matrix : float array [rows, K]
     importance : float array [rows, K] or [K]
-        What a squared error of each weight costs: the variance of its input.
+        Cost of a squared error of each weight: the variance of its input.
     """
     peak = np.abs(matrix).max(axis=1) / widest_level(kind)
     peak = np.where(peak > 0, peak, 1.0)
@@ -48,7 +51,7 @@ def fit_scales(kind: str, matrix: Reals, importance: Reals) -> Reals:
         better = errors < least
         best, least = np.where(better, scales, best), np.where(better, errors, least)
     if kind == "binary":
-        # One level's magnitude: the optimum is the (weighted) mean of the magnitudes.
+        # With a single magnitude the optimum is the (weighted) mean of the magnitudes.
         total = np.broadcast_to(importance, matrix.shape).sum(axis=1)
         mean = (importance * np.abs(matrix)).sum(axis=1) / total
         best = np.where(mean > 0, _float32(mean), best)
@@ -56,7 +59,7 @@ def fit_scales(kind: str, matrix: Reals, importance: Reals) -> Reals:
 
 
 def fixed_point_scales(matrix: Reals) -> Reals:
-    """Powers of two ``[rows]``: ``2**-floor(log2(40 / sigma))`` with each row's deviation.
+    """Return powers of two ``[rows]``: ``2**-floor(log2(40 / sigma))``, sigma of each row.
 
     Source: F8Net (Jin et al., ICLR 2022).
     """
@@ -68,5 +71,5 @@ def fixed_point_scales(matrix: Reals) -> Reals:
 
 
 def _float32(values: Reals) -> Reals:
-    """What a file can hold; never 0."""
+    """Round to float32, the precision of the file; never to 0."""
     return np.maximum(values, np.finfo(np.float32).tiny).astype(np.float32).astype(np.float64)

@@ -1,4 +1,4 @@
-"""The quantised network as an ONNX file in QDQ form."""
+"""Writes the quantised network as an ONNX file in QDQ form."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def with_quantisers(
     *,
     float_weights: bool = False,
 ) -> tuple[onnx.ModelProto, dict[str, tuple[str, ...]]]:
-    """A network with quantisers at ``grids`` and some layers quantised.
+    """Return a network with quantisers at ``grids`` and some layers quantised.
 
     Parameters
     ----------
     grids
-        By tensor of the float network.
+        Grids by tensor of the float network.
     float_weights
-        Weights as the numbers that their levels stand for: the same network, faster to run.
+        Store weights as real numbers instead of levels: the same network, faster to run.
 
     Returns
     -------
     model
-        and the row formats by the name of the new initializer.
+        And the row formats by name of the new initializer.
     """
     writer = _Writer(network, grids)
     writer.write(fitted, float_weights)
@@ -76,7 +76,7 @@ class _Writer:
                 self._quantise(raw, name)
 
     def model(self) -> onnx.ModelProto:
-        """The file, without initializers that nothing reads any more."""
+        """Return the model without unused initializers."""
         source = self._network.model
         used = {name for node in self._nodes for name in node.input}
         kept = [entry for entry in source.graph.initializer if entry.name in used]
@@ -95,11 +95,11 @@ class _Writer:
         )
 
     def _raw_name(self, name: str) -> str:
-        """Another name for a tensor whose own one goes to its dequantised form."""
+        """Return a tensor's name before its quantiser; the network's output needs another one."""
         return self._free(f"{name}_raw") if name == self._network.output else name
 
     def _quantise(self, tensor: str, name: str) -> None:
-        """Clip, QuantizeLinear and DequantizeLinear; readers of ``name`` read their result."""
+        """Add Clip, QuantizeLinear and DequantizeLinear; readers of ``name`` get their result."""
         grid = self._grids[name]
         source = tensor
         if grid.clipped:

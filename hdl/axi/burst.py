@@ -9,16 +9,21 @@ from amaranth.lib.wiring import Component, In, Out
 from hdl.axi.signature import ADDRESS_WIDTH, BURST, BURST_BEATS
 
 RUN = data.StructLayout({"address": ADDRESS_WIDTH, "beats": 25})
-"""A run: byte address (a multiple of a beat), beats."""
+"""A contiguous run of bus beats: byte address (aligned to a beat), number of beats."""
 
 
 class BurstSplitter(Component):
-    """Stream of runs in, stream of bursts out. One burst per cycle, latency one cycle.
+    """Stream of runs in, stream of bursts out. Throughput one burst per cycle, latency one cycle.
 
     Parameters
     ----------
     width : int
         Data bits.
+
+    Attributes
+    ----------
+    last : out
+        The burst on ``o`` is the last one of its run.
     """
 
     def __init__(self, width: int) -> None:

@@ -1,4 +1,4 @@
-"""Shares one AXI read channel between clients; answers come back in the order of the bursts."""
+"""Shares one AXI read channel between clients; read data return in the order of the bursts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from hdl.axi.signature import AxiReadSignature, BurstReadSignature
 
 
 class ReadArbiter(Component):
-    """First client first. Latency is one cycle each way, throughput one beat per cycle.
+    """Fixed-priority arbiter: the first client that requests a burst wins.
+
+    The request is registered (one cycle), read data pass through in the same cycle; throughput
+    one beat per cycle.
 
     Parameters
     ----------
@@ -21,9 +24,9 @@ class ReadArbiter(Component):
     Attributes
     ----------
     idle : out
-        No burst is under way.
+        No burst is outstanding.
     halt : in
-        Ask for no further burst (those under way are still taken in).
+        Issue no further burst; the data of outstanding bursts are still accepted.
     """
 
     OUTSTANDING = 8

@@ -6,7 +6,7 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out, Signature
 
 BURST_BEATS = 16
-"""Longest burst: what the AXI3 ports of a Zynq-7000 take."""
+"""Beats of the longest burst: the limit of the Zynq-7000's AXI3 ports."""
 
 ADDRESS_WIDTH = 32
 LITE_ADDRESS_WIDTH = 12
@@ -91,13 +91,13 @@ class AxiLiteSignature(Signature):
 
 
 BURST = data.StructLayout({"address": ADDRESS_WIDTH, "length": 5})
-"""A burst: byte address, beats (1 to 16)."""
+"""A burst: byte address and number of beats (1 to 16)."""
 
 
 class BurstReadSignature(Signature):
-    """What a client of the read channel sees: bursts asked for, beats answered in order.
+    """Client side of the read channel: burst requests out, read beats in, in order.
 
-    Beats cannot be held up: ask only for what can be taken.
+    Beats have no back-pressure: request only what can be buffered.
     """
 
     def __init__(self, width: int) -> None:

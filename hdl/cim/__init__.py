@@ -1,4 +1,4 @@
-"""Digital twin of a charge-domain compute-in-memory macro: :mod:`models.cim` as logic.
+"""Emulation of a charge-domain compute-in-memory macro: :mod:`models.cim` as digital logic.
 
-It emulates an analog macro, every error and decision included; it is not that macro's design.
+It reproduces every error and decision of the analog macro; it is not a design of that macro.
 """

@@ -1,4 +1,4 @@
-"""A macro for static weights, and a small digital array for products of two activations."""
+"""Engine of a macro for static weights and a small digital array for activation products."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from models.machine.spec import MachineSpec
 from models.program.engine_items import ITEM_BYTES
 
 _TILES = 4
-"""Weight tiles on their way: both banks of either engine."""
+"""Weight tiles in flight: both banks of both engines."""
 
 
 def shape_of(spec: MachineSpec, macro: MacroChoice) -> MacroShape:
-    """The emulated macro of a machine: two banks, tiles for its depth, references with a trim.
+    """Return the shape of a machine's emulated macro.
 
-    A polarised one is paired.
+    It has two banks, enough tiles for the machine's depth and trimmed references; a polarised macro
+    is paired.
     """
     return MacroShape(
         spec=macro.spec,
@@ -40,14 +41,14 @@ def shape_of(spec: MachineSpec, macro: MacroChoice) -> MacroShape:
 class MacroEngine(Component):
     """The engine of a machine with a macro; short weight tiles go to the digital array.
 
-    Tiles keep their order: activations follow the engine that their tile went to, and an engine
-    begins only when the other one's results have left. Each alone has the latency and throughput
-    of :class:`~hdl.cim.macro_engine.CimEngine` and :class:`~hdl.engine.digital_array.DigitalArray`.
+    Tiles keep their order: the activations of a tile go to the same engine as the tile, and an
+    engine begins only when the other one's results have left. Latency and throughput are those of
+    :class:`~hdl.cim.macro_engine.CimEngine` and :class:`~hdl.engine.digital_array.DigitalArray`.
 
     Attributes
     ----------
     run : in
-        Number of the run, for the noise.
+        Number of the run, which seeds the noise.
     i_items : stream of a program's items (:mod:`models.program.engine_items`)
     """
 
@@ -92,7 +93,7 @@ class MacroEngine(Component):
             with m.If(mine):
                 m.d.comb += self.i_weights.ready.eq(port.ready & room)
 
-        # K loops of which not all results have left, and the engine they are in.
+        # Engine of the current K loops, and number of K loops whose results have not all left.
         using, open_loops = Signal(), Signal(8)
         beats = spec.tokens * spec.rows // spec.vector_lanes
         short = spec.tokens * spec.dynamic_rows // spec.vector_lanes

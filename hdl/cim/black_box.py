@@ -1,4 +1,4 @@
-"""The macro as a hole in the netlist, for designs that get a real one."""
+"""The macro as a black box, for designs with a real macro."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from hdl.cim.shape import MacroShape
 class BlackBox(Component):
     """Ports of :class:`~hdl.cim.macro.Macro` around an instance of a module from elsewhere.
 
-    A tape-out has the analog macro and its digital wrapper here; latency and throughput are
-    theirs: all streams may wait. The module's ports are ``clk``, ``rst`` and the macro's own by
-    the names Amaranth gives them in Verilog (``i_acts__valid``, ...).
+    In a tape-out this is the analog macro with its digital wrapper. Latency and throughput are
+    those of that module: every stream has back-pressure. The module's ports are ``clk``, ``rst``
+    and the macro's ports, by their names in Amaranth's Verilog (``i_acts__valid``, ...).
 
     Parameters
     ----------
     shape : MacroShape
     module : str
-        Its name.
+        Name of the module.
     """
 
     def __init__(self, shape: MacroShape, module: str = "cim_macro") -> None:
@@ -32,7 +32,7 @@ class BlackBox(Component):
         m = Module()
         ports: dict[str, object] = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
         for path, member, value in self.signature.flatten(self):
-            # A structure is one vector in Verilog.
+            # Amaranth's Verilog makes a structure a single vector.
             ports[f"{member.flow.name[0].lower()}_{'__'.join(path)}"] = Value.cast(value)
         m.submodules.macro = Instance(self.module, **ports)
         return m

@@ -1,4 +1,4 @@
-"""The cells of a column: capacitors, what is stored on them, and the charge they share."""
+"""The cells of a column: capacitors, stored weight digits, and the sum of charges."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ from amaranth.lib.wiring import Component, In, Out
 from hdl.cim.shape import MacroShape, index_bits
 
 LATENCY = 5
-"""Cycles from an entry's address to a sum that has it."""
+"""Cycles from an entry's address to a sum that includes it."""
 
 
 class Column(Component):
-    """Adds up ``lanes`` cells a cycle, exactly: every capacitor is an integer of its own.
+    """Adds ``lanes`` cells per cycle, exactly: the value of each capacitor is an integer.
 
-    The analog column shares all charges at once; here they come one entry after another, from a
-    memory of capacitors (the die) and one of digits (the weights).
+    The analog column shares all charges at once; this one adds them entry after entry, from a
+    memory of capacitors (the die) and a memory of digits (the weights).
 
-    Latency five cycles from ``entry`` to ``sum``, throughput one entry a cycle.
+    Latency five cycles from ``entry`` to ``sum``, throughput one entry per cycle.
 
     Attributes
     ----------
     at, entry, valid, first : in
-        Bank and tile of the weights, entry, and whether it begins a new sum.
+        Bank and tile of the weights, entry in the tile, valid, and begin of a new sum.
     acts : in
         Activation slices, one cycle after the entry.
     cap_entry, caps, cap_write : in
-        Loads the capacitors of an entry.
+        Write port of the capacitors: one entry.
     cell_at, cell_entry, digits, cell_write : in
-        Loads digits.
+        Write port of the digits: one entry.
     sum : out
+        Sum of the entries since ``first``.
     """
 
     def __init__(self, shape: MacroShape, init: list[int]) -> None:

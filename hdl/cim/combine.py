@@ -1,4 +1,4 @@
-"""From codes to results: decoded, weighted and summed by column, then joined by output."""
+"""Turns codes into results: decode, weigh and add per column, then join columns per output."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from models.cim.cim_spec import Decomposition
 
 
 def event_layout(shape: MacroShape) -> data.StructLayout:
-    """A conversion that is complete, or was skipped.
+    """Event: a conversion is complete, or was skipped.
 
-    ``shift`` is the activation slice's; ``first`` and ``final`` mark a vector's ends, ``release``
-    beside ``final`` that bank ``bank`` of the weights is free.
+    ``shift`` is the weight of the activation slice; ``first`` and ``final`` mark a vector's first
+    and last event. ``release``, set together with ``final``, frees bank ``bank`` of the weights.
     """
     return data.StructLayout(
         {
@@ -33,19 +33,20 @@ def event_layout(shape: MacroShape) -> data.StructLayout:
 class ColumnTotal(Component):
     """A column's sum of decoded codes over activation slices and tiles.
 
-    Latency from ``event`` to ``total`` is none (what the sum will be), throughput one event a
+    ``total`` is combinational: it already includes the current ``event``; throughput one event per
     cycle. A decode table is read one cycle ahead, at ``code``.
 
     Attributes
     ----------
     event, zero, code : in
-        With a decode table ``code`` comes a cycle before its event.
+        Event, code of a skipped conversion, and code of the event; with a decode table ``code``
+        comes one cycle before its event.
     negative : in
         Sign of the column's group.
     index, entry, write : in
-        Loads an entry of the decode table.
+        Write port of the decode table: one entry.
     total, factors : out
-        Sums of codes and of their factors; the latter of polarised macros only.
+        Sum of weighted codes, sum of their weights (``factors``: polarised macros only).
     """
 
     def __init__(self, shape: MacroShape, decode: list[int]) -> None:
@@ -110,18 +111,18 @@ def _add(a, b, negative):  # type: ignore[no-untyped-def]
 
 
 class Join(Component):
-    """Joins the slices of every output, one column a cycle, and scales the sum to a result.
+    """Joins the slices of every output, one column per cycle, and scales the sum to a result.
 
-    ``y = (step * sum a total + offset * sum a factors + half) >> fraction``, ``a`` the weight of
-    the column's slice.
+    ``y = (step * sum(a * total) + offset * sum(a * factors) + half) >> fraction``, where ``a`` is
+    the weight of the column's slice.
 
-    Latency from ``load`` to the first result ``slices + 3`` cycles, throughput one column a cycle;
-    a result waits for ``o.ready`` and holds the others up.
+    Latency from ``load`` to the first result ``slices + 3`` cycles, throughput one column per
+    cycle; a result that waits for ``o.ready`` stalls the following ones.
 
     Attributes
     ----------
     load, total, factors : in
-        Sums of all columns; taken only when ``free``.
+        Capture the sums of all columns; allowed only when ``free``.
     free : out
     slices, outputs, step, offset : in
         As in :meth:`~hdl.cim.shape.MacroShape.layer`.
@@ -206,7 +207,7 @@ class Join(Component):
         return m
 
     def _slice(self, m: Module, part: Signal, end: Signal) -> tuple[Signal, Signal]:
-        """Sign and place of a slice, for the macro's decomposition."""
+        """Return sign and shift of a slice, by the macro's decomposition."""
         shape, spec = self.shape, self.shape.spec
         negative = Signal()
         place = Signal(range(max(2, shape.slices * spec.cell_bits)))

@@ -1,4 +1,4 @@
-"""Items of a program as the macro's configuration."""
+"""Translates the items of a program to the macro's configuration stream."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from models.program.engine_items import ITEM_BYTES, ITEMS, KIND, Item
 
 
 class Configure(Component):
-    """Latency none, throughput an item a cycle.
+    """Combinational translation of items; window items are held for the tile items that follow.
+
+    Latency none, throughput one item per cycle.
 
     Attributes
     ----------
     run : in
-        Number of the run, for the noise.
-    i : stream of items as in memory (:mod:`models.program.engine_items`)
+        Number of the run, which seeds the noise.
+    i : stream of items in the format of memory (:mod:`models.program.engine_items`)
     o : stream of :func:`~hdl.cim.macro_engine.config_layout`
     """
 

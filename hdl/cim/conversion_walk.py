@@ -1,4 +1,4 @@
-"""The order of conversions: activations in, tile by tile and slice by slice, numbered."""
+"""Schedules the conversions of a macro: tile by tile and slice by slice, numbered."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from hdl.cim.shape import MacroShape, index_bits
 
 
 class Walk(Component):
-    """Holds two tiles' activations and walks the older one, slice by slice, entry by entry.
+    """Holds activations of two tiles and walks the older one, slice by slice, entry by entry.
 
-    A slice takes as many cycles as its tile has beats, or ``adc_bits + 1`` where that is more: the
-    sum of one conversion is made while the one before is decided. With ``zero_skip`` slices whose
-    digits, and those of all higher slices, are zero take one cycle. A paired macro walks a tile of
-    activations twice, with the weights of two tiles. A run begins with five cycles
-    for its noise key, after the last step of the run before.
+    A slice takes as many cycles as its tile has beats, but at least ``adc_bits + 1``: the sum of
+    one conversion is formed while the previous one is decided. With ``zero_skip`` a slice takes one
+    cycle if its digits and those of all higher slices are zero. A paired macro walks each tile of
+    activations twice, with the weights of two tiles. A run begins, after the last step of the
+    previous run, with four cycles for its noise key.
 
     Attributes
     ----------
     i : stream of beats
-        Throughput one a cycle; held up while two tiles wait.
+        Throughput one beat per cycle; waits while two tiles are held.
     layer, open : in
-        The layer's record, in the cycle in which ``open`` is high.
-    filled, release : in, out
-        Whether the weights of bank ``bank`` are complete; the bank will not be read any more.
+        The layer's record, valid in the cycle in which ``open`` is high.
+    filled, bank, release : in, out, out
+        One flag per bank: its weights are complete. Bank in use; strobe: it is not read any more.
     left : out
-        Vectors of the layer that have not been walked yet.
+        Vectors of the layer still to be walked.
     at, entry, valid, first, acts : out
-        To the columns (:class:`~hdl.cim.column.Column`), delayed by a cycle; ``acts`` by two.
+        To the columns (:class:`~hdl.cim.column.Column`), one cycle late; ``acts`` two cycles late.
     step, step_valid, number, new_run, run : out
-        Step of a conversion and its number, at the time of its noise's begin.
+        Step and number of a conversion, at the input of the noise pipeline.
     event : out
-        Begins with the last entry of a slice.
+        Valid with the last entry of a slice.
     """
 
     def __init__(self, shape: MacroShape) -> None:
@@ -80,7 +80,7 @@ class Walk(Component):
 
         e, q = Signal(entry_bits), Signal(index_bits(slices))
         tile = Signal(index_bits(shape.tiles))
-        # The last walk of a tile of activations.
+        # A paired macro frees a tile of activations after the second walk only.
         parting = tile[0] if shape.paired else 1
         token, tokens, hop = Signal(32), Signal(32), Signal(32)
         base, here = Signal(32), Signal(32)
@@ -109,7 +109,7 @@ class Walk(Component):
             end_vector.eq(freed & now.last),
             self.release.eq(end_vector & now.release),
         ]
-        # A run's key goes through the hash's pipeline when no step does.
+        # The run's key uses the hash pipeline, so it waits until no step is in it.
         m.d.comb += [
             self.new_run.eq(fresh & (wait == 0) & (rem == 0) & (self.left != 0)),
             self.event.valid.eq(end_slice),
@@ -187,7 +187,7 @@ class Walk(Component):
     def _fill(
         self, m: Module, info: list[Signal], full: Signal, use: Signal, freed: Signal
     ) -> Memory:
-        """Two tiles of activations, and what the walk has to know of each."""
+        """Fill two tiles of activations, and record end, highest used slice and flags of each."""
         shape, spec, beat = self.shape, self.shape.spec, self.i.payload
         bits = index_bits(shape.entries)
         words = Memory(shape=spec.act_bits * shape.lanes, depth=2 << bits, init=[])
@@ -232,7 +232,7 @@ class Walk(Component):
         return words
 
     def _slice(self, m: Module, words: Memory, address: Signal, q: Signal) -> None:
-        """Digits of slice ``q``, two cycles later."""
+        """Select the digits of slice ``q``: two cycles of latency."""
         shape, spec = self.shape, self.shape.spec
         reader = words.read_port()
         slice_read = Signal.like(q)

@@ -1,4 +1,4 @@
-"""The converter of a column: successive approximation, one decision a cycle."""
+"""The converter of a column: successive approximation, one decision per cycle."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ from hdl.cim.shape import MacroShape, index_bits
 
 
 class Converter(Component):
-    """Samples a sum, then decides bit by bit, most significant first, each time with fresh noise.
+    """Samples a sum, then decides bit by bit, most significant first, each step with fresh noise.
 
-    A conversion is ``adc_bits + 1`` steps in consecutive cycles; step ``adc_bits`` samples (sum and
-    noise are taken, the threshold is the base), step ``b`` decides on bit ``b``. The registers of
-    a column, base and a weight for each bit, are one memory, read a step at a time.
+    A conversion is ``adc_bits + 1`` steps in consecutive cycles. Step ``adc_bits`` samples: it
+    captures sum plus noise and sets the threshold to the base. Step ``b`` decides bit ``b``. The
+    registers of a column (base, and a weight for each bit) are one memory, with one read per step.
 
-    Latency: ``step`` comes one cycle before the step's ``noise``; the code is there from the cycle
-    after the last step until the cycle after the next sampling. Throughput one conversion in
+    Latency: ``step`` comes one cycle before the step's ``noise``; the code is valid from the cycle
+    after the last step until the cycle after the next sampling. Throughput one conversion per
     ``adc_bits + 1`` cycles. With ``relu`` high a negative first decision ends the column's
-    conversion: its comparator decides no more. Columns convert in step, so no cycle is saved.
+    conversion: its comparator decides no more. This saves no cycle, as all columns convert in
+    lockstep.
 
     Attributes
     ----------
     valid, step : in
-        One cycle ahead of ``sum`` and ``noise``, which belong to the step.
+        One cycle ahead of the step's ``sum`` and ``noise``.
     relu : in
-        Held for a whole layer; of relu macros only.
+        Constant during a layer; relu macros only.
     register, register_write, index, bow_write : in
-        Loads a threshold register, or the bow of code ``index``.
+        Write port of the threshold registers, and of the bow of code ``index``.
     code : out
+        Result of the conversion.
     """
 
     def __init__(self, shape: MacroShape, base: list[int], bow: list[int]) -> None:

@@ -1,4 +1,4 @@
-"""Walk, columns, converters and totals: all of the macro that moves in step."""
+"""Walk, columns, converters and totals: the part of the macro under one clock enable."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from hdl.cim.tables import Tables
 from models.cim.cim_spec import Decomposition
 
 AHEAD = 6
-"""Cycles from the walk's entry to the column's sum, and from a step's number to its noise."""
+"""Latency of two paths that must agree: walk's entry to column sum, step's number to noise."""
 
 
 class Core(Component):
-    """The macro without its way out. Nothing in it waits: the macro stops all of it together.
+    """The macro without its output path; it has no back-pressure but the macro's clock enable.
 
     Latency from the last entry of a slice to its event ``adc_bits + 7`` cycles, one more with
     decode tables; throughput as in :class:`~hdl.cim.conversion_walk.Walk`.
@@ -30,11 +30,11 @@ class Core(Component):
     ----------
     i_weights, i_acts : streams
     config, write : in
-        An item of the configuration stream; only while no vector is under way.
+        An item of the configuration stream; only while no vector is in progress.
     zero, relu : in
-        Of the layer in force.
+        Registers of the current layer.
     event, total, factors : out
-        An event, and what the sums of all columns are with it.
+        An event, and the sums of all columns including it.
     """
 
     def __init__(self, shape: MacroShape, tables: Tables) -> None:
@@ -139,7 +139,7 @@ class Core(Component):
                 sign = self._sign(m, c, walk, taken)
                 m.d.comb += total.negative.eq(delayed(m, sign, late - 2, f"sign{c}"))
         if not self.polarised:
-            # The same for all columns.
+            # Without group signs all columns have the same factors: one register serves them.
             factors = Signal(signed(shape.factor_bits))
             before = Mux(self.event.first, 0, factors)
             m.d.comb += self.factors[0].eq(before + (1 << self.event.shift))
@@ -151,7 +151,10 @@ class Core(Component):
         return self.write & (self.config.kind == kind)
 
     def _banks(self, m: Module, walk: Walk) -> Signal:
-        """Which banks are complete. One is free again once its last event is over."""
+        """Return one flag per bank: its weights are complete.
+
+        A bank accepts new weights only after its last event.
+        """
         shape = self.shape
         filled, held, fill = Signal(2), Signal(2), Signal()
         self._at = Signal(len(walk.at))
@@ -176,7 +179,7 @@ class Core(Component):
         return filled
 
     def _sign(self, m: Module, column: int, walk: Walk, write: Signal) -> Signal:
-        """Sign of a column's group in the tile that is walked, two cycles later."""
+        """Return the sign of a column's group in the walked tile: two cycles of latency."""
         m.submodules[f"signs{column}"] = signs = Memory(shape=1, depth=1 << len(self._at), init=[])
         writer, reader = signs.write_port(), signs.read_port()
         m.d.comb += [
@@ -189,7 +192,7 @@ class Core(Component):
 
 
 def delayed(m: Module, value: Signal, cycles: int, name: str) -> Signal:
-    """A value some cycles later."""
+    """Delay a value by a number of cycles."""
     for cycle in range(cycles):
         later = Signal(value.shape(), name=f"{name}_{cycle + 1}")
         m.d.sync += later.eq(value)

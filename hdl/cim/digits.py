@@ -1,4 +1,4 @@
-"""Weights of the machine as digits of cells."""
+"""Splits the machine's weights into the digits of cells."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from models.machine.spec import MachineSpec
 
 
 class Digits(Component):
-    """Cuts an entry of a row into ``slices`` entries of neighbouring columns.
+    """Splits an entry of a row into ``slices`` entries of neighbouring columns.
 
-    On a paired macro they come twice: positive weights for tile ``2 t``, then negative ones for
-    tile ``2 t + 1``. An entry is a whole tile there, and its sign that of the weights in it.
+    A paired macro takes each entry twice: positive weights for tile ``2 t``, then negative ones
+    for tile ``2 t + 1``. There an entry is a whole tile, with one sign for all its weights.
 
-    Latency none, throughput one column a cycle: ``slices`` cycles an entry, paired twice as many.
+    Latency none, throughput one column per cycle: ``slices`` cycles per entry, ``2 * slices`` if
+    paired.
 
     Attributes
     ----------
@@ -42,7 +43,7 @@ class Digits(Component):
         part, minus = Signal(range(max(2, slices))), Signal()
         end_part, end = Signal(), Signal()
         beat, cells = self.i.payload, self.o.payload
-        # Where an entry of a row is: tile, and entry of it.
+        # Table from an entry of a row to its tile and the entry in that tile.
         depth = 1 << len(beat.entry)
         bits = len(cells.entry)
         times = 1 + shape.paired

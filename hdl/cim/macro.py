@@ -14,22 +14,22 @@ from models.cim.die import Die
 
 
 def result_layout(shape: MacroShape) -> data.StructLayout:
-    """A result; ``last`` with the last one of a vector."""
+    """A result; ``last`` marks the last result of a vector."""
     return data.StructLayout({"value": shape.value, "last": 1})
 
 
 class MacroSignature(Signature):
-    """Ports of the macro, emulated or not.
+    """Ports of the macro, for the emulation and for a real one.
 
     Members
     -------
     i_config : stream of :meth:`~hdl.cim.shape.MacroShape.config`
-        Tables and registers, taken only while no vector of the last layer is under way; the
-        record of a layer opens the macro for its vectors.
+        Tables and registers, accepted only while no vector of the previous layer is in progress;
+        the record of a layer starts its vectors.
     i_weights : stream of :meth:`~hdl.cim.shape.MacroShape.cells`
-        Fills a bank; held up while all banks are in use.
+        Fills a bank; waits while all banks are in use.
     i_acts : stream of :meth:`~hdl.cim.shape.MacroShape.acts`
-        Vectors; element ``k`` of one meets unit ``k mod depth`` of tile ``k // depth``.
+        Vectors; element ``k`` is multiplied by unit ``k mod depth`` of tile ``k // depth``.
     o : stream of :func:`result_layout`
         Products, output by output.
     """
@@ -48,19 +48,19 @@ class MacroSignature(Signature):
 class Macro(Component):
     """Simulation model of a charge-domain macro.
 
-    Equals :func:`models.cim.golden.macro.dot_product` bit for bit.
+    Bit-exact to :func:`models.cim.golden.macro.dot_product`.
 
-    Throughput: a slice of a tile of ``n`` beats takes ``max(n, adc_bits + 1)`` cycles, one where it
-    is skipped; results leave one column a cycle (``slices * outputs`` cycles a vector), while the
-    next vector is computed. Latency from the last entry of a vector's last slice to its first
-    result is ``adc_bits + slices + 10`` cycles, one more with decode tables.
-    :func:`hdl.cim.timing.cycles` counts exactly.
+    Throughput: a slice of a tile of ``n`` beats takes ``max(n, adc_bits + 1)`` cycles, or one cycle
+    if it is skipped; results leave at one column per cycle (``slices * outputs`` cycles per
+    vector), while the next vector is computed. Latency from the last entry of a vector's last slice
+    to its first result is ``adc_bits + slices + 10`` cycles, one more with decode tables.
+    :func:`hdl.cim.timing.cycles` gives the exact count.
 
     Parameters
     ----------
     shape : MacroShape
     die : Die, optional
-        Initial contents of its tables; without it, they come by ``i_config``.
+        Initial contents of the tables; without it, ``i_config`` must load them.
     """
 
     def __init__(self, shape: MacroShape, die: Die | None = None) -> None:

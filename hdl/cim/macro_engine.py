@@ -1,4 +1,4 @@
-"""The macro behind the machine's engine contract, for static weights."""
+"""The macro as a matrix engine of the machine, for static weights."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from models.machine.spec import MachineSpec
 
 
 def config_layout(spec: MachineSpec, shape: MacroShape) -> data.StructLayout:
-    """An item for the macro; ``offset`` beside the record of a layer joins its activations.
+    """An item for the macro; with a layer's record, ``offset`` is added to its activations.
 
-    Macros that skip zeros must know which activations only fill up: of each ``period`` elements
+    Macros that skip zeros must know which activations are padding: of each ``period`` elements
     of K (a multiple of ``lanes``) all but the first ``valid`` ones.
     """
     own = {"item": shape.config(), "offset": signed(spec.act_width + 1)}
@@ -29,27 +29,27 @@ def config_layout(spec: MachineSpec, shape: MacroShape) -> data.StructLayout:
 class CimEngine(Component):
     """A matrix engine: rows of the machine are outputs of the macro, tokens its vectors.
 
-    Output ``r``, slice ``p`` is column ``r * slices + p``. Before the K loops of a weight tile its
-    layer's record comes by ``i_config``: as many vectors as its K loops have tokens (those that
-    only fill up a group included), ``slices`` and ``rows`` as here, and the number of the tile's
-    first conversion. Activations and the record's ``offset`` add up to what the macro takes, 0 to
-    ``2**act_bits - 1``; what the offset contributes to a product is the layer's to take away. K is
-    a whole number of beats. Results that do not fit ``acc_width`` wrap. A polarised macro is a
-    paired one, whose fragments are as deep as a beat.
+    Slice ``p`` of output ``r`` is column ``r * slices + p``. Before the K loops of a weight tile,
+    ``i_config`` must bring its layer's record: ``vectors`` is the number of tokens of its K loops
+    (padding tokens included), ``slices`` and ``outputs`` are those of this engine, ``first`` is the
+    number of the tile's first conversion. The macro takes activation plus ``offset``, which must be
+    0 to ``2**act_bits - 1``; the layer must subtract the offset's contribution from its products.
+    K is a whole number of beats. Results that do not fit ``acc_width`` wrap. A polarised macro must
+    be paired, with fragments as deep as a beat.
 
-    Latency and throughput are the macro's (:mod:`hdl.cim.timing`): a K loop holds ``i_acts`` up
-    until its tokens have been converted one after another, another one waits in the meantime; an
-    entry of weights takes ``slices`` cycles, twice as many on a polarised macro.
+    Latency and throughput are the macro's (:mod:`hdl.cim.timing`): the tokens of a K loop are
+    converted one after another, while ``i_acts`` can fill with one more K loop; an entry of
+    weights takes ``slices`` cycles, ``2 * slices`` on a polarised macro.
 
     Parameters
     ----------
     spec : MachineSpec
         Without row classes.
     shape : MacroShape
-        With the machine's ``lanes``, and tiles for its ``depth``; 2 banks keep the contract's
-        shadow tile.
+        With the machine's ``lanes`` and enough tiles for its ``depth``; the contract's shadow tile
+        needs 2 banks.
     slices : int, optional
-        Columns of a weight; default the most the macro's weights can need.
+        Columns per weight; the default is the most that the macro's weights can need.
     die : Die, optional
         Initial contents of the macro's tables.
     """
@@ -111,7 +111,8 @@ class CimEngine(Component):
         ]
         held = {n: Signal.like(getattr(tokens, n), name=n) for n in names}
         m.d.comb += [getattr(tokens, n).eq(held[n]) for n in names]
-        # Vectors whose offset is known: those of the next layer wait for its record.
+        # Vectors of the current layer still to enter; the next layer's wait for its record, which
+        # brings their offset.
         layer = data.View(shape.layer(), config.item.data[: shape.layer().size])
         with m.If(opens):
             m.d.sync += [*(held[n].eq(config[n]) for n in names), entering.eq(layer.vectors)]
@@ -121,7 +122,7 @@ class CimEngine(Component):
         return m
 
     def _collect(self, m: Module, macro: Macro) -> None:
-        """``vector_lanes`` results a beat."""
+        """Collect ``vector_lanes`` results per output beat."""
         lanes, width = self.spec.vector_lanes, self.spec.acc_width
         held = [Signal(signed(width), name=f"acc{i}") for i in range(lanes)]
         place = Signal(range(max(2, lanes)))

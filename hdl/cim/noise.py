@@ -1,4 +1,4 @@
-"""Noise of a conversion's steps: a hash of where and when, the same as :mod:`models.cim.noise`."""
+"""Noise of conversion steps: the hash of :mod:`models.cim.noise` over column, conversion, run."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ COLUMN_LATENCY = 3
 
 
 class SharedNoise(Component):
-    """The hash's part that all columns share: one pipelined ``mix``.
+    """The part of the hash that all columns share: one pipelined ``mix``.
 
-    Latency three cycles, throughput one word a cycle. A word of several bytes is computed again
-    for each of them: nothing has to be kept, and the pipeline never waits.
+    Latency three cycles, throughput one word per cycle. A word is recomputed for each of its
+    bytes, so that nothing is stored and the pipeline never stalls.
 
     Attributes
     ----------
     number, word : in
-        Conversion and word of the conversion.
+        Number of the conversion, and of the word of noise within it.
     seed, new_run : in
-        In a cycle with ``new_run`` the key of the run becomes ``mix(seed)`` instead; it holds for
-        numbers from the fourth cycle after on.
+        In a cycle with ``new_run``, ``mix(seed)`` is computed instead and becomes the run's key,
+        for numbers from four cycles later on.
     shared : out
+        Hash of conversion and word, three cycles later.
     """
 
     def __init__(self) -> None:
@@ -62,19 +63,19 @@ class SharedNoise(Component):
 
 
 class ColumnNoise(Component):
-    """A column's finish of the hash, and its tables.
+    """A column's last rounds of the hash, and its noise tables.
 
-    Latency three cycles from ``shared`` and ``byte``, throughput one value a cycle. The two
-    factors have three bits each: four additions.
+    Latency three cycles from ``shared`` and ``byte``, throughput one value per cycle. Each of the
+    two factors has three bits set, so the two products cost four additions.
 
     Attributes
     ----------
     shared, key, byte, sampling : in
-        Shared word, the column's key, which byte, and which of the two tables.
+        Shared word, the column's key, number of the byte, and selection of the sampling table.
     table, entry, write : in
-        Loads an entry.
+        Write port of the tables: one entry.
     value : out
-        Units of ``2**-F`` count.
+        Noise in units of ``2**-F`` count.
     """
 
     def __init__(self, shape: MacroShape, init: list[int]) -> None:
@@ -121,7 +122,7 @@ class ColumnNoise(Component):
 
 
 def times(value: Value, factor: int) -> Value:
-    """Product with a constant of few bits, 32 bits of it, as additions."""
+    """Multiply by a constant with few bits set, by additions; the low 32 bits."""
     terms = [(value << shift)[:32] for shift in range(32) if factor >> shift & 1]
     total = terms[0]
     for term in terms[1:]:

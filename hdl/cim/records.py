@@ -1,4 +1,4 @@
-"""What a host sends: items of the configuration, weight and activation streams."""
+"""Packs the items that a host sends: configuration, weight and activation streams."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from models.numerics.rescale import Integers
 
 
 def pack(layout: data.StructLayout, **fields: int) -> int:
-    """An item of a stream; members not named are 0."""
+    """Pack an item of a stream; members not named are 0."""
     word = 0
     for name, value in fields.items():
         member = layout[name]
@@ -46,7 +46,7 @@ class Records:
         )  # fmt: skip
 
     def die(self, die: Die) -> list[int]:
-        """A die's own tables: capacitors, noise, keys."""
+        """Pack a die's own tables: capacitors, noise, keys."""
         items = [self._config(Write.DIE, die.noise_key)]
         for index, value in enumerate(noise_table(self.shape, die)):
             items.append(self._config(Write.NOISE, value, index))
@@ -57,7 +57,10 @@ class Records:
         return items
 
     def window(self, registers: Registers, bias: ArrayLike | None = None) -> list[int]:
-        """Registers of an ADC window; ``bias`` of every column in units of ``2**-F`` count."""
+        """Pack the registers of an ADC window.
+
+        ``bias``: one value per column, in units of ``2**-F`` count.
+        """
         columns = self.shape.spec.columns
         shift = np.zeros(columns, np.int64) if bias is None else np.asarray(bias, np.int64)
         items = []
@@ -74,7 +77,7 @@ class Records:
         return items
 
     def decode(self, decode: Integers) -> list[int]:
-        """Decode tables ``[columns, 2**adc_bits]``."""
+        """Pack decode tables ``[columns, 2**adc_bits]``."""
         items = []
         for column in range(self.shape.spec.columns):
             for code, value in enumerate(decode_table(self.shape, decode, column)):
@@ -92,10 +95,10 @@ class Records:
         tile: int = 0,
         relu: bool = True,
     ) -> int:
-        """The record that opens the macro for ``vectors`` vectors of output tile ``tile``.
+        """Pack the record that starts ``vectors`` vectors of an output tile.
 
-        ``tile`` counts tiles of K as well: ``output_tile * k_tiles``. A relu macro may have
-        layers without it.
+        ``tile`` is ``output_tile * k_tiles``: it counts tiles of K as well. A relu macro may have
+        layers with ``relu=False``.
         """
         spec, shape = self.shape.spec, self.shape
         hop = when.tokens * spec.act_slices
@@ -117,7 +120,7 @@ class Records:
         return self._config(Write.LAYER, word)
 
     def weights(self, slices: WeightSlices, start: int, stop: int) -> list[int]:
-        """Cells of outputs ``start`` to ``stop``; all tiles of K, output by output."""
+        """Pack the cells of outputs ``start`` to ``stop``: all tiles of K, output by output."""
         shape, depth, lanes = self.shape, self.shape.spec.depth, self.shape.lanes
         layout = shape.cells()
         count, _, k = slices.digits.shape
@@ -147,7 +150,7 @@ class Records:
         return items
 
     def acts(self, acts: Integers) -> list[int]:
-        """Vectors ``[n, k]``; the last one releases the weights."""
+        """Pack vectors ``[n, k]``; the last one releases the weights."""
         shape, lanes = self.shape, self.shape.lanes
         layout = shape.acts()
         n, k = acts.shape

@@ -1,4 +1,4 @@
-"""How wide everything in an emulated macro is, and the layouts of its streams."""
+"""Signal widths of an emulated macro, and the layouts of its streams."""
 
 from __future__ import annotations
 
@@ -14,58 +14,58 @@ from models.cim.golden.weight_layout import DECODE_BITS
 
 
 class Write(enum.Enum, shape=3):  # type: ignore[call-arg]
-    """What an item of the configuration stream sets."""
+    """Target of an item of the configuration stream."""
 
     CAPS = 0
     """Entry ``index`` of the capacitors of ``column``."""
     REGISTER = 1
     """Converter of ``column``: weight of bit ``index``, or the base at ``adc_bits``."""
     BOW = 2
-    """Threshold of code ``index`` of all columns: what is added to it."""
+    """Correction added to the threshold of code ``index``, in all columns."""
     NOISE = 3
-    """Tables of all columns: comparator at bytes 0 to 255, sampling from 256 on."""
+    """Noise tables of all columns: comparator at entries 0 to 255, sampling from 256 on."""
     DECODE = 4
-    """What code ``index`` of ``column`` stands for."""
+    """Value that code ``index`` of ``column`` decodes to."""
     KEY = 5
     """Noise key of ``column``."""
     DIE = 6
     """Noise key of the die."""
     LAYER = 7
-    """What the next vectors are (:meth:`MacroShape.layer`): opens the macro for so many."""
+    """Record of the next vectors (:meth:`MacroShape.layer`), which it starts."""
 
 
 def width_of(*values: int) -> int:
-    """Bits of a signed number that takes all these values."""
+    """Return the bits of a signed number that holds all these values."""
     return 1 + max((v if v >= 0 else ~v).bit_length() for v in values)
 
 
 def index_bits(count: int) -> int:
-    """Bits that number ``count`` things, at least one."""
+    """Return the bits of an index below ``count``, at least one."""
     return max(1, (count - 1).bit_length())
 
 
 @dataclass(frozen=True, kw_only=True)
 class MacroShape:
-    """A spec, and what only an emulation has to choose.
+    """A macro's spec, and the parameters that only an emulation has.
 
     Parameters
     ----------
     spec : CimSpec
     lanes : int
-        Cells of a column added up in a cycle. Requires: divides the spec's ``depth``.
+        Cells of a column added per cycle. Requires: divides the spec's ``depth``.
     tiles : int
-        Tiles of K that a bank holds, so the deepest product is ``tiles * depth``; 0 for
-        ``cells_per_unit``, what the analog macro stores. More stand for its being written again.
+        Tiles of K that a bank holds, so the deepest product is ``tiles * depth``. 0 means
+        ``cells_per_unit``, the capacity of the analog macro; more tiles model its being rewritten.
     banks : int, 1 or 2
-        Sets of ``tiles`` tiles of weights; with 2, one is filled while the other computes.
+        Sets of ``tiles`` tiles of weights; with 2 banks, one is filled while the other computes.
     calibrated : bool
-        Codes are decoded by a table of every column instead of ``code * 2**8``.
+        A table per column decodes codes, instead of ``code * 2**8``.
     trimmed : bool
-        References may have a trim whose bow is not 0, although the physics has none.
+        The references' trim may have a bow other than 0, even if the physics has none.
     paired : bool
-        Every tile of activations meets two tiles of weights, ``2 t`` and ``2 t + 1``, so that a
-        polarised macro takes weights of both signs (:func:`models.cim.decompose.paired_weights`).
-        ``tiles`` counts both.
+        Every tile of activations is multiplied by two tiles of weights, ``2 t`` and ``2 t + 1``, so
+        that a polarised macro takes weights of both signs
+        (:func:`models.cim.decompose.paired_weights`). ``tiles`` counts both.
     """
 
     spec: CimSpec
@@ -92,7 +92,7 @@ class MacroShape:
 
     @property
     def depth(self) -> int:
-        """Elements of the deepest product."""
+        """Elements of K in the deepest product."""
         return self.tiles // (1 + self.paired) * self.spec.depth
 
     @property
@@ -102,22 +102,22 @@ class MacroShape:
 
     @property
     def at_bits(self) -> int:
-        """Bits of the number of a tile, the bank's above the tile's."""
+        """Bits of a tile's address: bank above tile."""
         return index_bits(self.tiles) + self.banks - 1
 
     @property
     def cap_bits(self) -> tuple[int, ...]:
-        """Bits of the capacitors of a cell: below twice the nominal one."""
+        """Bits of each capacitor of a cell, for values below twice the nominal one."""
         return tuple(self.spec.fraction + bit + 1 for bit in range(self.spec.cell_bits))
 
     @property
     def digit_bits(self) -> int:
-        """Bits of what a cell holds: magnitude, and in native macros a sign above."""
+        """Bits of a cell's digit: magnitude, and above it a sign in native macros."""
         return self.spec.cell_bits + self.spec.signed
 
     @property
     def sum_bits(self) -> int:
-        """Bits of a column sum, signed."""
+        """Bits of a signed column sum."""
         spec = self.spec
         most = ((1 << spec.cell_bits) - 1) * ((1 << spec.dac_bits) - 1)
         return width_of((spec.depth * most) << spec.fraction + 1)
@@ -139,34 +139,34 @@ class MacroShape:
 
     @property
     def bow(self) -> bool:
-        """Whether converters share a non-linearity, of their own or by a trim."""
+        """Flag: all converters have a common non-linearity, from the physics or from a trim."""
         physics = self.spec.physics
         return physics.bow_lsb != 0 or any(physics.curve_lsb) or self.trimmed
 
     @property
     def decode_bits(self) -> int:
-        """Fraction of a decoded code."""
+        """Fractional bits of a decoded code."""
         return DECODE_BITS if self.calibrated else 0
 
     @property
     def value_bits(self) -> int:
-        """Bits of a decoded code, signed: up to twice the converter's range."""
+        """Bits of a signed decoded code, for up to twice the converter's range."""
         return self.spec.adc_bits + 2 + self.decode_bits
 
     @property
     def factor_bits(self) -> int:
-        """Bits of the sum of all tiles' activation factors, signed."""
+        """Bits of the signed sum of the activation factors of all tiles."""
         factors = ((1 << self.spec.act_slices * self.spec.dac_bits) - 1) * self.tiles
         return width_of(factors)
 
     @property
     def column_bits(self) -> int:
-        """Bits of a column's sum of decoded codes, signed."""
+        """Bits of a column's signed sum of decoded codes."""
         return self.value_bits + self.factor_bits
 
     @property
     def slices(self) -> int:
-        """Most columns of a weight."""
+        """Largest number of columns per weight."""
         return self.spec.slices or self.spec.most_slices
 
     @property
@@ -181,7 +181,7 @@ class MacroShape:
 
     @property
     def result_bits(self) -> int:
-        """Bits of a result, signed."""
+        """Bits of a signed result."""
         product = self.register_bits + self.column_bits + self.weigh_bits + 1
         return min(64, product - self.decode_bits - self.spec.fraction)
 
@@ -203,7 +203,10 @@ class MacroShape:
         )
 
     def acts(self) -> data.StructLayout:
-        """A beat: ``lanes`` elements; ``last`` ends a vector, ``release`` beside it the weights."""
+        """A beat of ``lanes`` elements.
+
+        ``last`` ends a vector; ``release``, set together with it, frees the bank of weights.
+        """
         return data.StructLayout(
             {
                 "values": data.ArrayLayout(self.spec.act_bits, self.lanes),
@@ -218,16 +221,16 @@ class MacroShape:
         return data.ArrayLayout(cell, self.lanes)
 
     def layer(self) -> data.StructLayout:
-        """What a number of vectors have in common.
+        """Record of a layer: registers for a number of vectors.
 
         Members
         -------
-        vectors, tokens : vectors that follow, and how many of them are a run
+        vectors, tokens : number of vectors that follow; vectors per run
         run, first : number of the first run; conversions of a column before its first vector
         hop : conversions of a column between tiles of K: ``tokens * act_slices``
-        slices, outputs : slices of a weight and outputs, each less one
-        step, offset : of the ADC's window; zero : code a skipped conversion stands for
-        relu : whether negative sums end their conversions (relu macros only)
+        slices, outputs : slices of a weight minus one; outputs minus one
+        step, offset : ADC window; zero : code that replaces a skipped conversion
+        relu : a negative sum ends its conversion (relu macros only)
         """
         return data.StructLayout(
             {

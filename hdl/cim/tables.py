@@ -1,4 +1,4 @@
-"""What memories of a macro hold from the start: a die's tables, or nothing."""
+"""Initial contents of a macro's memories: a die's tables, or zeros."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from models.numerics.rescale import Integers
 
 
 def fits(value: int, bits: int, what: str, *, signed: bool = True) -> int:
-    """A value as ``bits`` bits of two's complement.
+    """Return a value, checked to fit ``bits`` bits.
 
     Raises
     ------
     ValueError
-        If it has more.
+        If it needs more bits.
     """
     low, high = (-(1 << bits - 1), 1 << bits - 1) if signed else (0, 1 << bits)
     if not low <= value < high:
@@ -25,7 +25,7 @@ def fits(value: int, bits: int, what: str, *, signed: bool = True) -> int:
 
 
 def cap_words(shape: MacroShape, die: Die, column: int) -> list[int]:
-    """Capacitors of a column, entry by entry."""
+    """Return the capacitors of a column: one word per entry."""
     words = []
     for entry in range(shape.entries):
         word = at = 0
@@ -39,7 +39,7 @@ def cap_words(shape: MacroShape, die: Die, column: int) -> list[int]:
 
 
 def noise_table(shape: MacroShape, die: Die) -> list[int]:
-    """Comparator's, then sampling's."""
+    """Return the comparator's noise table, then the sampling's."""
     both = [*die.comparator.tolist(), *die.sampling.tolist()]
     return [fits(v, shape.noise_bits, "noise") for v in both]
 
@@ -47,28 +47,28 @@ def noise_table(shape: MacroShape, die: Die) -> list[int]:
 def register_table(
     shape: MacroShape, registers: Registers, column: int, bias: int = 0
 ) -> list[int]:
-    """Weights of a column's converter, then its base less a bias in units of ``2**-F`` count.
+    """Return the weights of a column's converter, then its base minus ``bias``.
 
-    A bias that joins the sum before the conversion is a shift of all thresholds.
+    To add ``bias`` (units of ``2**-F`` count) to the sum is to lower all thresholds by it.
     """
     values = [*registers.weights[column].tolist(), int(registers.base[column]) - bias]
     return [fits(v, shape.register_bits, "threshold register") for v in values]
 
 
 def decode_table(shape: MacroShape, decode: Integers, column: int) -> list[int]:
-    """What a column's codes stand for."""
+    """Return the decoded value of each code of a column."""
     return [fits(v, shape.value_bits, "decoded code") for v in decode[column].tolist()]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tables:
-    """Initial contents.
+    """Initial contents of a macro's memories.
 
     Attributes
     ----------
-    caps, registers, decode : words of every column
-    noise, bow : words of all columns
-    keys : of the columns; noise_key : of the die
+    caps, registers, decode : words, by column
+    noise, bow : words shared by all columns
+    keys : noise key of each column; noise_key : that of the die
     """
 
     caps: list[list[int]]
@@ -81,7 +81,7 @@ class Tables:
 
     @classmethod
     def of(cls, shape: MacroShape, die: Die | None) -> Tables:
-        """A die's; without one, all zero. Registers come with every layer."""
+        """Return a die's tables, or zeros without a die; registers are loaded with every layer."""
         columns: list[list[int]] = [[] for _ in range(shape.spec.columns)]
         if die is None:
             return cls(

@@ -1,4 +1,4 @@
-"""How long the macro takes, cycle by cycle: what simulation confirms exactly."""
+"""Exact cycle counts of the macro, as confirmed by simulation."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from hdl.cim.shape import MacroShape
 from models.numerics.rescale import Integers
 
 Tile: TypeAlias = tuple[int, int]
-"""Beats of a tile, and how many of its activation slices are converted."""
+"""Beats of a tile, and number of its activation slices that are converted."""
 
 KEY = 4
-"""Cycles until a run's key is there."""
+"""Cycles to compute a run's noise key."""
 OUT = 3
 """Cycles from an output's last column to its result."""
 
 
 def tiles_of(shape: MacroShape, vector: Integers) -> list[Tile]:
-    """Tiles of one vector of activations ``[k]``."""
+    """Return the tiles of one vector of activations ``[k]``."""
     spec = shape.spec
     tiles = []
     for start in range(0, len(vector), spec.depth):
@@ -39,12 +39,12 @@ def cycles(
     outputs: int,
     tokens: int,
 ) -> int:
-    """Cycles from a layer's record to the first in which the next item of ``i_config`` is taken.
+    """Return the cycles from a layer's record until ``i_config`` accepts the next item.
 
-    With weights in place, the first two tiles of activations waiting and the others as soon as
-    there is room, and results taken at once. To within the beginning and the end that is, per
-    vector, the larger of ``slices * outputs`` and of the sum over its slices of
-    ``max(beats, adc_bits + 1)`` (1 where skipped), twice that on a paired macro.
+    Assumes that weights are loaded, that the first two tiles of activations wait and each further
+    one comes as soon as there is room, and that results are accepted at once. Apart from start and
+    end this is, per vector, the larger of ``slices * outputs`` and the sum over its slices of
+    ``max(beats, adc_bits + 1)`` (1 if skipped; the sum twice on a paired macro).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Groups of tokens, which the machine brings beat by beat, as vectors one after the other."""
+"""Turns groups of tokens, which arrive in parallel beat by beat, into vectors in sequence."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from models.machine.spec import MachineSpec
 
 
 def filling(spec: MachineSpec, shape: MacroShape) -> dict[str, int]:
-    """Bits of what macros that skip zeros must know of a layer; others nothing.
+    """Return names and bits of a layer's padding parameters; empty unless the macro skips zeros.
 
-    Of each ``period`` elements of K all but the first ``valid`` ones only fill up.
+    Of each ``period`` elements of K all but the first ``valid`` ones are padding.
     """
     names = ("period", "valid") if shape.spec.zero_skip else ()
     return dict.fromkeys(names, spec.depth.bit_length())
 
 
 class Tokens(Component):
-    """Two K loops of all tokens: one comes in while the other one goes out, token by token.
+    """Double buffer of K loops: one enters for all tokens at once, one leaves token by token.
 
-    Latency: a vector begins two cycles after the group's last beat. Throughput one beat a cycle on
-    either side, so a group takes ``tokens`` times its beats to leave.
+    Latency: a vector begins two cycles after the group's last beat. Throughput one beat per cycle
+    on either side, so a group takes ``tokens`` times its beats to leave.
 
     Attributes
     ----------
     i : stream of :func:`~hdl.engine.contract.acts_layout`
     offset : in
-        Joins every activation, which makes it unsigned.
+        Added to every activation, which makes it unsigned.
     period, valid : in
-        Where the macro skips zeros: of ``period`` elements only the first ``valid`` ones are
-        activations, the others become zeros. What memory holds there is of some layer before.
+        If the macro skips zeros: of ``period`` elements only the first ``valid`` ones are
+        activations. The others are set to zero, as memory holds data of earlier layers there.
     open, leaves : in, out
-        Whether another vector may leave; the last beat of one does.
+        Another vector may leave; strobe: the last beat of a vector leaves.
     o : stream of :meth:`~hdl.cim.shape.MacroShape.acts`
     """
 
@@ -119,7 +119,7 @@ class Tokens(Component):
         return m
 
     def _used(self, m: Module, walk: Signal, end: Signal, move: Signal) -> Signal:
-        """Lanes that hold an activation, with the beat that leaves."""
+        """Return one flag per lane: it holds an activation of the beat that leaves."""
         lanes = self.spec.lanes
         left, valid = Signal.like(self.period), Signal.like(self.valid)
         later = Signal()

@@ -17,14 +17,14 @@ from models.program.registers import ErrorCode
 
 
 class ProgramFetch(Component):
-    """Stream of raw descriptors, the next one read while this one waits.
+    """Stream of raw descriptors; the next one is fetched while the current one waits.
 
     Attributes
     ----------
     start : in
         Begin with the program header at ``offset`` of window 0.
     stop : in
-        Ask for nothing more: the machine has stopped.
+        Issue no further read: the machine has halted.
     error : out
         ``BAD_MAGIC``, ``BAD_VERSION``, ``BAD_FINGERPRINT``, ``WINDOW_BOUNDS`` or ``BUS_READ``.
     """
@@ -112,7 +112,7 @@ class ProgramFetch(Component):
                             have.eq(1),
                             at.eq(at + DESCRIPTOR_BYTES),
                         ]
-                        # Nothing behind the end is read: it may lie outside the window.
+                        # Stop at END: the bytes after it may lie outside the window.
                         with m.If(unit == Unit.END):
                             m.next = "IDLE"
                         with m.Else():

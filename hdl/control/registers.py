@@ -26,25 +26,28 @@ from models.program.registers import (
 
 
 class ControlRegisters(Component):
-    """One register access at a time; writes take full words. See :mod:`models.program.registers`.
+    """Register map of :mod:`models.program.registers`; writes ignore byte strobes.
+
+    Latency one cycle from request to response, throughput one read and one write per cycle.
 
     Attributes
     ----------
     start : out
-        One cycle: everything but this component is reset, then the run begins.
+        High for one cycle: resets everything but this component, then the run begins.
     halt : out
-        The run has failed: begin nothing more.
+        The run has failed: units begin no further work.
     running : out
+        A run is in progress.
     finished, quiet : in
-        The program is done; no bus transfer is under way.
+        The program is done; no bus transfer is outstanding.
     active, stall : in
-        Per unit.
+        One bit per unit: it has a descriptor; it cannot go on with it.
     unit_errors : in
-        Per unit, then the control part's (index ``CONTROL_UNIT``).
+        Error code of each unit, then of the control part (index ``CONTROL_UNIT``).
     tags : in
         Tag of each unit's descriptor.
     program, run : out
-        Byte offset of the program; number of the run, for the noise of a macro.
+        Byte offset of the program; number of the run, which seeds the noise of a macro.
     """
 
     def __init__(self, spec: MachineSpec) -> None:
@@ -143,7 +146,7 @@ class ControlRegisters(Component):
                 with m.If(self.quiet):
                     m.d.sync += [self.running.eq(0), pending.eq(1)]
                 with m.Elif(stuck):
-                    # A bus that never answers: the host hears of the error all the same.
+                    # The bus may never answer: interrupt the host although it is not quiet.
                     m.d.sync += pending.eq(1)
             with m.Elif(Cat(f.any() for f in failures).any() | stuck):
                 m.d.sync += [status_error.eq(1), idle_cycles.eq(0)]
@@ -155,7 +158,7 @@ class ControlRegisters(Component):
             with m.Elif(self.finished & self.quiet):
                 m.d.sync += [self.running.eq(0), status_done.eq(1), pending.eq(1)]
                 if self.spec.macro is not None:
-                    # Noise is new in every run, whether or not the host numbers them.
+                    # Each run has fresh noise, even if the host never writes RUN.
                     m.d.sync += self.run.eq(self.run + 1)
         with m.If(self.start):
             m.d.sync += [
@@ -170,7 +173,7 @@ class ControlRegisters(Component):
         return m
 
     def _write_channel(self, m: Module) -> Signal:
-        """Address and data are taken together; gives the cycle in which a write takes effect."""
+        """Accept address and data together; return the strobe in which a write takes effect."""
         bus = self.bus
         writes = Signal()
         m.d.comb += [

@@ -1,4 +1,4 @@
-"""Sequencer: hands descriptors to the units' queues and starts them when their tokens are there."""
+"""Sequencer: queues descriptors for each unit and starts them when their tokens have arrived."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ class Sequencer(Component):
     """In-order dispatch into five queues; each unit takes its own queue in order.
 
     A descriptor starts when, for every bit ``p`` of its ``wait``, the counter of tokens from unit
-    ``p`` to this unit is above 0; starting takes one of each. When done it adds one token for
-    every bit of ``signal``. Since tokens only come from descriptors that stand earlier in the
-    program, a program in a valid sequential order cannot lock up.
+    ``p`` to this unit is above 0; starting takes one token from each of these counters. When done
+    it adds one token for every bit of ``signal``. A program in a valid sequential order cannot
+    deadlock, since every token comes from an earlier descriptor.
 
     Attributes
     ----------
     i : stream of raw descriptors
-    unit : the units, in the order of ``Unit``
+    unit_* : port of each unit, by its name
     go : in
         Descriptors may be dispatched and started.
     finished : out
-        ``END`` was seen and every unit is at rest.
+        ``END`` was seen, all queues are empty and every unit is idle.
     active, tag : out
-        Per unit: at work, and the tag of its descriptor.
+        Per unit: it has a descriptor, and that descriptor's tag.
     start : out
-        Per unit, one cycle.
+        One bit per unit, high for the cycle in which it takes a descriptor.
     error : out
         ``BAD_DESCRIPTOR`` or ``TOKEN_OVERFLOW``.
     """
@@ -126,7 +126,7 @@ class Sequencer(Component):
         return m
 
     def _legal(self, m: Module, unit: Unit) -> Value:
-        """Whether the waiting descriptor keeps the rules of its unit."""
+        """Flag: the waiting descriptor obeys the field rules of its unit."""
         start = width(HEADER)
         fields = data.View(
             struct(FIELDS[unit]), self.i.payload[start : start + width(FIELDS[unit])]
@@ -135,7 +135,7 @@ class Sequencer(Component):
         for number, rule in enumerate(rules(self.spec)[unit]):
             total = sum((fields[name] for name in rule.fields[1:]), fields[rule.fields[0]])
             name = f"{unit.name.lower()}_rule{number}"
-            # Only comparisons that can fail.
+            # A bound that the field's width implies needs no comparator.
             if rule.low > 0:
                 above = Signal(name=f"{name}_low")
                 m.d.comb += above.eq(total >= rule.low)

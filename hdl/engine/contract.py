@@ -1,4 +1,4 @@
-"""The contract every matrix engine keeps: weight tiles in, activations in, accumulators out."""
+"""Interface of every matrix engine: weight tiles in, activations in, accumulators out."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from models.machine.spec import MachineSpec
 
 
 def row_groups(spec: MachineSpec) -> int:
-    """Groups of rows whose weights share words of the stream; 0 without row classes."""
+    """Number of row groups (rows whose weights share a stream word); 0 without row classes."""
     return sum(-(-kind.rows // kind.rows_per_word(spec.tokens)) for kind in spec.classes)
 
 
 def weights_layout(spec: MachineSpec) -> data.StructLayout:
-    """One entry (``lanes`` elements) of one row, or with row classes of one or several.
+    """One entry (``lanes`` elements) of one row, or with row classes of one or several rows.
 
-    ``last`` completes the tile; ``short`` beside it: the tile has only the first ``dynamic_rows``
-    rows, and only these have results.
+    ``last`` completes the tile. If ``short`` is set with it, the tile has only the first
+    ``dynamic_rows`` rows, and only these rows have results.
 
-    Without row classes ``values`` are the elements. With them ``word`` is a word of the stream:
-    entry ``entry`` of all rows of group ``row`` where ``group`` is set, of the one row ``row``
-    otherwise; a row has the same place in the word in either case.
+    Without row classes ``values`` are the elements. With them ``word`` is a word of the stream. If
+    ``group`` is set, it has entry ``entry`` of all rows of group ``row``; otherwise of the single
+    row ``row``. A row has the same bits of the word in either case.
     """
     elements: dict[str, object] = {
         "values": data.ArrayLayout(signed(spec.weight_width), spec.lanes)
@@ -43,7 +43,7 @@ def weights_layout(spec: MachineSpec) -> data.StructLayout:
 def acts_layout(spec: MachineSpec) -> data.StructLayout:
     """One beat: ``tokens`` vectors of ``lanes`` elements.
 
-    ``last`` ends the K loop; ``release`` beside it frees the weight tile.
+    ``last`` ends the K loop; ``release``, set together with it, frees the weight tile.
     """
     vector = data.ArrayLayout(signed(spec.act_width), spec.lanes)
     return data.StructLayout(
@@ -52,7 +52,7 @@ def acts_layout(spec: MachineSpec) -> data.StructLayout:
 
 
 def accs_layout(spec: MachineSpec) -> data.ArrayLayout:
-    """``vector_lanes`` accumulators of one token, rows in order."""
+    """One beat: ``vector_lanes`` accumulators of one token, in row order."""
     return data.ArrayLayout(signed(spec.acc_width), spec.vector_lanes)
 
 
@@ -64,10 +64,10 @@ class EngineSignature(Signature):
     i_weights : stream of :func:`weights_layout`
         Fills the shadow tile while the other one computes; entries in any order.
     i_acts : stream of :func:`acts_layout`
-        A K loop is the beats up to ``last``; beat ``k`` meets entry ``k`` of every row.
+        A K loop ends with ``last``; its beat ``k`` is multiplied by entry ``k`` of every row.
     o_accs : stream of :func:`accs_layout`
-        After each K loop ``tokens * rows / vector_lanes`` beats: token by token, rows in the
-        spec's ``drain_order`` (of a short tile, in order).
+        After each K loop ``tokens * rows / vector_lanes`` beats, token by token. Rows are in the
+        spec's ``drain_order``; those of a short tile in ascending order.
     """
 
     def __init__(self, spec: MachineSpec) -> None:

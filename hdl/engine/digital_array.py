@@ -14,11 +14,11 @@ from models.machine.spec import MachineSpec
 class DigitalArray(Component):
     """``rows x tokens`` cells of ``lanes`` multipliers and an accumulator each.
 
-    Two weight banks: one computes, its shadow is filled. Latency from the last beat of a K loop
-    to its first accumulators is three cycles and one for each level of the adder tree (four terms a
-    level: five cycles with eight lanes); throughput one beat per cycle as long as a K loop
-    takes at least as many beats as its results take to leave, ``tokens * rows / vector_lanes``.
-    A beat is held up (``ready`` low) while its tile is not complete or results cannot leave.
+    Two weight banks: one is used while the other is filled. Latency from the last beat of a K loop
+    to its first accumulators is three cycles plus one for each level of the adder tree, which adds
+    four terms (eight lanes: five cycles). Throughput is one beat per cycle if a K loop has at
+    least as many beats as its drain, ``tokens * rows / vector_lanes``. A beat waits (``ready``
+    low) while its tile is incomplete or the drain is blocked.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class DigitalArray(Component):
     def _products(
         self, m: Module, weights: data.View, *, ce: Signal, accept: Signal
     ) -> tuple[list[list[Signal]], Signal, Signal]:
-        """Registered operands, products, and an adder tree with a register every second level."""
+        """Build operand registers, multipliers and a registered tree of four-input adders."""
         spec = self.spec
         acts = Signal(self.i_acts.payload["values"].shape())
         valid, last = Signal(), Signal()
@@ -92,7 +92,7 @@ class DigitalArray(Component):
                 depth = level
                 line.append(terms[0])
             sums.append(line)
-        # Valid and last in step with the sums: one cycle for the product, one a tree level.
+        # Delay valid and last as the sums are: one cycle for the product, one per tree level.
         for stage in range(depth + 1):
             valid_next = Signal(name=f"valid{stage}")
             last_next = Signal(name=f"last{stage}")
@@ -104,7 +104,7 @@ class DigitalArray(Component):
     def _accumulate(
         self, m: Module, sums: list[list[Signal]], *, valid: Signal, last: Signal, ce: Signal
     ) -> None:
-        """Accumulators, and the drain registers that free them for the next K loop."""
+        """Build the accumulators, and the drain registers that free them for the next K loop."""
         spec = self.spec
         first = Signal(init=1)
         beats = spec.tokens * spec.rows // spec.vector_lanes
@@ -115,7 +115,7 @@ class DigitalArray(Component):
         taken = self.o_accs.valid & self.o_accs.ready
         load = Signal()
         m.d.comb += [
-            # With one beat in all there never are more left.
+            # With a drain of one beat `left` cannot exceed 1.
             ce.eq(~(last & ((left > 1 if beats > 1 else 0) | ((left == 1) & ~taken)))),
             load.eq(ce & last),
             self.o_accs.valid.eq(left != 0),
@@ -132,7 +132,7 @@ class DigitalArray(Component):
                 with m.If(ce & valid):
                     m.d.sync += acc.eq(total)
                 results.append(total)
-        # The drain registers shift down by one output beat, so no wide multiplexer is needed.
+        # Shift the drain registers by one output beat, which avoids a wide multiplexer.
         lanes = spec.vector_lanes
         held = [Signal(signed(spec.acc_width), name=f"held{i}") for i in range(len(results))]
         for index, register in enumerate(held):

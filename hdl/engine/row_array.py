@@ -15,17 +15,17 @@ from models.machine.spec import MachineSpec
 class RowArray(Component):
     """A :class:`~hdl.engine.row_grid.RowGrid` of the spec's row classes behind a weight store.
 
-    Latency from the last beat of a K loop to its first accumulators is that of the grid and one
-    cycle; throughput one beat per cycle as long as a K loop takes at least as many beats as its
-    results take to leave, ``tokens * rows / vector_lanes``. A beat is held up (``ready`` low)
-    while its tile is not complete or results cannot leave.
+    Latency from the last beat of a K loop to its first accumulators is that of the grid plus one
+    cycle. Throughput is one beat per cycle if a K loop has at least as many beats as its drain,
+    ``tokens * rows / vector_lanes``. A beat waits (``ready`` low) while its tile is incomplete or
+    the drain is blocked.
 
     Parameters
     ----------
     spec : MachineSpec
         With row classes.
     family : str
-        DSP slices: ``generic``, ``xc7`` or ``xcup``.
+        Primitives: ``generic``, ``xc7`` or ``xcup``.
     """
 
     def __init__(self, spec: MachineSpec, family: str = "generic") -> None:

@@ -1,4 +1,4 @@
-"""The way out of the grid: finished sums wait in registers and leave beat by beat."""
+"""Output path of the grid: finished sums are held in registers and leave beat by beat."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from amaranth.lib.wiring import Component, In, Out
 from hdl.rows.lut import lut
 
 RADIX = 4
-"""Numbers a selection takes from: four and two select bits fill a LUT."""
+"""Inputs of a multiplexer: four data and two select bits fill a six-input LUT."""
 
 
 class RowDrain(Component):
-    """Takes all sums at once and hands them out in ``beats`` beats.
+    """Captures all sums at once and sends them in ``beats`` beats.
 
-    The held sums stay where they are (no shift register, whose every bit would cost a LUT): a
-    pipeline of four-to-one selections goes through them. One LUT level between registers.
+    A pipelined multiplexer tree reads the held sums in place; a shift register would cost a LUT
+    for every bit. One LUT level between registers.
 
-    Latency from ``load`` to the first beat: one cycle and one for each factor of four in
-    ``beats`` (those of ``short`` included). Throughput one beat a cycle; a load every ``beats``
-    cycles and one, after a short one as soon as its beats have left.
+    Latency from ``load`` to the first beat: one cycle plus one for each level of four-to-one
+    multiplexers over ``beats`` (those of ``short`` included). Throughput one beat per cycle; one
+    load per ``beats + 1`` cycles, after a short load as soon as its beats have left.
 
     Parameters
     ----------
-    bits : bits of a number
-    width : numbers a beat
-    beats : beats of all numbers
-    short : which numbers a short load hands out, a multiple of ``width``
+    bits : bits of a sum
+    width : sums per beat
+    beats : beats of a full load
+    short : indices of the sums that a short load sends, a multiple of ``width``
     family : primitives
 
     Members
     -------
     sums : in
-        ``beats * width`` numbers, in the order they shall leave.
+        ``beats * width`` sums, in the order of the output.
     load : in
-        Take them; only in a cycle after one with ``free``.
+        Capture ``sums``; allowed only as said under ``busy``.
     short : in
-        Beside ``load``: hand out only some, as the parameter of that name says.
+        With ``load``: send only the sums that the parameter ``short`` lists.
     busy, final : out
-        Registers: beats are left; one is. If nothing is loaded in this cycle, the next one may load
-        unless ``busy & ~(final & o.ready)``. (A beat that leaves lets the others advance; an empty
-        output does so as well, but testing this too would need a seventh LUT input.)
+        Registered flags: beats are left; exactly one is left. If nothing is loaded in this cycle, a
+        load is allowed in the next one unless ``busy & ~(final & o.ready)``. (An empty output
+        stage would let the last beat advance as well; testing this would need a seventh LUT input.)
     o : stream
-        ``width`` numbers a beat.
+        ``width`` sums per beat.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class RowDrain(Component):
         m = Module()
         busy, final, advance = self.busy, self.final, Signal()
         every = len(self.places) // self.width
-        # Beats of a short load come behind the others.
+        # The entries of a short load follow those of a full one.
         index, brief = Signal(range(max(2, every))), Signal()
         held = Signal.like(self.sums, name="held")
         with m.If(self.load):
@@ -99,7 +99,7 @@ class RowDrain(Component):
             chosen = []
             for start in range(0, len(entries), RADIX):
                 some = entries[start : start + RADIX]
-                # Beyond the end anything will do: repeat, so that nothing is to be decoded.
+                # Inputs past the end are never selected: repeat the last one, without decoding.
                 some += [some[-1]] * (RADIX - len(some))
                 register = Signal(beat, name=f"chosen{len(entries)}_{start}")
                 with m.If(advance):

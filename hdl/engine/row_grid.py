@@ -19,24 +19,24 @@ class RowGrid(Component):
     """``rows x tokens`` accumulators behind any mixture of row blocks.
 
     Blocks differ in latency: the operands of the faster ones are delayed so that all sums of a
-    beat come together. Delays of activations (these, and the skew of DSP cascades) are shared
-    between blocks.
+    beat arrive together. The delays of activations (for this, and for the skew of DSP cascades)
+    are shared between blocks.
 
-    Latency from the last beat of a K loop to its first results is the slowest block's, one cycle
-    and the drain's (:class:`~hdl.engine.row_drain.RowDrain`); throughput one beat per cycle if a
-    K loop is longer than its results take to leave, ``tokens * rows / drain`` cycles.
+    Latency from the last beat of a K loop to its first results is that of the slowest block, plus
+    one cycle, plus that of the drain (:class:`~hdl.engine.row_drain.RowDrain`). Throughput is one
+    beat per cycle if a K loop has more beats than its drain, ``tokens * rows / drain`` cycles.
 
-    The enable of all registers is a register itself: it looks one cycle ahead whether results
-    will find the drain occupied.
+    The clock enable of all registers is itself a register: it is computed one cycle ahead from
+    whether results will find the drain occupied.
 
     Parameters
     ----------
     blocks : row blocks (see :mod:`hdl.rows.block`), in the order of their rows
     acc_bits : bits of an accumulator
-    drain : accumulators a beat of the output stream; divides the rows
-    order : rows in the order in which a token's results leave (default: as they are)
-    short : after a K loop with ``short`` beside ``last`` only the first so many rows leave, in
-        order (default: there is no such member)
+    drain : accumulators per beat of the output stream; must divide the rows
+    order : rows in the order in which a token's results leave (default: ascending)
+    short : rows drained, in ascending order, after a K loop that ends with ``short`` and ``last``
+        set (default 0: the input has no member ``short``)
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class RowGrid(Component):
         delays: dict[tuple[object, int], Any] = {}
 
         def delayed(value: Any, key: tuple[object, ...], cycles: int) -> Any:
-            """A value some cycles later; each delay exists once."""
+            """Delay a value; uses of one ``key`` share their registers."""
             if cycles == 0:
                 return value
             if (key, cycles) not in delays:
@@ -94,7 +94,7 @@ class RowGrid(Component):
             bits = block.signature.members["weights"].shape.elem_shape.elem_shape
             for lane in range(self.lanes):
                 late = block.cost.skew[lane] + slowest - block.cost.latency
-                # A lane of all tokens or rows is one register: that is less Verilog.
+                # One register for a lane of all tokens (or rows) keeps the Verilog short.
                 acts = Cat(self.i.payload.acts[token][lane] for token in range(self.tokens))
                 for token, x in enumerate(chop(delayed(acts, ("x", lane), late), self.act_bits)):
                     m.d.comb += block.acts[token][lane].eq(x)
@@ -127,9 +127,9 @@ class RowGrid(Component):
             m.d.comb += drain.short.eq(brief)
         order = [results[r][t] for t in range(self.tokens) for r in self.order]
         m.d.comb += [one.eq(acc) for one, acc in zip(drain.sums, order, strict=True)]
-        # Whether all moves and whether sums are complete, a cycle ahead, so that both come out of
-        # registers: six inputs each. Registers stop before complete sums would meet an occupied
-        # drain.
+        # Compute the clock enable and the drain's load one cycle ahead, so that both are
+        # registered; six inputs each, so one LUT. The pipeline stops before complete sums would
+        # reach an occupied drain.
         flags = (ce, last, done, drain.busy, drain.final, drain.o.ready)
         m.d.sync += [
             ce.eq(lut(m, self.family, _moves, flags)),
@@ -141,10 +141,10 @@ class RowGrid(Component):
     def _accumulate(
         self, m: Module, block: Any, row: int, enable: Any, fresh: Signal
     ) -> list[Sequence[Any]]:
-        """One adder a cell.
+        """Build an accumulator for each cell of a block: one adder each.
 
-        A finished sum is taken to the drain in the cycle after its last beat, while the first beat
-        of the next K loop replaces it.
+        The drain captures a finished sum in the cycle after its last beat, while the first beat of
+        the next K loop overwrites it.
         """
         lines = []
         for inner in range(block.rows):
@@ -161,7 +161,7 @@ class RowGrid(Component):
 
 
 def _free(busy: int, final: int, ready: int) -> bool:
-    """Whether the drain may be loaded in the next cycle, unless it is in this one."""
+    """Flag: the drain may be loaded in the next cycle, provided it is not loaded in this one."""
     return not busy or bool(final and ready)
 
 

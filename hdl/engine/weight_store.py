@@ -1,4 +1,4 @@
-"""Weight store of a digital engine: two tiles, one in use while its shadow is filled."""
+"""Weight store of a digital engine: two banks, one in use while the other is filled."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from models.machine.spec import MachineSpec
 
 
 class WeightStore(Component):
-    """One memory a row, as wide as ``lanes`` of its weights, two tiles deep.
+    """One memory per row: ``lanes`` weights wide, two tiles deep.
 
-    An entry of one row is written a cycle, or of all rows that share a word of the stream.
+    A cycle writes an entry of one row, or of all rows that share a word of the stream.
 
     Latency from ``entry`` (with ``enable``) to ``rows`` is one cycle, throughput one entry of
     every row per cycle.
@@ -22,13 +22,13 @@ class WeightStore(Component):
     Attributes
     ----------
     i_weights : stream
-        Entries of the next tile, in any order; held up while that tile's memory is in use.
+        Entries of the next tile, in any order; waits while both banks are full.
     full, short : out
-        The tile in use is complete; it has ``dynamic_rows`` rows only.
+        The tile in use is complete; it has only ``dynamic_rows`` rows.
     entry, enable : in
-        Which entry of every row is read.
+        Read this entry of every row.
     release : in
-        The tile in use is not needed any more.
+        Free the tile in use.
     rows : out
         ``[rows][lanes]`` weights; narrower ones in the lowest bits.
     """

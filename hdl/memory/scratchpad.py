@@ -13,9 +13,9 @@ from models.program.layout import ADDRESS
 
 
 class ReadPort(Signature):
-    """Read port: a granted request (``valid & ready``) answers exactly two cycles later.
+    """Read port: data follow a granted request (``valid & ready``) by exactly two cycles.
 
-    The answer cannot be held up: ask only for what can be taken.
+    Data have no back-pressure: request only what can be buffered.
     """
 
     def __init__(self, spec: MachineSpec) -> None:
@@ -46,10 +46,11 @@ class WritePort(Signature):
 
 
 class Scratchpad(Component):
-    """``banks`` memories with one read and one write a cycle each.
+    """``banks`` memories, each with one read and one write per cycle.
 
-    The bank is the address' upper part, so tensors in different banks never meet. Where two ports
-    want one bank, the first port in the list wins; the other one waits.
+    The upper address bits select the bank, so accesses to tensors in different banks never
+    conflict. If two ports request the same bank, the first port in the list wins and the other one
+    waits.
 
     Latency of a granted read is two cycles, throughput one word per cycle and port.
 
@@ -62,8 +63,8 @@ class Scratchpad(Component):
     Attributes
     ----------
     out_of_bounds : out
-        A port asked for an address the scratchpad does not have. The request is dropped: a read
-        answers with some word, a write changes nothing.
+        A port requested an address beyond the scratchpad's end. Such a read returns an undefined
+        word, such a write changes nothing.
     """
 
     def __init__(self, spec: MachineSpec, *, readers: int, writers: int) -> None:
@@ -151,13 +152,13 @@ class Scratchpad(Component):
 class ScratchpadReader(Component):
     """Turns a read port into a pair of streams: addresses in, words out, in order.
 
-    ``meta`` travels with the address and comes out beside its word. Latency from an accepted
-    address to its word is three cycles without contention, throughput one word per cycle.
+    ``meta`` is a sideband that accompanies each address and returns with its word. Latency from an
+    accepted address to its word is three cycles without contention, throughput one word per cycle.
 
     Parameters
     ----------
     meta : shape
-        What travels along.
+        Layout of the sideband.
     """
 
     DEPTH = 8
@@ -182,8 +183,8 @@ class ScratchpadReader(Component):
         bits = self.meta.size
         m.submodules.words = words = SyncFIFO(width=8 * self.spec.word_bytes, depth=self.DEPTH)
         m.submodules.metas = metas = SyncFIFO(width=bits, depth=self.DEPTH)
-        # A credit is a free place in `words`, taken when the address is granted: answers cannot
-        # be held up on their way.
+        # A credit is a free place in `words`, taken when the address is granted: the port's data
+        # have no back-pressure.
         credits = Signal(range(self.DEPTH + 1), init=self.DEPTH)
         take = self.port.valid & self.port.ready
         give = self.o.valid & self.o.ready

@@ -1,1 +1,1 @@
-"""Row blocks of the array: dot products of one or two rows with every token, by number format."""
+"""Row blocks: for each number format, the dot products of its rows with every token."""

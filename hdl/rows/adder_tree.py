@@ -1,4 +1,4 @@
-"""A registered binary adder tree whose carry inputs complete negations."""
+"""A pipelined binary adder tree; its carry inputs complete two's complement negations."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ from models.cost.row_blocks import tree_latency
 
 @dataclass
 class Term:
-    """A number to be added, and a one that is still missing (0 or 1) to be added with it."""
+    """A term of a sum: ``value + carry``.
+
+    A negated term is inverted only; its ``carry`` is the +1 that completes the negation.
+    """
 
     value: Value
     carry: Value
 
 
 class AdderTree:
-    """Adds up ``count`` terms, one LUT level and one carry chain between registers.
+    """Adds ``count`` terms, with one LUT level and one carry chain between registers.
 
-    ``n`` terms bring ``n`` missing ones; the ``n - 1`` adders take one each, the last one leaves
-    with the sum, for the accumulator's carry input.
+    Latency ``latency`` cycles; throughput one sum per cycle. Of the ``n`` carries of ``n`` terms,
+    ``n - 1`` enter the carry inputs of the ``n - 1`` adders; the last one leaves with the sum, for
+    the accumulator's carry input.
     """
 
     def __init__(self, count: int) -> None:
@@ -31,7 +35,7 @@ class AdderTree:
     def build(
         self, m: Module, ce: Value, terms: list[Term], width: int, name: str
     ) -> tuple[Value, Value]:
-        """The sum without its last missing one, and that one; ``latency`` cycles later."""
+        """Return the sum without its last carry, and that carry, ``latency`` cycles later."""
         level = 0
         while len(terms) > 1:
             merged = []
@@ -59,9 +63,9 @@ class AdderTree:
 
 
 def add(left: Value, right: Value, carry: Value) -> Value:
-    """``left + right + carry`` in one carry chain: the carry enters by a bit below.
+    """Return ``left + right + carry`` from one carry chain: ``carry`` enters as an extra low bit.
 
-    ``left`` feeds the carry chain directly; what makes ``right`` of five signals is part of the
-    adder's LUTs.
+    ``left`` feeds the carry chain directly, so logic of up to five signals per bit of ``right``
+    merges into the adder's LUTs.
     """
     return (Cat(carry, right).as_signed() + Cat(carry, left).as_signed()) >> 1

@@ -17,11 +17,11 @@ from models.formats import Binary
 class BinaryRows(Component):
     """All rows of binary weights (0 is +1, 1 is -1).
 
-    ``+-a +-b`` is ``+-(a + b)`` or ``+-(a - b)``: both are made once a token and pair of lanes. A
-    row picks and inverts in the LUTs of the adders that take the pairs, one after another: half
-    an adder a lane, and nothing else.
+    ``+-a +-b`` is ``+-(a + b)`` or ``+-(a - b)``: sum and difference are computed once per token
+    and pair of lanes. Each row selects and inverts them within the LUTs of its chain of adders, one
+    adder per pair: a row costs half an adder per lane and nothing else.
 
-    Latency two cycles and one for each further pair; throughput one beat a cycle.
+    Latency two cycles plus one for each pair after the first; throughput one beat per cycle.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class BinaryRows(Component):
         return m
 
     def _pair(self, lanes: Any, pair: int) -> tuple[Value, Value]:
-        """Two lanes; the last one of an odd number beside a zero."""
+        """Return two neighbouring lanes; the last lane of an odd number is paired with 0."""
         first = lanes[2 * pair]
         if 2 * pair + 1 < self.lanes:
             return first, lanes[2 * pair + 1]

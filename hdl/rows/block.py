@@ -1,4 +1,4 @@
-"""What every row block is to the array."""
+"""Interface of every row block."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from amaranth.lib.wiring import In, Out, Signature
 
 
 def sum_bits(lanes: int, act_bits: int, largest: int) -> int:
-    """Signed bits of a sum of ``lanes`` products of activations and weights up to ``largest``."""
+    """Bits of a signed sum of ``lanes`` products, with weights of magnitude up to ``largest``."""
     return (lanes * (1 << act_bits - 1) * largest).bit_length() + 1
 
 
 class RowBlockSignature(Signature):
-    """``rows`` rows of weight codes meet every token's activations.
+    """Dot products of ``rows`` rows of weight codes with every token's activations.
 
     Members
     -------
     ce : in
-        Every register moves when high.
+        Clock enable of all registers.
     acts : in
-        ``[tokens][lanes]`` signed activations of a beat; lane ``l`` comes ``cost.skew[l]``
-        cycles late (the array shares the delays between blocks).
+        ``[tokens][lanes]`` signed activations of a beat; lane ``l`` is ``cost.skew[l]`` cycles
+        late (the array shares the delays between blocks).
     weights : in
-        ``[rows][lanes]`` codes of the beat, late in the same way.
+        ``[rows][lanes]`` codes of the beat, with the same skew.
     sums : out
-        ``[rows][tokens]``: each a carry and a number to be added, ``cost.latency`` cycles later.
+        ``[rows][tokens]`` sums ``value + carry``, ``cost.latency`` cycles later.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""An adder whose one operand needs no LUT: the other one's logic takes the whole LUT."""
+"""An adder with one operand wired past the LUTs, which are free for the other operand's logic."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from hdl.rows.adder_tree import add
 def carry_add(
     m: Module, family: str, direct: Value, other: Value, carry: Value, bits: int
 ) -> Value:
-    """``direct + other + carry``, signed, in ``bits`` bits.
+    """Return ``direct + other + carry`` as ``bits`` signed bits.
 
-    A carry chain takes the sum bits without carry from the LUTs and one operand beside them. For
-    the vendor's devices that operand is ``direct`` for certain, as the chain is instantiated:
-    what makes ``other`` of up to five signals a bit is then part of the adder. Synthesis left
-    alone chooses the operand by width and builds that logic twice. The missing one enters the
-    chain where it begins, without a bit of its own.
+    A carry chain takes the XOR of both operands from the LUTs and one operand past them. For
+    ``xc7`` and ``xcup`` the chain is instantiated, so that this operand is always ``direct``, and
+    logic of up to five signals per bit of ``other`` merges into the adder's LUTs. Synthesis on its
+    own chooses the operand by width and builds that logic twice. ``carry`` enters at the start of
+    the chain and costs no bit of it.
     """
     left, right = Signal(signed(bits)), Signal(signed(bits))
     m.d.comb += [left.eq(direct), right.eq(other)]

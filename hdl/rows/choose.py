@@ -1,4 +1,4 @@
-"""Which row blocks a list of row classes is made of."""
+"""Chooses the row blocks for a list of row classes."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ RowBlock = PackedRows | ShiftRows | BinaryRows | MultiplierRow
 def row_blocks(
     classes: Sequence[tuple[str, int]], *, family: str, tokens: int, lanes: int, act_bits: int
 ) -> list[RowBlock]:
-    """Blocks for ``(format name, rows)`` pairs; their rows are in the order of the list.
+    """Build the blocks for ``(format name, rows)`` pairs; rows keep the order of the list.
 
-    Rows of a fixed-point format go in pairs to DSP slices (the last one of an odd number has
-    slices of its own); the rows of another format form one block, so that they share what is
-    made of the activations.
+    Rows of a fixed-point format go in pairs to DSP slices (the last row of an odd number has
+    slices of its own). The rows of any other format form one block, so that they share the
+    multiples computed from the activations.
 
     Raises
     ------
     ValueError
-        If there is no such format, or a size is out of range.
+        If a format is unknown or a size is out of range.
     """
     if not classes:
         raise ValueError("row classes must be at least one, not none")

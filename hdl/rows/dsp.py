@@ -9,19 +9,19 @@ from models.cost.dsp_slice import FAMILIES, PORT_WIDTH, RESULT_WIDTH
 
 
 class DspMultiplyAdd(Component):
-    """``p`` follows ``a``, ``d`` and ``b`` after four cycles, ``pcin`` after one.
+    """Pre-adder, multiplier and post-adder with clock enable ``ce``.
 
-    All registers move when ``ce`` is high. In a cascade, stage ``l`` takes its operands ``l``
-    cycles later than stage 0.
+    Latency to ``p`` is four cycles from ``a``, ``d`` and ``b``, one from ``pcin``; throughput one
+    product per cycle. In a cascade, stage ``l`` takes its operands ``l`` cycles later than stage 0.
 
     Parameters
     ----------
     family : str
         One of :data:`models.cost.dsp_slice.FAMILIES`.
     cascade : bool
-        ``pcin`` comes from another slice (its dedicated wire); else it is 0.
+        ``pcin`` comes from another slice over the dedicated cascade; otherwise it is 0.
     width : int
-        Bits of the wide port of the twin, to be compared with a family's slice.
+        Bits of the wide port of the simulation model, for comparison with a family's slice.
     """
 
     def __init__(self, family: str, *, cascade: bool, width: int | None = None) -> None:

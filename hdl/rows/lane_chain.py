@@ -1,4 +1,4 @@
-"""Adds up one lane after another: what makes a term merges with the adder that takes it."""
+"""A chain of adders over the lanes: the logic that forms a term merges with the term's adder."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from hdl.rows.side_by_side import chop
 
 
 class LaneChain:
-    """A sum of ``count`` terms of ``bits`` bits; term ``i`` comes ``i`` cycles after the first.
+    """A sum of ``count`` terms of ``bits`` bits; term ``i`` arrives ``i`` cycles after the first.
 
-    A tree would need all terms in registers. Here each adder has the sum so far on its direct
-    input, which leaves five inputs of every bit's LUT to whatever selects, shifts or inverts the
-    term: that level of logic is free. One LUT level and one carry chain between registers.
-    Latency ``count`` cycles from the first term; throughput one sum a cycle.
+    A tree would need all terms in registers. Here the partial sum takes the direct input of each
+    adder, which leaves five inputs of every bit's LUT for logic that selects, shifts or inverts
+    the term: that level of logic is free. One LUT level and one carry chain between registers.
+    Latency ``count`` cycles from the first term; throughput one sum per cycle.
 
-    The one missing from an inverted term rides on the next adder's carry input; the last leaves
-    with the sum, for the accumulator's.
+    The +1 that completes the negation of an inverted term enters the next adder's carry input; the
+    last one leaves with the sum, for the accumulator's carry input.
 
-    Terms are added with their sign bits inverted, as numbers from 0 on: a sign would go to all
-    upper bits of its adder, behind a LUT of its own. What that adds to the sum, half of
-    ``2**bits`` for each term, the last adder takes away by constants in its upper bits; of an odd
-    number of terms the first one brings another half, to make that possible.
+    Terms are added in offset binary (sign bit inverted): a sign extension would need a LUT for
+    each upper bit of the adder. Each term so adds an excess of ``2**(bits - 1)``. The last adder
+    removes it by constants in its upper bits, which needs a multiple of ``2**bits``: for an odd
+    ``count`` the first term adds the excess twice.
     """
 
     def __init__(self, count: int, bits: int, family: str) -> None:
         self.count, self.bits, self.family = count, bits, family
         self.latency = count
         self.width = bits + (count - 1).bit_length()
-        """Signed bits of the sum."""
+        """Bits of the signed sum."""
 
     def _width(self, terms: int) -> int:
-        """Bits of a sum of so many terms, no more than the last sum has."""
+        """Bits of the partial sum of ``terms`` terms, at most those of the whole sum."""
         return min(self.width, self.bits + (terms - 1 + self.count % 2).bit_length())
 
     def build(
@@ -45,10 +45,11 @@ class LaneChain:
         ones: Sequence[Value],
         name: str,
     ) -> tuple[list[Value], Value]:
-        """A row's sums of every token, without the last missing one, and that one.
+        """Return a row's sums for every token without the last carry, and that carry.
 
-        ``terms`` are signed numbers by lane and token, ``ones`` the missing ones by lane. All
-        tokens' sums are one register: the Verilog is a fraction of what one for each would take.
+        ``terms`` are signed numbers by lane and token, ``ones`` the negation carries by lane. One
+        register holds the sums of all tokens, which makes the Verilog much shorter than one
+        register per token would.
         """
         totals, pending = list(terms[0]), ones[0]
         for index, line in enumerate(terms):
@@ -67,7 +68,7 @@ class LaneChain:
         return [total.as_signed() for total in totals], pending
 
     def _raised(self, value: Value, index: int, width: int) -> Value:
-        """The term from 0 on; the last one less all that the sum has in excess."""
+        """Convert a term to offset binary; subtract the whole sum's excess from the last term."""
         if self.count == 1:
             return value[: self.bits]
         rest, sign = value[: self.bits - 1], value[self.bits - 1]

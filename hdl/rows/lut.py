@@ -1,4 +1,4 @@
-"""A function of up to six signals that is one LUT for certain."""
+"""A function of up to six signals, guaranteed to be one LUT."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ INPUTS = 6
 
 
 def lut(m: Module, family: str, function: Callable[..., object], inputs: Sequence[Value]) -> Value:
-    """``function`` of single bits, by its truth table.
+    """Build ``function`` of single bits from its truth table.
 
-    For the vendor's devices a ``LUT6`` is instantiated. Synthesis left alone shares what two such
-    functions have in common, so that one of them becomes two LUTs deep.
+    For ``xc7`` and ``xcup`` a ``LUT6`` is instantiated. Synthesis on its own shares common logic of
+    two such functions, which makes one of them two LUTs deep.
 
     Raises
     ------

@@ -16,16 +16,17 @@ from models.formats import Fixed
 class PackedRows(Component):
     """Two rows of fixed-point weights on DSP slices, two or four products in each.
 
-    A cascade of slices adds up the lanes; lanes beyond the packing's limit go to further
-    cascades, whose sums meet in the fabric. Latency four cycles and one for each further lane of
-    a cascade (and those of an adder tree where cascades meet); throughput one beat a cycle.
+    A cascade of slices adds the lanes; lanes beyond the packing's limit go to further cascades,
+    whose sums are added in the fabric. Latency four cycles, plus one for each lane of a cascade
+    after the first, plus that of the adder tree if there are several cascades; throughput one beat
+    per cycle.
 
     Parameters
     ----------
     family : str
         ``generic``, ``xc7`` or ``xcup``.
     rows : int
-        2, or 1 for the last row of an odd number: its slices have an empty upper half.
+        2, or 1 for the last row of an odd number: then the upper half of its slices is unused.
     """
 
     kind = BlockKind.PACKED
@@ -81,7 +82,7 @@ class PackedRows(Component):
         return m
 
     def _narrow(self, m: Module, group: int) -> list[Signal]:
-        """The narrow port's operand of each lane: one token, or two side by side."""
+        """Return the narrow port's operand of each lane: one token, or two packed tokens."""
         p = self.packing
         operands = []
         for lane in range(self.lanes):
@@ -120,7 +121,7 @@ class PackedRows(Component):
         return before.p
 
     def _unpack(self, m: Module, group: int, ends: list[Signal]) -> None:
-        """Fields to sums; the borrow of the field below comes back as a carry."""
+        """Split the cascade's output into sums; a carry returns the borrow of the field below."""
         p = self.packing
         for index in range(self.rows * p.tokens):
             row, token = divmod(index, p.tokens)

@@ -1,4 +1,4 @@
-"""A number or its double: two bits of the selection in one LUT."""
+"""Multiplexer between a number and its double, with two output bits per LUT."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from amaranth.hdl import Cat, Const, Instance, Module, Mux, Signal, Value
 
 
 def pair_mux(m: Module, family: str, double: Value, number: Value) -> Value:
-    """``2 * number`` if ``double``, else ``number``; signed, one bit wider.
+    """Return ``2 * number`` if ``double``, else ``number``; signed, one bit wider.
 
-    Two neighbouring bits have four inputs between them: on the vendor's devices one ``LUT6_2``,
-    whose two outputs are functions of the same five inputs. Synthesis left alone takes two LUTs.
+    Two neighbouring bits depend on only four inputs, so on ``xc7`` and ``xcup`` both come from one
+    ``LUT6_2``, whose two outputs share five inputs. Synthesis on its own takes two LUTs.
     """
     bits = [*number, number[-1]]
     chosen: list[Value] = []
@@ -30,10 +30,10 @@ def pair_mux(m: Module, family: str, double: Value, number: Value) -> Value:
             o_O6=high,
         )
         chosen += [low, high]
-    # The top bit is the sign either way.
+    # The top bit is the sign, whichever number is selected.
     return Cat(chosen[: len(number)], number[-1]).as_signed()
 
 
 def _table(doubled: int, plain: int) -> int:
-    """Truth table of five inputs: input ``doubled`` if input 3 is set, else input ``plain``."""
+    """Truth table over five inputs: input ``doubled`` if input 3 is set, else input ``plain``."""
     return sum((row >> (doubled if row >> 3 & 1 else plain) & 1) << row for row in range(32))

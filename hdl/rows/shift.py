@@ -1,4 +1,4 @@
-"""LUT rows of formats whose values are few shifted multiples: powers of two, FP4, ternary, SP2."""
+"""LUT rows of formats with few shifted multiples as values: powers of two, FP4, ternary, SP2."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ from models.formats.shift_plan import FAR, NEAR, ZERO, Table, raw_bits, shift_pl
 class ShiftRows(Component):
     """Rows of one format without any DSP, by its :class:`~models.formats.shift_plan.ShiftPlan`.
 
-    The odd multiples of an activation are made once for all rows. A row selects one of up to four
-    variants of them (a LUT level), where the format needs it one of up to four middle shifts
-    (another one), and then nothing, the number or the number shifted, inverted for negative
-    weights: that last selection is part of the adder in the chain over the lanes.
+    The odd multiples of an activation are computed once for all rows. For each product a row
+    selects in up to three steps:
 
-    Latency one cycle, one for each selection before the last and one for each lane; throughput
-    one beat a cycle. Lane ``l`` comes ``l`` cycles late, as in a cascade of DSP slices.
+    1. one of up to four variants of these multiples (one LUT level);
+    2. one of up to four middle shifts, if the format needs them (one LUT level);
+    3. 0, the number, or the number with the far shift; inverted for negative weights. This step
+       merges with the adder in the chain over the lanes.
+
+    Latency one cycle, plus one for each of steps 1 and 2 that exists, plus one for each lane;
+    throughput one beat per cycle. Lane ``l`` is ``l`` cycles late, as in a cascade of DSP slices.
 
     Parameters
     ----------
@@ -78,7 +81,7 @@ class ShiftRows(Component):
         return m
 
     def _multiples(self, m: Module, lane: int) -> dict[int, Numbers]:
-        """Odd multiples of every token's activation, registered."""
+        """Return the registered odd multiples of every token's activation."""
         found = {}
         for odd in sorted({v // (v & -v) for v in self.plan.variants}):
             made = []
@@ -94,7 +97,7 @@ class ShiftRows(Component):
     def _terms(
         self, m: Module, multiples: dict[int, Numbers], control: _Control, name: str
     ) -> Numbers:
-        """What the chain adds for each token, inverted for negative weights."""
+        """Return each token's term of the chain, inverted for negative weights."""
         plan = self.plan
         choices: list[Numbers] = []
         for variant in plan.variants:
@@ -128,12 +131,15 @@ class ShiftRows(Component):
 
 
 def _inverted_bits(book: CodeBook, act_bits: int) -> int:
-    """Bits of a product: inverted, not negated, -128 * -w is one less than its full size."""
+    """Bits of a product: as negation only inverts, ``-128 * -w`` is one less than its true value.
+
+    The +1 that completes it is added later in the chain, so it needs no bit here.
+    """
     return ((book.largest << act_bits - 1) - 1).bit_length() + 1
 
 
 class _Control:
-    """A weight's code as selections, once for all tokens, each as late as it is used."""
+    """Select signals of a weight's code, shared by all tokens, each delayed to its use."""
 
     def __init__(self, rows: ShiftRows, m: Module, row: int, lane: int) -> None:
         code, plan, ce, name = rows.weights[row][lane], rows.plan, rows.ce, f"{row}_{lane}"
@@ -146,7 +152,7 @@ class _Control:
 
 
 class _Select:
-    """One selection: raw bits of the code where two suffice, decoded ones elsewhere."""
+    """One select signal: two bits of the raw code where they suffice, decoded bits otherwise."""
 
     def __init__(
         self, m: Module, ce: Value, code: Value, table: Table, late: int, name: str
@@ -174,14 +180,14 @@ class _Select:
         self.bits = now
 
     def second(self) -> Value:
-        """Whether the second of two options is chosen."""
+        """Flag: the second of two options is selected."""
         keys = [key for key, option in self.options.items() if option == 1]
         return self.bits.matches(*keys)
 
     def select(
         self, m: Module, choices: Sequence[Numbers] | dict[int, Numbers], bits: int, name: str
     ) -> Numbers:
-        """The chosen numbers, one for each token."""
+        """Return the selected numbers, one for each token."""
         if len(self.options) == 1:
             (option,) = self.options.values()
             return choices[option]

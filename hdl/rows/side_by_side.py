@@ -1,4 +1,4 @@
-"""Numbers side by side in one signal: less Verilog than a signal for each, and the same cells."""
+"""Several numbers concatenated in one signal: shorter Verilog than one signal each, same cells."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ Numbers = Sequence[Value]
 
 
 def fit(value: Value, bits: int) -> Value:
-    """A signed number in so many bits."""
+    """Truncate or sign-extend a signed number to ``bits`` bits."""
     return Cat(value, value[-1].replicate(max(0, bits - len(value))))[:bits]
 
 
 def chop(value: Value, bits: int) -> list[Value]:
-    """Its parts of so many bits, unsigned."""
+    """Split a signal into unsigned parts of ``bits`` bits."""
     return [value[at : at + bits] for at in range(0, len(value), bits)]
 
 
 def signed_parts(value: Value, bits: int) -> Numbers:
-    """Its parts of so many bits, signed."""
+    """Split a signal into signed parts of ``bits`` bits."""
     return [part.as_signed() for part in chop(value, bits)]
 
 
 def register(m: Module, ce: Value, numbers: Numbers, bits: int, name: str) -> Numbers:
-    """The numbers in so many bits each, a cycle later."""
+    """Register numbers, ``bits`` bits each: one cycle of latency."""
     line = Signal(bits * len(numbers), name=name)
     with m.If(ce):
         m.d.sync += line.eq(Cat(fit(number, bits) for number in numbers))

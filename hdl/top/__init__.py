@@ -1,1 +1,1 @@
-"""The processor system of a board as host: bus bridge, and the top modules around the machine."""
+"""Top modules for boards whose processor system is the host, and their bus bridge."""

@@ -1,4 +1,4 @@
-"""AXI4 (or AXI3) slave to AXI4-Lite master: how a processor's bus reaches the registers."""
+"""AXI4 (or AXI3) slave to AXI4-Lite master: connects a processor's bus to the registers."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ WORD_BYTES = 4
 class AxiToLite(Component):
     """Splits every burst and every beat into accesses of 32 bits, one after the other.
 
-    One read and one write are under way at most. A beat of more than 32 bits becomes one access
+    At most one read and one write are outstanding. A beat of more than 32 bits becomes one access
     for each 32-bit lane it covers (for writes: for each lane with a byte enabled). Every burst is
-    taken as INCR, which is what processors issue to device memory. The response is the OR of the
+    treated as INCR, which is what processors issue to device memory. The response is the OR of the
     accesses' responses. A single access takes at least four cycles.
 
     Parameters
     ----------
     data_width : int
-        Of the AXI side: 32, 64 or 128 bits.
+        Data bits of the AXI side: 32, 64 or 128.
     id_width : int
-        Of the AXI side's identifiers, which come back with the responses.
+        Bits of the AXI side's identifiers, which return with the responses.
 
     Members
     -------
@@ -36,7 +36,7 @@ class AxiToLite(Component):
     Raises
     ------
     ValueError
-        If ``data_width`` is another one.
+        If ``data_width`` is not 32, 64 or 128.
     """
 
     def __init__(self, *, data_width: int, id_width: int) -> None:
@@ -86,7 +86,7 @@ class AxiToLite(Component):
         return m
 
     def _step(self, m: Module, address: Signal, size: Signal) -> tuple[Signal, Signal]:
-        """(lane of this access, whether it is the beat's last one) for an address within a beat."""
+        """Return this access's 32-bit lane, and a flag that it is the beat's last access."""
         lanes = self.data_width // 32
         lane = Signal(range(max(lanes, 2)))
         last = Signal()
@@ -100,7 +100,7 @@ class AxiToLite(Component):
         return lane, last
 
     def _next(self, address: Signal, size: Signal) -> Signal:
-        """Address of the next access: narrow beats by their size, others by 32-bit words."""
+        """Return the next access's address: narrow beats advance by their size, others by 4."""
         narrow = Array([address + 1, address + 2])[size[0]]
         return Mux(size < 2, narrow, Cat(Const(0, 2), (address[2:] + 1)[: LITE_ADDRESS_WIDTH - 2]))
 

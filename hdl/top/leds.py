@@ -1,4 +1,4 @@
-"""Signs of life on a board: what its first two LEDs show."""
+"""Status LEDs of a board."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["add_leds"]
 
 
 def add_leds(m: Module, platform: Any, interrupt: Signal) -> None:
-    """LED 0 blinks with the clock (about once a second), LED 1 shows the interrupt."""
+    """Drive a board's LEDs, if it has them: 0 blinks about once a second, 1 is the interrupt."""
     counter = Signal(27)
     m.d.sync += counter.eq(counter + 1)
     for number, light in enumerate((counter[-1], interrupt)):

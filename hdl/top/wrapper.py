@@ -1,4 +1,4 @@
-"""The machine as a black box: the module ``rowmac`` as it stands in a Verilog file of its own."""
+"""The machine as a black box: an instance of module ``rowmac`` from its own Verilog file."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["Machine", "pins"]
 
 
 class Machine:
-    """Wires of the machine's ports, and the instance that is connected to them.
+    """Signals of the machine's ports, and the instance connected to them.
 
-    What is simulated and what is synthesised is the same file this way, byte by byte.
+    As an instance, simulation and synthesis use the same Verilog file, byte for byte.
 
     Attributes
     ----------
     read, write
-        AXI4 master on memory, of ``data_width`` bits.
+        AXI4 master to memory, ``data_width`` bits wide.
     control
         AXI4-Lite slave.
     interrupt
@@ -36,7 +36,7 @@ class Machine:
         self.interrupt = Signal()
 
     def instance(self) -> Instance:
-        """The instance, in the clock domain ``sync``."""
+        """Build the instance, in the clock domain ``sync``."""
         return Instance(
             "rowmac",
             i_clk=ClockSignal(),
@@ -49,10 +49,10 @@ class Machine:
 
 
 def pins(prefix: str, signature: Signature, wires: Any, **replaced: Any) -> dict[str, Any]:
-    """Connections of a processor's port, named ``<prefix><MEMBER>``, with wires of our side.
+    """Connect a processor port, with pins named ``<prefix><MEMBER>``, to the fabric's ``wires``.
 
-    What our side drives (``Out`` in ``signature``) is an input of the processor. ``replaced``
-    gives other wires by member, where widths differ.
+    A member that the fabric drives (``Out`` in ``signature``) is an input of the processor.
+    ``replaced`` substitutes the wire of a member whose width differs.
     """
     return {
         f"{'i' if member.flow is Flow.Out else 'o'}_{prefix}{name.upper()}": replaced.get(

@@ -54,7 +54,8 @@ class Zynq7(Elaboratable):
         m.submodules.reset = ResetSynchronizer(~resets_n[0], domain="sync")
         add_leds(m, platform, machine.interrupt)
 
-        # The registers' port is AXI3 of 32 bits, memory's AXI3 of 64 bits and up to 16 beats.
+        # Both ports are AXI3, with bursts of up to 16 beats: 32 data bits for registers, 64 for
+        # memory.
         narrow = {
             "awaddr": Signal(32),
             "araddr": Signal(32),

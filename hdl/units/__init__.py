@@ -1,1 +1,1 @@
-"""The units that load, store, hold weights and multiply."""
+"""Load, weight, matrix and store units."""

@@ -1,4 +1,4 @@
-"""Load unit: from memory to the scratchpad, the weight stream, parameters and tables."""
+"""Load unit: reads memory into the scratchpad, the weight stream, parameters and tables."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ WINDOWS = 4
 
 
 def window_layout() -> data.ArrayLayout:
-    """Memory windows as the control registers give them: byte address and size."""
+    """Memory windows from the control registers: byte address and size of each."""
     return data.ArrayLayout(data.StructLayout({"base": 32, "size": 32}), WINDOWS)
 
 
 def window_holds(window: data.View, offset: Value, end: Value, lane: int) -> Value:
-    """Whether an access from ``offset`` to ``end`` lies in a window, in whole aligned beats."""
+    """Flag: ``offset`` to ``end`` lie in the window; its base and ``offset`` are beat-aligned.
+
+    ``lane`` is the number of address bits within a bus beat.
+    """
     top = (window.base + end)[:36]
     aligned = (window.base[:lane] == 0) & (offset[:lane] == 0)
     return (end <= window.size) & (top <= 1 << 32) & aligned
@@ -47,7 +50,7 @@ class ParamWrite(data.StructLayout):
 
 
 class OrderWrite(data.StructLayout):
-    """Write port of the row order: one entry, as in memory."""
+    """Write port of the row order: one entry, in the format of memory."""
 
     def __init__(self, spec: MachineSpec) -> None:
         super().__init__(
@@ -62,24 +65,24 @@ class OrderWrite(data.StructLayout):
 TABLE_WRITE = data.StructLayout(
     {"function": 1, "row": 1, "entry": (TABLE_ENTRIES - 1).bit_length(), "value": 16}
 )
-"""Write port of the tables: which of the two, and the entry."""
+"""Write port of the two tables: an enable for each, entry number and value."""
 
 
 def _items(spec: MachineSpec) -> dict[str, object]:
-    """The stream to a machine's macro."""
+    """Members of the stream to the macro, if the machine has one."""
     if spec.macro is None:
         return {}
     return {"o_items": Out(stream.Signature(8 * ITEM_BYTES))}
 
 
 class LoadUnit(Component):
-    """Asks for bursts as far ahead as its buffer of 64 beats allows and hands the beats on.
+    """Prefetches bursts as far as its buffer of 64 bus beats allows and writes them to the target.
 
     Throughput one bus beat per cycle (tables: one 16-bit entry per cycle); latency is the
     memory's plus four cycles.
 
-    Errors: ``WINDOW_BOUNDS`` before any access; ``BUS_READ`` for an error response;
-    ``ENTRY_BOUNDS`` beyond the end of parameters or tables.
+    Errors: ``WINDOW_BOUNDS``, raised before any access; ``BUS_READ`` for an error response;
+    ``ENTRY_BOUNDS`` past the end of parameters or tables.
     """
 
     BUFFER = 64
@@ -135,7 +138,7 @@ class LoadUnit(Component):
             with m.If(splitter.i.ready | ~fits):
                 m.d.sync += start.eq(0)
 
-        # Ask only for beats the buffer has room for, so the read channel never waits for us.
+        # Request only beats that the buffer has room for: read beats have no back-pressure.
         room = Signal(range(self.BUFFER + 1), init=self.BUFFER)
         asked = Signal()
         taken = Signal()
@@ -221,7 +224,7 @@ class LoadUnit(Component):
                 )
             ),
             self.unit.stall.eq(busy & ~taken & ~(have & to_tables)),
-            # Beats that do not make a whole item are dropped.
+            # A last incomplete item is dropped.
             self.unit.done.eq(busy & (left == 0) & (sent | ~have)),
         ]
         if spec.macro is not None:

@@ -1,4 +1,4 @@
-"""Matrix unit: walks the scratchpad like a convolution and feeds the engine."""
+"""Matrix unit: reads the scratchpad in the order of a convolution and feeds the engine."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from models.machine.units import Unit
 from models.program.layout import MATRIX, STEP
 
 META = data.StructLayout({"outside": 1, "short": 1, "last": 1, "release": 1})
-"""What travels with a word: no such position; a short block; the K loop's, the tile's last."""
+"""Sideband of a word: position is padding; block is short; last block of K loop, of the tile."""
 
 
 class MatrixUnit(Component):
-    """Activation loader: one scratchpad word a cycle in, one beat a cycle out.
+    """Activation loader: one scratchpad word per cycle in, one beat per cycle out.
 
     A block is the same channels of ``tokens`` successive output positions: it is read word by
     word (a word = one token) and leaves beat by beat (a beat = ``lanes`` channels of every
-    token). Two blocks are buffered, so reading and feeding overlap; sustained throughput is one
+    token). A double buffer of two blocks overlaps reading and feeding; sustained throughput is one
     beat per cycle, latency from accepting a descriptor to its first beat ``tokens + 4`` cycles.
 
-    Stride, padding, dilation and kernel walks are address arithmetic only. A position outside the
-    image, or beyond the last token, contributes zeros.
+    Stride, padding, dilation and the kernel loops are address arithmetic only. A position outside
+    the image, or past the last token, contributes zeros.
     """
 
     def __init__(self, spec: MachineSpec) -> None:
@@ -61,7 +61,7 @@ class MatrixUnit(Component):
     def _walk(
         self, m: Module, reader: ScratchpadReader, d: Signal, *, begin: Signal, walking: Signal
     ) -> None:
-        """Addresses of tile x token group x kernel row x kernel column x word x token."""
+        """Loop over addresses: tile x token group x kernel row x kernel column x word x token."""
         spec = self.spec
         position = data.StructLayout(
             {
@@ -72,7 +72,7 @@ class MatrixUnit(Component):
                 "left": MATRIX["tokens"].bits,
             }
         )
-        # Limits less one, registered: the walk compares for equality only.
+        # Registered limits minus one, so that the loops need only equality comparators.
         ends = ("width", "words", "kernel_x", "kernel_y")
         last = Signal(data.StructLayout({name: MATRIX[name].bits for name in ends}))
         here, group = Signal(position), Signal(position)  # this token; the group's first token
@@ -177,7 +177,7 @@ class MatrixUnit(Component):
                             m.d.sync += walking.eq(0)
 
     def _transpose(self, m: Module, reader: ScratchpadReader, d: Signal) -> None:
-        """Two blocks of ``tokens`` words: one is filled while the other one leaves."""
+        """Transpose words to beats in two blocks: one is filled while the other one leaves."""
         spec = self.spec
         word = data.ArrayLayout(data.ArrayLayout(signed(8), spec.lanes), spec.tokens)
         block = data.StructLayout(
@@ -206,7 +206,7 @@ class MatrixUnit(Component):
         left = Signal(block)
         m.d.comb += left.eq(Mux(use, blocks[1], blocks[0]))
         end_beat = Signal()
-        final = Signal.like(beat)  # of a short block
+        final = Signal.like(beat)  # last beat of a short block
         with m.If(self.unit.descriptor.valid & self.unit.descriptor.ready):
             m.d.sync += final.eq(self.unit.descriptor.payload.last_beats - 1)
         m.d.comb += end_beat.eq(beat == Mux(left.short, final, spec.tokens - 1))
@@ -241,7 +241,8 @@ class MatrixUnit(Component):
         for token in range(spec.tokens):
             lanes = left.words[token][beat]
             for lane in range(spec.lanes):
-                # With row classes codes go as they are, and the zero point stands for nothing.
+                # Row classes multiply codes without subtracting the zero point (the bias accounts
+                # for it), so padding is the zero point itself.
                 value = (
                     Mux(left.outside[token], d.zero, lanes[lane])
                     if spec.classes

@@ -1,4 +1,4 @@
-"""Store unit: from the scratchpad to memory."""
+"""Store unit: writes scratchpad words to memory."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ META = data.StructLayout({"unused": 1})
 
 
 class StoreUnit(Component):
-    """Writes scratchpad words as bursts; an address is sent only once its beats are at hand.
+    """Writes scratchpad words as bursts; a burst begins once all its beats are buffered.
 
-    Throughput one bus beat per cycle within a burst; done when every write is answered.
+    Throughput one bus beat per cycle within a burst; done when every write has its response.
 
     Attributes
     ----------
     halt : in
         Begin no further burst.
     idle : out
-        No burst is under way.
+        No burst is outstanding.
     """
 
     BUFFER = 32
@@ -88,7 +88,6 @@ class StoreUnit(Component):
         with m.If(reader.i.valid & reader.i.ready):
             m.d.sync += asked.eq(asked + 1)
 
-        # Words to beats.
         beat = Signal(range(max(2, spec.beats_per_word)))
         last_beat = beat == spec.beats_per_word - 1
         padded = Cat(reader.o.payload.word, Const(0, 8 * (spec.word_pitch - spec.word_bytes)))
@@ -115,7 +114,7 @@ class StoreUnit(Component):
         spec, axi = self.spec, self.axi
         sending = Signal()
         left = Signal(5)
-        waiting = Signal(8)  # bursts whose answer is due
+        waiting = Signal(8)  # bursts without a response so far
         whole = Signal()  # every burst of the descriptor has begun
         place = Signal(range(max(2, spec.beats_per_word)))
         strobes = Const((1 << spec.word_bytes) - 1, spec.word_pitch)

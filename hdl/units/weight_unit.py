@@ -18,24 +18,25 @@ META = data.StructLayout({"outside": 1})
 
 
 class WeightUnit(Component):
-    """Writes one entry (``lanes`` elements of one row) a cycle into the engine's shadow tile.
+    """Writes one entry (``lanes`` elements of one row) per cycle into the engine's shadow tile.
 
-    * ``STREAM``: words of the load unit, cut into entries, rows one after the other. With row
-      classes a word holds an entry of several rows of a class and leaves whole: one a cycle.
-    * ``DIRECT``: a row of the tile is a row of the scratchpad (K of attention scores).
-    * ``TRANSPOSED``: a row of the tile is a channel, its elements come from successive rows of the
-      scratchpad (V of attention context): ``lanes`` words are read, then ``rows`` entries leave.
+    * ``STREAM``: words of the load unit are cut into entries, row after row. With row classes a
+      word holds an entry of several rows of a class and leaves whole, one word per cycle.
+    * ``DIRECT``: a row of the tile is a tensor row of the scratchpad (keys, for attention scores).
+    * ``TRANSPOSED``: a row of the tile is a channel; its elements come from successive tensor rows
+      of the scratchpad (values, for the attention context). ``lanes`` words are read, then one
+      entry leaves for every row of the tile.
 
-    Elements beyond the valid ones are zero whatever the scratchpad holds there. Throughput is one
-    entry per cycle; a transposed entry costs ``lanes`` reads for every ``rows`` entries, not
-    overlapped.
+    Elements past the valid ones are zero, whatever the scratchpad holds there. Throughput is one
+    entry per cycle; ``TRANSPOSED`` adds ``lanes`` reads, not overlapped, for every entry of all
+    rows.
     """
 
     def __init__(self, spec: MachineSpec) -> None:
         self.spec = spec
-        # Rows of a tile of activations: those that can hold them.
+        # Rows of a tile of activations: only dynamic rows can hold them.
         self.held = spec.dynamic_rows or spec.vector_lanes
-        # More entries than the store has are refused: counters need not hold them.
+        # Counters need no more bits: descriptors with more entries than the store are refused.
         self.entry_bits = spec.depth_entries.bit_length()
         super().__init__(
             {
@@ -69,21 +70,21 @@ class WeightUnit(Component):
         return m
 
     def _ask(self, m: Module, reader: ScratchpadReader, d: Signal, begin: Signal) -> None:
-        """Addresses: tile x row x word (direct), or tile x entry x token (transposed)."""
+        """Loop over addresses: tile x row x word (direct), or tile x entry x token (transposed)."""
         spec = self.spec
         asking = Signal()
         outer = Signal(range(max(self.held, 1 << self.entry_bits)))
         inner = Signal(range(max(spec.lanes, 1 << self.entry_bits)))
         tile = Signal(WEIGHT["tiles"].bits)
         rows_left = Signal(WEIGHT["rows"].bits)  # rows of the matrix from this one on (direct)
-        no_row = Signal()  # none: a flag of its own keeps the compare out of the address path
-        start = Signal(signed(STEP.bits))  # of this row, or of this token
+        no_row = Signal()  # no row is left; registered to keep the comparator off the address path
+        start = Signal(signed(STEP.bits))  # address of this row, or of this token
         column = Signal(WEIGHT["base"].bits)  # word offset of this tile's channels (transposed)
         part = Signal(range(max(2, spec.word_bytes // self.held)))
         p = self.unit.descriptor.payload
         direct = d.source == WeightSource.DIRECT
         end_outer, end_inner = Signal(), Signal()
-        entries_left = Signal(self.entry_bits)  # of this row, from this word on
+        entries_left = Signal(self.entry_bits)  # entries of this row from this word on
         outer_last = Signal(outer.shape())
         m.d.comb += [
             reader.i.valid.eq(asking),
@@ -94,8 +95,8 @@ class WeightUnit(Component):
         address = Signal(signed(STEP.bits))
         m.d.comb += [
             address.eq(start + Mux(direct, inner, column)),
-            # What is outside is read all the same, from where this unit reads anyway: another bank
-            # may be busy.
+            # Padding is read as well, from this unit's own bank: a read of another bank may have to
+            # wait.
             reader.i.payload.address.eq(Mux(outside, d.base, address)),
             reader.i.payload.meta.outside.eq(outside),
         ]
@@ -137,7 +138,7 @@ class WeightUnit(Component):
     def _emit(
         self, m: Module, reader: ScratchpadReader, d: Signal, begin: Signal, busy: Signal
     ) -> None:
-        """Entries: tile x row x entry, or tile x entry x row (transposed)."""
+        """Loop over entries: tile x row x entry, or tile x entry x row (transposed)."""
         spec = self.spec
         parts = spec.word_bytes // self.held
         tile = Signal(WEIGHT["tiles"].bits)
@@ -145,7 +146,7 @@ class WeightUnit(Component):
         last_row = Signal(range(max(2, spec.rows)))
         entry = Signal(self.entry_bits)
         last_entry = Signal(self.entry_bits)
-        channels_left = Signal(WEIGHT["rows"].bits)  # from this tile on (transposed)
+        channels_left = Signal(WEIGHT["rows"].bits)  # channels from this tile on (transposed)
         part = Signal(range(max(2, parts)))
         transposed = d.source == WeightSource.TRANSPOSED
         streamed = d.source == WeightSource.STREAM
@@ -185,7 +186,7 @@ class WeightUnit(Component):
         ]
         for lane in range(spec.lanes):
             valid = ~end_entry | (lane < d.last_lanes)
-            # With row classes zero points have their share in the bias.
+            # With row classes the bias accounts for zero points.
             zero = 0 if spec.classes else d.zero
             plain = Mux(valid & ~word_outside, word[index][lane] - zero, 0)
             turned = Mux(block_outside[lane] | (row >= channels_left), 0, block[lane][row] - zero)
@@ -193,7 +194,7 @@ class WeightUnit(Component):
                 turned = Mux(transposed, turned, Mux(streamed, word[index][lane], plain))
                 m.d.comb += out["values"][lane].eq(turned)
                 continue
-            # Each row has its place in a word: an entry of one row is put everywhere.
+            # The place in the word depends on the row: copy a single row's entry to all places.
             size = spec.classes[0].slot
             for at in range(0, len(out.word), spec.lanes * size):
                 here = slice(at + lane * size, at + (lane + 1) * size)
@@ -201,8 +202,8 @@ class WeightUnit(Component):
                 m.d.comb += out.word[here].eq(Mux(streamed, word.as_value()[here], held))
         if spec.classes:
             m.d.comb += out.group.eq(streamed)
-        # A new word may come in while the last entry of the old one leaves; a transposed block
-        # may not, since `part` still belongs to the old tile.
+        # A new word may be loaded in the cycle in which the old one's last entry leaves; a
+        # transposed block may not, since `part` still belongs to the old tile.
         room = Signal()
         m.d.comb += [
             room.eq(busy & (~have | (sent & spent & ~transposed & ~self.unit.done))),

@@ -1,4 +1,4 @@
-"""Issue stage of the vector unit: from words and accumulators to beats of operands."""
+"""Issue stage of the vector unit: forms vector beats of operands from words and accumulators."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from models.program.layout import ADDRESS, STEP, VECTOR, VectorOp
 
 
 def tag_layout(spec: MachineSpec) -> data.StructLayout:
-    """What goes with a beat through the pipeline.
+    """Sideband that accompanies a vector beat through the pipeline.
 
-    ``write``, ``address``, ``chunk``: where its codes go; ``mask``: which lanes are elements of
-    the row; ``order``: entry of the row order; ``square``, ``largest``, ``exponential``: the
-    statistics pass it belongs to; ``first``, ``last``: of its row; ``row``: place in the group;
-    ``end``: last of the descriptor.
+    ``write``, ``address``, ``chunk``: destination of its codes; ``mask``: lanes that hold elements
+    of the row; ``order``: entry of the row order; ``square``, ``largest``, ``exponential``: its
+    statistics pass; ``first``, ``last``: first, last beat of its row; ``row``: number of the row
+    in its row group; ``end``: last beat of the descriptor.
     """
     order = {"order": range(spec.param_entries)} if spec.scatter else {}
     return data.StructLayout(
@@ -44,20 +44,21 @@ def tag_layout(spec: MachineSpec) -> data.StructLayout:
 
 
 class VectorIssue(Component):
-    """One beat per cycle of ``vector_lanes`` operands and where they belong.
+    """Issues one beat of ``vector_lanes`` operands per cycle, with its tag.
 
-    An addition needs two words for a word's beats: with one beat a word (16-bit codes, default
-    machine) it takes two cycles a beat, with two or more none is lost.
+    An addition reads two words for the beats of one output word. If a word is one beat (16-bit
+    codes, default machine), an addition takes two cycles per beat; with two or more beats per word
+    it takes one.
 
     Attributes
     ----------
     start : in
-        Begin ``config``, which must stay as it is until the beat marked ``end``.
+        Begin ``config``, which must be stable until the beat marked ``end``.
     i_words, i_accs : streams of the scratchpad reader and of the engine
     ready : in
-        The pipeline takes a beat.
+        The pipeline accepts a beat.
     first_done, second_done : in
-        Rows of this group whose first (softmax: maximum) and second statistics are known.
+        Number of rows of this group whose first (softmax: maximum) and second statistics are known.
     x, y, tag, param, order : out
         Operands, tag, and the beat's entries of the parameters and of the row order.
     """
@@ -92,7 +93,7 @@ class VectorIssue(Component):
         drain, pool, add = Signal(), Signal(), Signal()
         self._last_turn = Signal(2)
         with m.If(self.start):
-            # Decoded once: nothing behind depends on the operator's code.
+            # Decode once per descriptor: keeps the operator's code off all later paths.
             m.d.sync += [
                 on.eq(1),
                 drain.eq(c.op == VectorOp.DRAIN),
@@ -109,11 +110,11 @@ class VectorIssue(Component):
         return m
 
     def _walk(self, m: Module, *, drain: Signal, fire: Signal) -> Signal:
-        """Loops over beats; gives tags, and whether the row has to wait for its statistics."""
+        """Loop over beats; drive tags, and return the flag that a row must wait for statistics."""
         spec, c, tag = self.spec, self.config, self.tag
         lanes = spec.vector_lanes
         per_tile = spec.rows // lanes
-        column = Signal(len(c.channels))  # beats of the row before this one
+        column = Signal(len(c.channels))  # number of this beat within its row
         reached = Signal(len(c.channels) + 1)  # channels before this beat
         row = Signal(range(spec.row_group))
         left = Signal(c.rows.shape())
@@ -122,7 +123,7 @@ class VectorIssue(Component):
         line = Signal(signed(STEP.bits))  # word where this row's output begins
         word = Signal(c.channels.shape())
         chunk = Signal(range(max(2, spec.subwords)))
-        # Drain: a tile's first column, and its place within a word.
+        # Drain: column, channel, word and chunk of a tile's first beat.
         tile = Signal(c.tiles.shape())
         tile_column, tile_reached = Signal(len(c.channels)), Signal(len(c.channels) + 1)
         tile_word, tile_chunk = Signal(c.channels.shape()), Signal.like(chunk)
@@ -131,7 +132,7 @@ class VectorIssue(Component):
         last_beat = Signal.like(beat)
 
         end_columns, end_row, end_pass, end_tokens = Signal(), Signal(), Signal(), Signal()
-        gone = Signal()  # tokens beyond the last one: results of the array that nobody wants
+        gone = Signal()  # past the last token: the array's result is padding, dropped
         next_chunk, next_word = Signal.like(chunk), Signal.like(word)
         step = 1 + c.wide_out
         with m.If(chunk + step == spec.subwords):
@@ -149,9 +150,9 @@ class VectorIssue(Component):
             end_pass.eq(turn == self._last_turn),
             final.eq(drain | end_pass),
             statistics.eq(~final),
-            # Where the order decides on columns, it also decides which are none.
+            # The row order has its own mask: `tag.mask` does not apply.
             tag.write.eq(final & ~gone & (tag.mask.any() | (ordered if spec.scatter else 0))),
-            # Where the order decides on the word, it adds its number later.
+            # The row order adds the word's number later.
             tag.address.eq(line + (Mux(ordered, 0, word) if spec.scatter else word)),
             tag.chunk.eq(chunk),
             tag.square.eq(statistics & (c.op == VectorOp.LAYER_NORM)),
@@ -255,13 +256,13 @@ class VectorIssue(Component):
         fire: Signal,
         hold: Signal,
     ) -> None:
-        """Cut words into beats; keep the first operand of an addition; gather pooling windows."""
+        """Cut words into beats; hold the first operand of an addition; reduce pooling windows."""
         spec, c = self.spec, self.config
         lanes = spec.vector_lanes
         chunks = data.ArrayLayout(8 * lanes, spec.subwords)
         chunk = Signal(range(max(2, spec.subwords)))  # in the input word
-        # An addition keeps its first word until the second one comes, and the second one from its
-        # first beat on: the next first word can come in while the last beat leaves.
+        # An addition holds its first word until the second one arrives, and holds the second one
+        # from its first beat on, so that the next first word can enter while the last beat leaves.
         kept, kept2 = Signal(chunks), Signal(chunks)
         have = Signal()
         head = self.i_words.payload.word
@@ -297,7 +298,7 @@ class VectorIssue(Component):
         operands = Mux(
             add, have & (~fresh | self.i_words.valid), self.i_words.valid & (~pool | meta.last)
         )
-        second, first = Signal(), Signal()  # an addition takes its second, its first word
+        second, first = Signal(), Signal()  # an addition accepts its second, its first word
         m.d.comb += [
             word_over.eq((chunk + step == spec.subwords) | self.tag.last),
             fire.eq(on & self.ready & ~hold & Mux(drain, self.i_accs.valid, operands)),
@@ -322,7 +323,7 @@ class VectorIssue(Component):
             m.d.sync += [chunk.eq(0), have.eq(0)]
 
     def _codes(self, m: Module, word: Any, chunk: Any, name: str) -> list[Signal]:
-        """The beat's codes, sign-extended: 8-bit ones of a chunk, or 16-bit ones of two."""
+        """Return the beat's sign-extended codes: 8-bit from one chunk, or 16-bit from two."""
         spec, lanes = self.spec, self.spec.vector_lanes
         wide = Signal(16 * lanes, name=f"{name}_beat")
         m.d.comb += wide.eq(word >> (chunk * (8 * lanes))[: (8 * spec.word_bytes).bit_length()])

@@ -13,17 +13,17 @@ from models.numerics.rescale import Rounding
 from models.program.layout import PARAM_DRAIN, PARAM_NORM, TABLE_ENTRIES, VECTOR, VectorOp
 
 ROW_VALUES = data.StructLayout({"mean": signed(18), "entry": 17, "shift": 6, "max": signed(16)})
-"""What the lanes need of a row: its mean, its function's entry and shift, its largest code."""
+"""Scalars of a row: its mean, its function's table entry and shift, its largest code."""
 
 REDUCE_STAGE = 3
-"""Cycles from an operand to what the reductions see of it."""
+"""Cycles from an operand to its outputs for the row reductions."""
 
 LATENCY = 12
-"""Cycles from an operand to its code."""
+"""Cycles from an operand to its result code."""
 
 
 class VectorLane(Component):
-    """Twelve stages; throughput one element per cycle, all stages move when ``ce`` is high.
+    """Twelve pipeline stages with clock enable ``ce``; throughput one element per cycle.
 
     == ==========================================================================================
     1  bias, zero point, mean or distance to the row's maximum
@@ -44,7 +44,7 @@ class VectorLane(Component):
     x : operand: accumulator, code, or sum of codes
     y : second operand of an addition
     param : the channel's 72 parameter bits
-    square : this element is for the statistics of its row, not for its result
+    square : this element is part of its row's sum of squares, not of the result
     reduce_sum, reduce_square, reduce_exp : stage 3 values for the row reductions
     """
 
@@ -87,7 +87,7 @@ class VectorLane(Component):
         return m
 
     def _operands(self, m: Module) -> tuple[Signal, Signal, Signal, Signal]:
-        """Stages 1-3."""
+        """Build stages 1-3."""
         c, row = self.config, self.row
         drain = data.View(struct(PARAM_DRAIN), self.param)
         norm = data.View(struct(PARAM_NORM), self.param)
@@ -178,12 +178,12 @@ class VectorLane(Component):
         return a3, factor3, addend3, shift3
 
     def _rescale(self, m: Module, a: Signal, b: Signal, addend: Signal, shift: Signal) -> None:
-        """Stages 4-12: the hardware of :func:`models.numerics.rescale.rescale`, clamp and table.
+        """Build stages 4-12: :func:`models.numerics.rescale.rescale`, clamp and table.
 
-        No expression is wider than 64 bits: that halves the simulator's work.
+        No expression is wider than 64 bits, which halves simulation time.
         """
         c = self.config
-        # Stages 4-5: two registers behind the product, which a DSP takes in.
+        # Stages 4-5: two registers after the product, which synthesis merges into DSP slices.
         product4, product5 = Signal(signed(63)), Signal(signed(63))
         addend4, addend5 = Signal(signed(43)), Signal(signed(43))
         shift4, shift5, shift6 = (Signal(6, name=f"shift{i}") for i in range(4, 7))
@@ -211,7 +211,7 @@ class VectorLane(Component):
         ]
         m.d.sync += [
             total7.eq(Mux(twice, high >> 31, total6)),
-            # One less than the rest of the shift, so that the half bit comes out lowest.
+            # One less than the remaining shift, so that the half bit becomes the lowest bit.
             less7.eq(Mux(twice, shift6 - 32, Mux(shift6 == 0, 0, shift6 - 1))),
             none7.eq(~twice & (shift6 == 0)),
             away7.eq(twice),
@@ -236,7 +236,7 @@ class VectorLane(Component):
         up = Signal()
         code9 = Signal(signed(16))
         moved = Signal(signed(42))
-        # Far beyond 16 bits only the sign matters: a narrow number is enough to clamp.
+        # A value far beyond 16 bits clamps by its sign alone, so 40 bits suffice.
         near = Signal(signed(40))
         fits = (floor8 >> 39 == 0) | (floor8 >> 39 == -1)
         m.d.comb += near.eq(

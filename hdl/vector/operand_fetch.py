@@ -1,4 +1,4 @@
-"""Address walk of the vector unit: which scratchpad words an operator reads, in order."""
+"""Address generator of the vector unit: the scratchpad words that an operator reads, in order."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from models.program.layout import ADDRESS, STEP, VECTOR, VectorOp
 
 
 def word_meta(spec: MachineSpec) -> data.StructLayout:
-    """What travels with a pooling word: its place in the window, the beat of the word to use."""
+    """Sideband of a pooling word: first, last of its window, and the vector beat to use of it."""
     return data.StructLayout(
         {"first": 1, "last": 1, "chunk": max(1, (spec.subwords - 1).bit_length())}
     )
 
 
 def passes(op: Signal) -> object:
-    """Times an operator reads a row, less one."""
+    """Return the number of passes of an operator over a row, minus one."""
     return Mux(op == VectorOp.SOFTMAX, 2, Mux(op == VectorOp.LAYER_NORM, 1, 0))
 
 
 class VectorFetch(Component):
-    """One address per cycle.
+    """Generates one address per cycle, in nested loops.
 
-    * Row operators: group of rows x pass x row x word (x operand of an addition).
+    * Row operators: row group x pass x row x word (x operand of an addition).
     * Pooling: position x vector beat x kernel row x kernel column; a word is read once for each of
-      its beats.
+      its vector beats.
 
     Attributes
     ----------
     start : in
-        Begin the walk of ``config``, which must stay as it is until the walk is over.
+        Begin the loops of ``config``, which must be stable until they end.
     o : stream of address and meta, for a :class:`ScratchpadReader`
     """
 

@@ -1,4 +1,4 @@
-"""Row reductions: the largest code, the sum, and the sum of squares of a row."""
+"""Row reductions: largest code, sum, and sum of squares of a row."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from models.ops.row_function import VALUE_BITS
 
 
 class RowReduce(Component):
-    """Tree over the lanes, then over the beats of a row. Latency two cycles, one beat per cycle.
+    """Reduces over the lanes by a tree, then over the beats of a row.
+
+    Latency two cycles, throughput one beat per cycle.
 
     Attributes
     ----------
@@ -95,7 +97,7 @@ class RowReduce(Component):
             self.max_row.eq(stage.row),
             self.max.eq(max_now),
         ]
-        # As deep as a group of rows: it can never be full.
+        # As deep as a row group: it never overflows, so its write needs no handshake.
         layout = sums_layout(self.spec)
         m.submodules.sums = sums = SyncFIFO(width=layout.size, depth=self.spec.row_group)
         packed = Signal(layout)

@@ -1,4 +1,4 @@
-"""Row scalars: from a row's sums to its mean and the value of its row function."""
+"""Row scalars: computes a row's mean and its row function's value from the row's sums."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from models.program.layout import ROW_ENTRIES, VECTOR, VectorOp
 
 
 def sums_layout(spec: MachineSpec) -> data.StructLayout:
-    """A finished row: its place in the group, sum, and sum of squares."""
+    """Sums of a finished row: its number in the row group, sum, and sum of squares."""
     return data.StructLayout(
         {
             "row": max(1, (spec.row_group - 1).bit_length()),
@@ -28,12 +28,13 @@ def sums_layout(spec: MachineSpec) -> data.StructLayout:
 
 
 class RowScalar(Component):
-    """A row every nine cycles (layer norm) or eight (softmax), 15 or 8 cycles late.
+    """Mean and row function (``models.ops.row_function``) of one row after the other.
 
-    Behind another row it may be later. See ``models.ops.row_function``.
+    Throughput one row per nine cycles (layer norm) or eight cycles (softmax); latency 15 or 8
+    cycles, more if an earlier row is in progress.
 
-    The variance is ``squares - mean * (2 * total - channels * mean)``: one pass over the row
-    gives it exactly, rounded mean or not.
+    The variance is ``squares - mean * (2 * total - channels * mean)``: exact after one pass over
+    the row, although ``mean`` is rounded.
 
     Attributes
     ----------
@@ -121,7 +122,7 @@ class RowScalar(Component):
                     m.d.comb += hand.eq(1)
                     m.d.sync += [value.eq(variance), self.o_row.eq(row), self.o_mean.eq(own_mean)]
                     m.next = "IDLE"
-        # The function of one row runs beside the sums of the next one.
+        # Pipelined with the FSM above: the function of one row overlaps the sums of the next.
         with m.FSM():
             with m.State("FREE"):
                 m.d.comb += free.eq(1)
@@ -131,7 +132,7 @@ class RowScalar(Component):
         return m
 
     def _index(self, m: Module, reader: Any, value: Signal) -> dict[str, Signal]:
-        """Floating index: the ten leading bits below the point."""
+        """Return a floating-point table index: the ten leading bits below the point."""
         c = self.config
         near, far = Signal(signed(VALUE_BITS + 2)), Signal(signed(VALUE_BITS + 2))
         index = Signal(range(ROW_ENTRIES))
@@ -139,7 +140,7 @@ class RowScalar(Component):
         shifted = Signal(VALUE_BITS)
         length = Signal(range(VALUE_BITS + 1))
         point = Signal(range(VALUE_BITS + 2))
-        # Registered step by step; the states behind OFFSET wait for them.
+        # One register per step; the states after OFFSET wait for these registers.
         m.d.sync += [
             shifted.eq(Mux(near < 0, 0, Mux(near >> VALUE_BITS != 0, ~0, near))),
             point.eq(Mux(c.row_even, length + length[0], length)),
@@ -157,7 +158,7 @@ class RowScalar(Component):
         return {"near": near, "far": far, "index": index, "shift": shift, "point": point, "up": up}
 
     def _function(self, m: Module, reader: Any, value: Signal, parts: dict[str, Signal]) -> None:
-        """States from the value to the table's entry."""
+        """Build the states from the value to the table's entry."""
         c = self.config
         near, far, index = parts["near"], parts["far"], parts["index"]
         shift, point, up = parts["shift"], parts["point"], parts["up"]

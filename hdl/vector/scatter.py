@@ -1,4 +1,4 @@
-"""Row order: where in which word the results of a beat go."""
+"""Row order: maps the results of a vector beat to a word and the columns in it."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class RowOrder(Component):
     Attributes
     ----------
     ce : in
-        The pipeline moves.
+        Clock enable of the pipeline.
     write : in
         Write port of the entries.
     entry : in
-        Entry of the beat whose results come in two cycles.
+        Entry of the beat whose results arrive in two cycles.
     row : in
-        Scratchpad word where the row begins of the beat whose results come in one cycle.
+        First scratchpad word of the tensor row of the beat whose results arrive in one cycle.
     address : out
-        The word that the results go to.
+        Destination word of the results.
     lane, enable : out
-        For each column of the word: which lane's result, and whether there is one.
+        For each column of the word: number of the lane to take, and write enable.
     """
 
     def __init__(self, spec: MachineSpec) -> None:
@@ -90,9 +90,9 @@ class RowOrder(Component):
 
 
 def scattered(m: Module, order: RowOrder, results: list[Signal], wide: Signal) -> Signal:
-    """The bytes of a word, picked from a beat's results.
+    """Select the bytes of a word from a beat's results.
 
-    Of 16-bit results an even column takes the low byte, an odd one the high byte.
+    With 16-bit results an even column takes the low byte, an odd column the high byte.
     """
     spec = order.spec
     low = data.ArrayLayout(8, 1 << len(order.lane[0]))

@@ -1,4 +1,4 @@
-"""Vector unit: requantise, activations, pooling, additions, layer norm, softmax."""
+"""Vector unit: requantisation, activations, pooling, additions, layer norm, softmax."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from models.program.registers import ErrorCode
 
 
 class VectorUnit(Component):
-    """``vector_lanes`` elements per cycle and pass over a row; one descriptor at a time.
+    """Processes ``vector_lanes`` elements per cycle and pass, one descriptor at a time.
 
-    Passes: requantise, table, addition and pooling one, layer norm two, softmax three. Rows are
-    worked on in groups of ``row_group``, so that the scalar work of a row hides behind the other
-    rows. Latency from a beat of operands to its write is 13 cycles. The whole pipeline waits when
-    a write is not taken.
+    Passes over a row: one for requantisation, table, addition and pooling, two for layer norm,
+    three for softmax. Rows are processed in groups of ``row_group``, so that the scalar work of one
+    row overlaps the passes over the others. Latency from a beat of operands to its write is 13
+    cycles. The whole pipeline stalls while a write is not granted.
     """
 
     def __init__(self, spec: MachineSpec) -> None:
@@ -117,7 +117,7 @@ class VectorUnit(Component):
         return m
 
     def _tags(self, m: Module, issue: VectorIssue, ce: Signal) -> list[Signal]:
-        """Tags in step with the lanes: element ``i`` belongs to stage ``i``."""
+        """Delay tags as the lanes do; element ``i`` belongs to stage ``i``."""
         tags = [Signal(tag_layout(self.spec), name=f"tag{i}") for i in range(LATENCY + 1)]
         with m.If(ce):
             m.d.sync += tags[0].eq(issue.tag)
@@ -126,7 +126,7 @@ class VectorUnit(Component):
         return tags
 
     def _params(self, m: Module, issue: VectorIssue, ce: Signal) -> list[Signal]:
-        """One memory of 72-bit parameters a lane, read in the cycle of issue."""
+        """Build a memory of 72-bit parameters for each lane, read in the cycle of issue."""
         out = []
         for lane in range(self.spec.vector_lanes):
             memory = Memory(shape=72, depth=self.spec.param_entries, init=[])
@@ -145,7 +145,7 @@ class VectorUnit(Component):
     def _rows(
         self, m: Module, issue: VectorIssue, reduce: RowReduce, scalar: RowScalar, ce: Signal
     ) -> Signal:
-        """Values of the rows of a group, and how many of them are known."""
+        """Store scalars of the rows of a group; count the rows whose scalars are known."""
         spec = self.spec
         row = Signal(ROW_VALUES)
         scalars = Memory(shape=18 + 17 + 6, depth=spec.row_group, init=[])
@@ -191,7 +191,7 @@ class VectorUnit(Component):
         busy: Signal,
         ce: Signal,
     ) -> None:
-        """The last stage: codes to the bytes of a word."""
+        """Build the last stage: place the codes in the bytes of a word."""
         spec, tag = self.spec, tags[LATENCY]
         narrow = Cat(r[:8] for r in results)
         wide = Cat(results)

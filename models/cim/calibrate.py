@@ -1,15 +1,16 @@
 """Calibration in two steps, as practised on such macros: columns first, then one shared table.
 
-Known counts (cells full, so many inputs driven) are converted. Step one fits a line to each
-column's codes: its gain and offset. Step two fits a smooth curve to what is left of all columns:
-the non-linearity that all converters share. Both are repeated with what the other found. The result
-is a table for each column of what its codes stand for, or references that undo it
+Known counts (full cells, a known number of driven inputs) are converted. Step one fits a line to
+each column's codes: its gain and offset. Step two fits a smooth curve to the residuals of all
+columns: the non-linearity that all converters share. Both steps are iterated, each with the result
+of the other. The result is a decode table for each column, or references that correct its errors
 (:class:`models.cim.golden.adc.Trim`); the data path stays in integers.
 
-Counts are whole, and with one count a step a threshold that is off by a third of it changes no
-code. So the window's offset is moved by parts of a step from sample to sample, and taken off again:
-the error of rounding is then uniform whatever the count (subtractive dither: L. Schuchman, "Dither
-signals and their effect on quantization noise", IEEE Trans. Comm. Tech. 12, 1964).
+Counts are integers, so with a step of one count a threshold error of a third of a step changes no
+code. Therefore the window's offset is shifted by fractions of a step from sample to sample, and the
+shift is subtracted from the result: the rounding error is then uniform for every count (subtractive
+dither: L. Schuchman, "Dither signals and their effect on quantization noise", IEEE Trans. Comm.
+Tech. 12, 1964).
 """
 
 from __future__ import annotations
@@ -37,33 +38,33 @@ _Fit = tuple[Reals, Reals, Reals]
 _ORDER = 8
 """Degree of the polynomial fitted to the shared non-linearity."""
 _PARTS = 8
-"""Parts of a step by which the offset is moved."""
+"""Number of fractions of a step by which the offset is shifted."""
 _GAIN_LIMIT = 2.0
 """Largest gain of a column, and the inverse of the smallest."""
 _ROUNDS = 4
-"""Repetitions of both steps."""
+"""Iterations of both steps."""
 _FIRST_RUN = 16
 """First run number of a calibration: lower ones are reserved for measurements of a die."""
 _SPREAD = 0.5
-"""Standard deviation of sums, in steps, that a line needs."""
+"""Least standard deviation of sums, in steps, for a fitted line."""
 _ENOUGH = 32
-"""Samples of a column that a line needs."""
+"""Least samples of a column for a fitted line."""
 _CALIBRATION_RUN = 1 << 31
-"""Runs from here on are no images."""
+"""First run number for calibration; runs of images have lower numbers."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Calibration:
-    """What calibration found on one die.
+    """Result of a calibration of one die.
 
     Attributes
     ----------
     gain : float [columns]
-        True sum against what codes say.
+        Ratio of the true sum to the sum from the code.
     offset : float [columns]
-        Counts.
+        Offset in counts.
     inl : float [2**adc_bits]
-        Shared non-linearity, ADC steps.
+        Non-linearity common to all columns, ADC steps.
     """
 
     gain: Reals
@@ -71,7 +72,7 @@ class Calibration:
     inl: Reals
 
     def decode(self, die: Die, window: Window) -> Integers:
-        """Table of what codes stand for in a window: int64 [columns, 2**adc_bits], 2**8 a step."""
+        """Return a window's decode table, int64 [columns, 2**adc_bits], in 1/256 ADC step."""
         one = float(1 << die.spec.fraction)
         codes = np.arange(len(self.inl))
         sums = window.offset + window.step * codes
@@ -84,7 +85,7 @@ class Calibration:
         return table
 
     def trim(self, die: Die) -> Trim:
-        """References that undo what was found."""
+        """Return references that correct the errors found."""
         one = 1 << GAIN_BITS
         before = np.concatenate([self.inl[:1], self.inl[:-1]])
         return Trim(
@@ -101,7 +102,7 @@ def convert_counts(
     digits: NDArray[np.int16],
     run: int = 0,
 ) -> tuple[Codes, Integers]:
-    """Codes of plain column sums, and the counts they are of.
+    """Convert plain column sums; return codes and counts.
 
     Parameters
     ----------
@@ -133,10 +134,10 @@ def convert_counts(
 def known_counts(
     die: Die, window: Window, samples: int, largest: int | None = None, seed: int = 0
 ) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
-    """Inputs ``[samples, depth]`` for full cells ``[columns, depth]``: all counts evenly often.
+    """Return inputs ``[samples, depth]`` and full cells ``[columns, depth]`` with uniform counts.
 
-    Counts reach from the window's begin (0, where that is less) to its end, or to ``largest``.
-    Which units are driven differs from sample to sample, so that no single one matters.
+    Counts range from the window's begin (at least 0) to its end, or to ``largest``. The driven
+    units differ from sample to sample, so that no single unit matters.
     """
     spec = die.spec
     random = np.random.default_rng([0xCA1, seed])
@@ -144,7 +145,7 @@ def known_counts(
     low, high = window.offset, window.offset + (window.step << spec.adc_bits)
     most = min(-(-max(high, -low) >> spec.fraction), largest or spec.largest_count)
     least = min(max(0, low >> spec.fraction), most - 1)
-    # Cells no fuller than needed, so that counts lie close.
+    # The smallest digit that reaches all counts gives the finest spacing of counts.
     digit = min(spec.largest_digit, max(1, -(-most // (spec.depth * drive))))
     total = np.linspace(least / digit, min(most / digit, spec.depth * drive), samples)
     total = np.floor(total + random.random(samples)).astype(np.int64)
@@ -156,21 +157,21 @@ def known_counts(
 def calibrate(
     die: Die, window: Window | None = None, samples: int = 2048, largest: int | None = None
 ) -> Calibration:
-    """Both steps, on ``samples`` known counts (of either sign, where sums have one).
+    """Calibrate on ``samples`` known counts (per sign, if sums are signed).
 
     Parameters
     ----------
     window : Window, optional
-        In which it will be used; default: the full range.
+        Window in which the calibration will be used; default: the full range.
     largest : int, optional
-        Counts, of either sign, up to which it has to be right; default: all that the window holds.
+        Magnitude of counts up to which it must hold; default: the whole window.
     """
     spec = die.spec
     window = window or full_range(spec)
     step = window.step / (1 << spec.fraction)
     most = None if largest is None else largest + math.ceil(_margin(spec, step) * step)
     acts, digits = known_counts(die, window, samples, most)
-    # Every part once in so many samples, in no order: counts grow with the samples' number.
+    # Each fraction once in `_PARTS` samples, in random order, since counts grow with the samples.
     random = np.random.default_rng(0xD17)
     parts = random.permuted(np.tile(np.arange(_PARTS), (-(-samples // _PARTS), 1)), axis=1)
     part_of = parts.ravel()[:samples]
@@ -188,19 +189,19 @@ def calibrate(
 
 
 def _margin(spec: CimSpec, step: float) -> float:
-    """Steps by which a sum may miss the code it will have once references are trimmed."""
+    """Return the largest distance, in steps, between a sum's codes before and after trimming."""
     bow = float(np.abs(spec.physics.bow(spec.adc_bits)).max())
     return bow + 3 * offset_sigma(spec) / step + 1
 
 
 def _fit(die: Die, window: Window, codes: Codes, seen: Reals, sums: Reals) -> _Fit:
-    """Gain, offset and INL of ``sums = offset + gain * seen + inl[code]``, ``[columns, n]``, steps.
+    """Fit gain, offset and INL of ``sums = offset + gain * seen + inl[code]``, all in steps.
 
-    Both steps are done again with what the other one found: a column whose offset is large sees
-    another part of a common bow, which is no gain of its own.
+    Both steps are iterated: a column with a large offset uses another part of the common bow, which
+    must not be mistaken for a gain of the column.
 
-    Sums far enough from both ends not to saturate are looked at. Chosen by the code, noise would
-    keep what it lifts over an end and drop what it does not; only the first line is of codes.
+    Only sums far enough from both ends not to saturate are used. A selection by code would be
+    biased, as noise decides near the ends which samples are kept; only the first line uses it.
     """
     spec = die.spec
     last = (1 << spec.adc_bits) - 1
@@ -213,18 +214,18 @@ def _fit(die: Die, window: Window, codes: Codes, seen: Reals, sums: Reals) -> _F
     inl, bend = np.zeros(last + 1), np.zeros(sums.shape)
     for _ in range(_ROUNDS):
         slope, start = _lines(sums - bend, seen, inside)
-        # All parts of a step of a count count as one place, or rounding would not average out.
+        # The place of a sum ignores the shift of the window, so that rounding errors average out.
         place = start[:, None] + slope[:, None] * (sums - bend) - start_code
         chosen = (place >= first + edge) & (place <= last - edge)
         inside = np.where(chosen.sum(1, keepdims=True) >= _ENOUGH, chosen, inside)
         left = sums - (seen - start[:, None]) / slope[:, None]
         inl = _smooth(place[inside], left[inside], last + 1)
         if spec.relu:
-            # The code of an ended conversion stands for zero, whatever the column.
+            # An ended conversion decodes to zero in every column.
             inl[: len(inl) // 2] = 0
         bend = np.interp(place, scale, inl)
     gain, offset = 1 / slope, -start / slope
-    # A gain that all columns have is a slope of the common table: trimmed there, it adds.
+    # Move the mean gain of all columns to the common table, as a slope.
     common = float(gain.mean()) - 1
     inl = inl + common * (scale + start_code)
     if spec.relu:
@@ -233,9 +234,9 @@ def _fit(die: Die, window: Window, codes: Codes, seen: Reals, sums: Reals) -> _F
 
 
 def _smooth(place: Reals, left: Reals, count: int) -> Reals:
-    """The shared table: a polynomial through what is left, so that the grid of counts is no part.
+    """Fit the common table: a polynomial through the residuals, which ignores the grid of counts.
 
-    What differs from code to code is each column's own, and averages out.
+    Differences between neighbouring codes are individual to columns, and average out.
     """
     if len(place) == 0:
         return np.zeros(count)
@@ -248,18 +249,18 @@ def _smooth(place: Reals, left: Reals, count: int) -> Reals:
     weights = np.sqrt(seen[known])
     fitted = np.polynomial.chebyshev.chebfit(x[known], sums[known] / seen[known], order, w=weights)
     table = np.asarray(np.polynomial.chebyshev.chebval(x, fitted), dtype=np.float64)
-    # Nothing is known beyond the codes that were seen.
+    # Extend the ends as constants: codes beyond them were not measured.
     table[: known[0]], table[known[-1] + 1 :] = table[known[0]], table[known[-1]]
     return table
 
 
 def _lines(x: Reals, y: Reals, use: NDArray[np.bool_]) -> tuple[Reals, Reals]:
-    """Least squares of ``y = slope * x + start`` for each row, over the points in ``use``."""
+    """Fit ``y = slope * x + start`` for each row by least squares, over the points in ``use``."""
     n = np.maximum(use.sum(1), 1)
     mean_x, mean_y = (x * use).sum(1) / n, (y * use).sum(1) / n
     dx, dy = (x - mean_x[:, None]) * use, (y - mean_y[:, None]) * use
     spread = (dx * dx).sum(1)
-    # Sums that differ by less than a step, as seen, have no slope worth its name.
+    # A slope from sums that hardly differ would be noise: leave it at 1.
     slope = np.ones(len(x))
     np.divide((dx * dy).sum(1), spread, out=slope, where=spread > n * _SPREAD**2)
     slope = np.clip(slope, 1 / _GAIN_LIMIT, _GAIN_LIMIT)
@@ -269,7 +270,7 @@ def _lines(x: Reals, y: Reals, use: NDArray[np.bool_]) -> tuple[Reals, Reals]:
 def residual(
     die: Die, calibration: Calibration | None, samples: int, seed: int = 1
 ) -> tuple[Reals, Reals]:
-    """Errors of ``samples`` conversions of random weights and activations, in ADC steps.
+    """Measure errors of ``samples`` conversions of random weights and activations, in ADC steps.
 
     Returns
     -------
@@ -279,14 +280,14 @@ def residual(
     window = full_range(spec)
     random = np.random.default_rng([0x4E5, seed])
     each = -(-samples // spec.columns)
-    # Sums all over the range: each column has its own share of one sign, and of full cells.
+    # Each column has its own share of positive digits and of full cells, to cover the whole range.
     shape = (spec.columns, spec.depth)
     share = random.random((2, spec.columns, 1))
     digits = random.integers(1, spec.largest_digit + 1, shape)
     if spec.signed:
         digits = np.where(random.random(shape) < share[0], digits, -digits)
     digits = digits * (random.random(shape) < np.sqrt(share[1]))
-    # And each sample its own share of driven inputs.
+    # Each sample has its own share of driven inputs, for the same reason.
     acts = random.integers(1, 1 << spec.dac_bits, (each, spec.depth))
     acts = acts * (random.random(acts.shape) < np.sqrt(random.random((each, 1))))
     codes, counts = convert_counts(

@@ -1,4 +1,4 @@
-"""Which macro a machine has, and which die of it: a choice that can be written down."""
+"""Choice of a machine's macro and of its die, as plain parameters."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ class MacroChoice:
     ----------
     preset : str
     columns, slices : int
-        Columns of the macro, and of a weight; all a machine's rows are ``columns // slices``.
+        Columns of the macro; columns per weight. The machine has ``columns // slices`` rows.
     adc_bits : int
         0 for the preset's.
     die : int
     static, dynamic : bool
-        Whether the die has errors of its own, and noise.
+        The die has static errors; it has noise.
 
     Raises
     ------
     ValueError
-        If there is no such macro, or it cannot be a machine's engine.
+        If the preset is unknown, or if the macro cannot be a machine's engine.
     """
 
     preset: str
@@ -42,32 +42,32 @@ class MacroChoice:
     def __post_init__(self) -> None:
         if not 0 <= self.die < 1 << 31:
             raise ValueError(f"die must be 0 to 2**31 - 1, not {self.die}")
-        # Refuses what is no macro at all.
+        # The property raises ValueError if the parameters are of no macro.
         slices = self.spec.slices
         if not slices or self.columns % slices:
             raise ValueError(f"columns must be a multiple of {slices} slices, not {self.columns}")
 
     @property
     def spec(self) -> CimSpec:
-        """The macro."""
+        """Spec of the macro."""
         return _spec(self)
 
     @property
     def rows(self) -> int:
-        """Outputs at a time."""
+        """Outputs computed at a time."""
         return self.columns // self.slices
 
     @property
     def paired(self) -> bool:
-        """Whether every tile of K meets two of weights (:func:`.decompose.paired_weights`)."""
+        """True if every tile of K has two tiles of weights (:func:`.decompose.paired_weights`)."""
         return self.spec.decomposition is Decomposition.POLARISED
 
     def tiles(self, k: int) -> int:
-        """Conversions of a column for an activation slice of ``k`` elements."""
+        """Return the conversions of a column for an activation slice of ``k`` elements."""
         return -(-k // self.spec.depth) * (1 + self.paired)
 
     def make_die(self) -> Die:
-        """The die's tables."""
+        """Return the die's tables."""
         return _die(self)
 
 

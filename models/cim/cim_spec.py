@@ -1,4 +1,4 @@
-"""What a macro is made of: the array's shape, its cells, its converters, its physics."""
+"""Parameters of a macro: the array's shape, its cells, its converters, its physics."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from models.cim.physics import Physics
 
 
 class Decomposition(Enum):
-    """How signed weights become what one column can add up."""
+    """Representation of signed weights in columns."""
 
     NATIVE = "native"
-    """Sign and magnitude digit in one cell; a column's sum is signed, one conversion."""
+    """Sign and magnitude in one cell; a column's sum is signed and takes one conversion."""
     DIFFERENTIAL = "differential"
-    """Positive and negative weights in columns of their own, subtracted after conversion."""
+    """Positive and negative weights in separate columns, subtracted after conversion."""
     BIT_SERIAL = "bit-serial"
-    """Two's complement, one bit a cell and column."""
+    """Two's complement, one bit per cell and column."""
     POLARISED = "polarised"
     """Magnitudes; all weights of an output within one group of rows share a sign."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CimSpec:
-    """One macro.
+    """Parameters of one macro.
 
     Parameters
     ----------
     rows, columns : int
-        Cells of a column, and columns.
+        Cells per column, and number of columns.
     cells_per_unit : int
-        Cells that share one capacitor: so many tiles are stored at once, one computes.
+        Cells that share one capacitor: the number of tiles stored at once, of which one computes.
     group : int
-        Elements that one conversion adds up, at most ``rows // cells_per_unit``; 0 for all.
+        Elements added per conversion, at most ``rows // cells_per_unit``; 0 for all.
     decomposition : Decomposition
     weight_bits : int, 2 to 8
         Signed bits of a weight.
     cell_bits : int
-        Bits of magnitude in one cell (binary weighted capacitors).
+        Magnitude bits of one cell (binary weighted capacitors).
     act_bits : int, 1 to 8
         Unsigned bits of an activation.
     dac_bits : int
-        Bits of it that enter at a time.
+        Bits of an activation that enter at a time.
     adc_bits : int, 1 to 10
         Decisions of a conversion.
     fraction : int, 0 to 12
@@ -51,7 +51,7 @@ class CimSpec:
     zero_skip : bool
         Leading slices of a group whose activations are all zero are not converted.
     slices : int
-        Columns of a weight; 0 for as many as a layer's widest weight needs.
+        Columns per weight; 0 for as many as a layer's widest weight needs.
     physics : Physics
     """
 
@@ -116,17 +116,17 @@ class CimSpec:
 
     @property
     def units(self) -> int:
-        """Capacitors of a column."""
+        """Capacitors per column."""
         return self.rows // self.cells_per_unit
 
     @property
     def depth(self) -> int:
-        """``N``: elements one conversion adds up."""
+        """``N``: elements added per conversion."""
         return self.group or self.units
 
     @property
     def signed(self) -> bool:
-        """Whether a column's sum has a sign."""
+        """True if a column's sum is signed."""
         return self.decomposition is Decomposition.NATIVE
 
     @property
@@ -136,7 +136,7 @@ class CimSpec:
 
     @property
     def most_slices(self) -> int:
-        """Most digits of a weight, each in a column of its own."""
+        """Largest number of digits of a weight, each in its own column."""
         if self.decomposition is Decomposition.BIT_SERIAL:
             return self.weight_bits
         digits = -(-self.weight_bits // self.cell_bits)
@@ -144,12 +144,12 @@ class CimSpec:
 
     @property
     def single_conversion(self) -> bool:
-        """Whether a whole product is one conversion."""
+        """True if a whole product takes one conversion."""
         return self.act_slices == 1 and self.cell_bits >= self.weight_bits - 1
 
     @property
     def largest_digit(self) -> int:
-        """Largest magnitude in a cell."""
+        """Largest magnitude of a cell's digit."""
         return min((1 << self.cell_bits) - 1, 1 << self.weight_bits - 1)
 
     @property
@@ -159,5 +159,5 @@ class CimSpec:
 
     @property
     def words(self) -> int:
-        """Noise words of a conversion: a byte for each decision and one for sampling."""
+        """Noise words per conversion, with one byte for each decision and one for sampling."""
         return -(-(self.adc_bits + 1) // 4)

@@ -1,4 +1,4 @@
-"""Weights and activations as digits that cells and converters take."""
+"""Splits weights and activations into the digits of cells and converters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class WeightSlices:
     Attributes
     ----------
     digits : int16 [P, out, k]
-        What cells hold; negative only in native macros.
+        Digits of the cells; negative only in native macros.
     factors : int64 [P]
         Weight of each slice.
     signs : int64 [out, k tiles], or None
@@ -35,13 +35,13 @@ class WeightSlices:
 
 
 def weight_slices(weights: ArrayLike, spec: CimSpec) -> WeightSlices:
-    """Slices of weights ``[out, k]``: the spec's, or as many as the widest of them needs.
+    """Split weights ``[out, k]`` into the spec's slices, or into as many as the widest needs.
 
     Raises
     ------
     ValueError
-        If a weight has more bits than the macro's or digits than ``slices``, or a polarised group
-        has both signs.
+        If a weight needs more bits than the macro has or more digits than ``slices``, or if a
+        polarised group has both signs.
     """
     w = np.asarray(weights, dtype=np.int64)
     top = 1 << spec.weight_bits - 1
@@ -98,14 +98,15 @@ def _signs(w: Integers, depth: int) -> Integers:
 
 
 def polarise(weights: ArrayLike) -> tuple[Integers, Integers]:
-    """Two matrices of one sign each whose sum is ``weights``: any network on a polarised macro."""
+    """Split weights into two matrices of one sign each, for a polarised macro."""
     w = np.asarray(weights, dtype=np.int64)
     return np.maximum(w, 0), np.minimum(w, 0)
 
 
 def paired_weights(weights: ArrayLike, depth: int) -> Integers:
-    """Both signs in one polarised matrix: every tile of K as a tile of its positive weights and,
-    next to it, one of its negative weights; they meet :func:`paired_acts`.
+    """Split every tile of K into a tile of its positive and one of its negative weights.
+
+    The result is one polarised matrix, to be multiplied by :func:`paired_acts`.
 
     Parameters
     ----------
@@ -115,31 +116,31 @@ def paired_weights(weights: ArrayLike, depth: int) -> Integers:
 
     Returns
     -------
-    int64 [out, 2 * tiles * depth], zeros where the last tile is filled up.
+    int64 [out, 2 * tiles * depth], the last tile padded with zeros.
     """
     both: Integers = np.stack([_tiles(part, depth) for part in polarise(weights)], axis=2)
     return both.reshape(len(both), -1)
 
 
 def paired_acts(acts: NDArray[Whole], depth: int) -> NDArray[Whole]:
-    """Every tile of activations ``[n, k]`` twice, ``[n, 2 * tiles * depth]``, in their type."""
+    """Duplicate every tile of activations ``[n, k]``: ``[n, 2 * tiles * depth]``, same type."""
     twice: NDArray[Whole] = np.repeat(_tiles(acts, depth), 2, axis=1)
     return twice.reshape(len(acts), -1)
 
 
 def _tiles(array: NDArray[Whole], depth: int) -> NDArray[Whole]:
-    """``[n, k]`` to ``[n, tiles, depth]``."""
+    """Rearrange ``[n, k]`` to ``[n, tiles, depth]``, padded with zeros."""
     padded = np.pad(array, ((0, 0), (0, -array.shape[1] % depth)))
     return padded.reshape(len(array), padded.shape[1] // depth, depth)
 
 
 def act_slices(acts: ArrayLike, spec: CimSpec) -> tuple[NDArray[np.uint8], Integers]:
-    """Activations ``[n, k]`` to digits uint8 ``[Q, n, k]`` and their weights int64 ``[Q]``.
+    """Split activations ``[n, k]`` into digits uint8 ``[Q, n, k]`` of weights int64 ``[Q]``.
 
     Raises
     ------
     ValueError
-        If one is negative or has more bits than the macro's.
+        If an activation is negative or needs more bits than the macro has.
     """
     u = np.asarray(acts)
     high = (1 << spec.act_bits) - 1

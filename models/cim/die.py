@@ -1,7 +1,7 @@
-"""A die: a spec and a seed, as integer tables.
+"""A die: integer tables from a spec and a seed.
 
-Static errors (capacitors, converters) are drawn once for a die; dynamic ones (sampling, comparator)
-for each conversion. Each kind can be left out, which changes nothing in the other.
+Static errors (capacitors, converters) are drawn once per die; dynamic errors (sampling, comparator)
+for each conversion. Either kind can be switched off without a change of the other.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from models.cim.noise import Words, column_keys, gaussian, noise_key
 from models.numerics.rescale import Integers
 
 GAIN_BITS = 16
-"""Fraction of converter weights: one ADC step is ``2**16``."""
+"""Fractional bits of converter weights: one ADC step is ``2**16``."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,16 +30,16 @@ class Die:
     caps : int64 [units, columns, cell_bits]
         Capacitors, bit ``b`` nominally ``2**(F + b)``.
     gain : int64 [columns]
-        Charge of a converter step against the nominal one, ``2**16`` for none: what capacitors
-        and parasitics of the column add to the denominator.
+        Charge of a converter step relative to the nominal one, ``2**16`` for no error; follows from
+        the total capacitance of the column, parasitics included.
     offset : int64 [columns]
-        Comparator offset, units of ``2**-F`` count.
+        Comparator offset in units of ``2**-F`` count.
     weights : int64 [columns, adc_bits]
         Converter capacitors in ADC steps, bit ``b`` nominally ``2**(16 + b)``.
     bow : int64 [2**adc_bits]
-        Non-linearity of all converters, added to threshold ``code``, ``2**16`` an ADC step.
+        Non-linearity of all converters, added to threshold ``code``; ``2**16`` is one ADC step.
     sampling, comparator : int64 [256]
-        Noise tables, units of ``2**-F`` count.
+        Noise tables in units of ``2**-F`` count.
     column_keys : uint32 [columns]; noise_key : int
         Keys of the noise (:mod:`models.cim.noise`).
     """
@@ -65,7 +65,7 @@ class Die:
 
     @property
     def ideal(self) -> bool:
-        """Whether it has no error of any kind."""
+        """True if the die has neither static errors nor noise."""
         return not (self.static or self.dynamic)
 
 
@@ -76,7 +76,7 @@ def make_die(spec: CimSpec, seed: int, *, static: bool = True, dynamic: bool = T
     ----------
     seed : int, 0 to 2**31 - 1
     static, dynamic : bool
-        Whether it has errors of its own, and noise.
+        Draw static errors; draw noise.
     """
     if not 0 <= seed < 1 << 31:
         raise ValueError(f"die must be 0 to 2**31 - 1, not {seed}")
@@ -87,7 +87,7 @@ def make_die(spec: CimSpec, seed: int, *, static: bool = True, dynamic: bool = T
     spread = physics.unit_sigma / np.sqrt(nominal) * on
     epsilon = random.standard_normal((units, columns, spec.cell_bits)) * spread
     caps = np.maximum(np.rint(nominal * (1 << spec.fraction) * (1 + epsilon)), 0).astype(np.int64)
-    # A unit's share of the denominator is all its capacitance, whatever is stored in it.
+    # A unit loads the column with its whole capacitance, whatever digit it stores.
     present = (nominal * epsilon).sum((0, 2)) / (nominal.sum() * units)
     parasitic = physics.parasitic_ff / (units * physics.unit_cap_ff)
     stray = random.standard_normal(columns) * physics.parasitic_percent / 100 * on
@@ -116,7 +116,7 @@ def make_die(spec: CimSpec, seed: int, *, static: bool = True, dynamic: bool = T
 
 
 def used_with(die: Die, *, relu: bool) -> Die:
-    """The same die with or without ReLU in its conversions; nothing drawn depends on that."""
+    """Return the same die with or without ReLU in its conversions; its tables stay the same."""
     spec = replace(die.spec, relu=die.spec.relu and relu)
     if spec == die.spec:
         return die
@@ -125,13 +125,13 @@ def used_with(die: Die, *, relu: bool) -> Die:
 
 
 def noise_sigmas(spec: CimSpec) -> tuple[float, float]:
-    """Standard deviation of sampling and of a comparison, in counts."""
+    """Return the standard deviations of sampling and of a comparison, in counts."""
     count = _count_mv(spec)
     return spec.physics.sampling_mv(spec.units) / count, spec.physics.comparator_noise_mv / count
 
 
 def offset_sigma(spec: CimSpec) -> float:
-    """Standard deviation of comparators' offsets, in counts."""
+    """Return the standard deviation of comparator offsets, in counts."""
     return spec.physics.comparator_offset_mv / _count_mv(spec)
 
 
@@ -141,5 +141,5 @@ def _count_mv(spec: CimSpec) -> float:
 
 
 def inl_sigma(spec: CimSpec) -> float:
-    """Standard deviation of the converter's error at mid-scale, ADC steps: ``s 2**(B/2) / 2``."""
+    """Return the standard deviation of a converter's mid-scale error: ``s 2**(B/2) / 2`` steps."""
     return 0.5 * spec.physics.cdac_sigma * math.sqrt(2.0**spec.adc_bits)

@@ -1,4 +1,4 @@
-"""Physical parameters in their units, and the one place where they become counts.
+"""Physical parameters in their units, and their conversion to counts.
 
 Sources. Unit-capacitor mismatch (standard deviation of a difference, referred to the side of a
 square capacitor): 2.8 %um for the MIM capacitor of SkyWater's open sky130 kit, 1 %um for IHP's
@@ -15,35 +15,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 BOLTZMANN = 1.380649e-23
-"""J/K (exact by definition of the kelvin)."""
+"""Boltzmann constant, J/K (exact by definition of the kelvin)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Physics:
-    """Errors of array and converters, in units.
+    """Errors of array and converters, in physical units.
 
     Parameters
     ----------
     unit_cap_ff, density_ff_um2 : float
-        Unit capacitor, fF, and capacitance of an area, fF/um2; together the capacitor's side.
+        Unit capacitor, fF, and capacitance per area, fF/um2; both give the capacitor's side.
     mismatch_percent_um : float
-        Standard deviation of a capacitor of 1 um x 1 um, percent; falls with the side.
+        Standard deviation of a 1 um x 1 um capacitor, percent; inversely proportional to the side.
     parasitic_ff : float
-        To ground, of a whole column; only lowers the voltage of a count.
+        Parasitic capacitance of a whole column to ground; only lowers the voltage of a count.
     parasitic_percent : float
-        Its standard deviation from column to column, percent.
+        Standard deviation of the parasitic capacitance between columns, percent.
     supply_mv, temperature_k : float
-        Voltage of a full column, mV; K.
+        Voltage of a full column, mV; temperature, K.
     comparator_noise_mv, comparator_offset_mv : float
-        Standard deviation for each decision, and from column to column.
+        Standard deviation between decisions; between columns.
     cdac_unit_ff : float
         Unit capacitor of the converter's own array.
     bow_lsb : float
-        Largest integral non-linearity all converters share, a parabola over the codes, in ADC
+        Largest integral non-linearity common to all converters, a parabola over the codes, in ADC
         steps.
     curve_lsb : tuple of float
-        A measured non-linearity of all converters beside it, ADC steps at equally spaced codes from
-        the first to the last.
+        A measured non-linearity of all converters, added to the parabola: ADC steps at equally
+        spaced codes from the first to the last.
     """
 
     unit_cap_ff: float = 1.0
@@ -83,7 +83,7 @@ class Physics:
                 raise ValueError(f"{label} must be at least 0, not {value:g}")
 
     def bow(self, bits: int) -> NDArray[np.float64]:
-        """Error of each of ``2**bits`` thresholds that all converters share, ADC steps."""
+        """Return all converters' common error at each of ``2**bits`` thresholds, ADC steps."""
         code = np.arange(1 << bits)
         half = 1 << bits - 1
         curve = self.bow_lsb * (1 - ((code - half) / half) ** 2)
@@ -93,12 +93,12 @@ class Physics:
         return curve
 
     def mismatch(self, cap_ff: float) -> float:
-        """Relative standard deviation of a capacitor of ``cap_ff`` fF (Pelgrom's area law)."""
+        """Return the relative standard deviation of a capacitor (Pelgrom's area law)."""
         side = math.sqrt(cap_ff / self.density_ff_um2)
         return self.mismatch_percent_um / 100 / side
 
     def with_noise(self, factor: float) -> Physics:
-        """The same with so many times the noise, of comparators and kT/C.
+        """Scale the noise of comparators and of kT/C.
 
         Raises
         ------
@@ -120,19 +120,19 @@ class Physics:
 
     @property
     def cdac_sigma(self) -> float:
-        """The same of the converter's unit capacitor."""
+        """Relative standard deviation of the converter's unit capacitor."""
         return self.mismatch(self.cdac_unit_ff)
 
     def attenuation(self, units: int) -> float:
-        """Share of the supply that a full column reaches."""
+        """Return the voltage of a full column, as a share of the supply."""
         total = units * self.unit_cap_ff
         return total / (total + self.parasitic_ff)
 
     def count_mv(self, units: int, largest: int) -> float:
-        """Voltage of one count, mV, where ``units`` capacitors at full drive are ``largest``."""
+        """Return the voltage of one count, mV, if ``units`` driven capacitors are ``largest``."""
         return self.supply_mv * self.attenuation(units) / largest
 
     def sampling_mv(self, units: int) -> float:
-        """kT/C noise of a column, mV rms."""
+        """Return the kT/C noise of a column, mV rms."""
         farad = (units * self.unit_cap_ff + self.parasitic_ff) * 1e-15
         return 1e3 * math.sqrt(BOLTZMANN * self.temperature_k / farad)

@@ -1,4 +1,4 @@
-"""Where weights of several tiles lie in one array."""
+"""Places weights of several tiles in one array."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class ArrayWindow:
     Parameters
     ----------
     name : str
-        Of what lies there.
+        Name of the tile.
     row, rows, column, columns : int
-        First cell and how many, in each direction; rows are cells, not units.
+        First cell and number of cells in each direction; rows are cells, not units.
     """
 
     name: str
@@ -37,7 +37,7 @@ class ArrayWindow:
                                  f"not {getattr(self, field)}")  # fmt: skip
 
     def overlaps(self, other: ArrayWindow) -> bool:
-        """Whether both take some cell."""
+        """Test that two windows have a cell in common."""
         return (
             self.row < other.row + other.rows
             and other.row < self.row + self.rows
@@ -47,12 +47,12 @@ class ArrayWindow:
 
 
 def check_windows(spec: CimSpec, windows: Sequence[ArrayWindow]) -> None:
-    """Refuse windows that do not fit the array or each other.
+    """Check that windows lie within the array and do not overlap.
 
     Raises
     ------
     ValueError
-        If a window leaves the array, or two overlap.
+        If a window exceeds the array, or if two overlap.
     """
     for window in windows:
         if window.row + window.rows > spec.rows:
@@ -74,15 +74,15 @@ def check_windows(spec: CimSpec, windows: Sequence[ArrayWindow]) -> None:
 
 
 def place(spec: CimSpec, sizes: Sequence[tuple[str, int, int]]) -> list[ArrayWindow]:
-    """Windows for tiles ``(name, elements, columns)``: as many as fit, in order, shelf by shelf.
+    """Place tiles ``(name, elements, columns)``: as many as fit, in order, shelf by shelf.
 
-    A shelf is one cell of every unit (``spec.units`` rows). Tiles that do not fit any more are left
-    out: a network is all there if as many come back as were given.
+    A shelf is one cell of every unit (``spec.units`` rows). Tiles after the last that fits are left
+    out: a network fits if every tile has a window.
 
     Raises
     ------
     ValueError
-        If a tile is deeper or wider than the array can hold at all.
+        If a tile is deeper or wider than the whole array.
     """
     found: list[ArrayWindow] = []
     shelf = column = 0

@@ -1,7 +1,7 @@
-"""Published systems as specs of the one array. Each has a page in ``docs/systems``.
+"""Published systems as specs of this array model. Each has a page in ``docs/systems``.
 
-Figures of a paper are used where it states them; the rest is a choice of ours, and said to be one
-on its page. None of these is the paper's design, only its arithmetic and its kinds of error.
+Figures are the paper's where it states them; the others are this project's choices, marked so on
+the system's page. A preset models only the arithmetic and the kinds of error of a paper's design.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _RELU_MACRO = CimSpec(
     adc_bits=8,
     fraction=5,
     relu=True,
-    # Comparator errors lie behind the gain that the programmable full scale has.
+    # Comparator errors are after the gain of the programmable full scale, so they are small.
     physics=replace(_MIM_65, comparator_noise_mv=0.02, comparator_offset_mv=0.02, bow_lsb=1.0),
 )
 
@@ -82,16 +82,16 @@ PRESETS: dict[str, CimSpec] = _SYSTEMS | {
     for name, spec in _SYSTEMS.items()
     if spec.zero_skip
 }
-"""Every preset by name; what follows a colon is its variant."""
+"""Every preset by name; a suffix after a colon names a variant."""
 
 
 def find_preset(name: str, **changes: Any) -> CimSpec:
-    """The spec of a preset, with some of its fields changed.
+    """Return the spec of a preset, with some of its fields changed.
 
     Raises
     ------
     ValueError
-        If there is none of that name, or the changed spec is none.
+        If the name is unknown, or if the changed spec is invalid.
     """
     if name not in PRESETS:
         raise ValueError(f"preset must be one of {', '.join(PRESETS)}, not {name!r}")

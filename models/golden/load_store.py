@@ -12,9 +12,9 @@ from models.program.layout import PARAM_BYTES, LoadTarget
 
 
 def load(state: MachineState, fields: Mapping[str, int]) -> None:
-    """Copy ``beats`` bus beats from a window to a target on the chip.
+    """Copy ``beats`` bus beats from a window to an on-chip target.
 
-    Beats at the end that do not make a whole word (or parameter) are read and dropped.
+    The beats of a last incomplete word (or parameter) are read and dropped.
     """
     spec = state.spec
     data = state.window(fields["window"], fields["offset"], fields["beats"] * spec.axi_bytes)
@@ -62,7 +62,7 @@ def load(state: MachineState, fields: Mapping[str, int]) -> None:
 
 
 def store(state: MachineState, fields: Mapping[str, int]) -> None:
-    """Copy scratchpad words to a window; pad bytes between words are left alone."""
+    """Copy scratchpad words to a window; padding bytes between words stay unchanged."""
     spec = state.spec
     words = state.words(np.arange(fields["address"], fields["address"] + fields["words"]))
     data = state.window(fields["window"], fields["offset"], len(words) * spec.word_pitch)

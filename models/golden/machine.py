@@ -1,4 +1,4 @@
-"""Run a whole program on a memory image."""
+"""Runs a whole program on a memory image."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ EXECUTE: Mapping[Unit, Callable[[MachineState, Mapping[str, int]], None]] = {
 
 
 class GoldenMachine:
-    """A machine with its memory windows, executing programs in program order.
+    """A machine with its memory windows, which executes descriptors in program order.
 
-    Tokens between units order the same work in time, so they have no part in the result; the RTL
-    run is what proves them.
+    Tokens only order the units' work in time, so this model ignores them; only the RTL can show
+    that a program's tokens are right.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class GoldenMachine:
     windows : sequence of uint8 arrays
         Memory windows as the host sets them (0 holds program and constants). Written in place.
     run : int
-        What the host writes to the register of that name: whose noise a macro has.
+        Value of the register RUN, which seeds the noise of a macro.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class GoldenMachine:
         self.state = MachineState(spec=spec, windows=list(windows), run=run)
 
     def run(self, after: Callable[[int, Descriptor], None] | None = None) -> None:
-        """Decode window 0 and execute it.
+        """Decode and execute the program in window 0.
 
         Parameters
         ----------
@@ -57,7 +57,7 @@ class GoldenMachine:
         Raises
         ------
         ProgramError
-            If the program is not for this machine, or a descriptor leaves its bounds.
+            If the program is not for this machine, or a descriptor exceeds its bounds.
         """
         for index, descriptor in enumerate(
             decode_program(self.spec, self.state.windows[0].tobytes())

@@ -1,4 +1,4 @@
-"""Golden macro of a machine: its converters' registers, tiles to come, and their products."""
+"""Golden macro of a machine: converter registers, started tiles, and their products."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from models.program.engine_items import Item, decode_items
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Tile:
-    """What a weight tile's products are made with."""
+    """Parameters of the products of one weight tile."""
 
     registers: Registers
     window: Window
@@ -36,13 +36,13 @@ class Tile:
 
 @dataclass
 class MacroState:
-    """A macro between two items: registers as they are, and the tiles opened by them.
+    """State of a macro: its registers, and the queue of started tiles.
 
     Parameters
     ----------
     choice : MacroChoice
     acc_width : int
-        Bits that a result keeps.
+        Bits of a result, which wraps.
     """
 
     choice: MacroChoice
@@ -51,19 +51,19 @@ class MacroState:
 
     def __post_init__(self) -> None:
         spec = self.choice.spec
-        # Bit ``adc_bits`` of a column is its base.
+        # Index ``adc_bits`` of a column is its base.
         self._values = np.zeros((spec.columns, spec.adc_bits + 1), dtype=np.int64)
         self._bow = np.zeros(1 << spec.adc_bits, dtype=np.int64)
         self._window: Window | None = None
         self._period = self._valid = 0
 
     def load(self, data: NDArray[np.uint8]) -> None:
-        """Take items.
+        """Execute items.
 
         Raises
         ------
         ProgramError
-            If one names a register that is not there, or opens the macro without a window.
+            If an item names a missing register, or starts a tile before any window.
         """
         try:
             for kind, item in decode_items(data):
@@ -119,12 +119,12 @@ class MacroState:
         return Registers(base=base, weights=weights, bow=bow.copy(), thresholds=thresholds)
 
     def product(self, acts: Integers, weights: Integers, run: int) -> Integers:
-        """Accumulators ``[tokens, rows]`` of activations ``[tokens, K]``, weights ``[rows, K]``.
+        """Multiply activations ``[tokens, K]`` by weights ``[rows, K]``: ``[tokens, rows]``.
 
         Raises
         ------
         ProgramError
-            If no tile was opened for them, or activations leave the macro's range.
+            If no item started a tile for them, or if activations exceed the macro's range.
         """
         if not self.tiles:
             raise ProgramError("weight tile of a macro must have an item that opens it")

@@ -1,4 +1,4 @@
-"""Golden weight and matrix units: tiles of weights, activation walks, exact products."""
+"""Golden weight and matrix units: weight tiles, activation walks, exact products."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def weight(state: MachineState, fields: Mapping[str, int]) -> None:
 
 
 def _streamed(state: MachineState, tiles: int, entries: int) -> Integers:
-    """Codes ``[tiles, rows, K]`` of the stream: a word holds an entry of several rows."""
+    """Read codes ``[tiles, rows, K]`` from the stream; a word holds an entry of several rows."""
     spec = state.spec
     found = []
     for _ in range(tiles):
@@ -68,7 +68,7 @@ def _streamed(state: MachineState, tiles: int, entries: int) -> Integers:
 
 
 def _decoded(spec: MachineSpec, tiles: Integers) -> Integers:
-    """Weights ``[tiles, rows, K]`` of bytes: the rows' codes, decoded."""
+    """Decode the rows' codes to weights ``[tiles, rows, K]``."""
     if not spec.classes:
         return tiles
     weights = np.empty_like(tiles)
@@ -83,7 +83,7 @@ def _decoded(spec: MachineSpec, tiles: Integers) -> Integers:
 
 
 def walk(state: MachineState, fields: Mapping[str, int]) -> tuple[Integers, Integers]:
-    """Operands of every token's K loop ``[tokens, K]``, and the scratchpad addresses read."""
+    """Return the operands of every token's K loop ``[tokens, K]``, and the addresses read."""
     spec = state.spec
     token = np.arange(fields["tokens"])
     oy, ox = np.divmod(token, fields["width"])
@@ -91,7 +91,7 @@ def walk(state: MachineState, fields: Mapping[str, int]) -> tuple[Integers, Inte
     iy = fields["start_y"] + oy[:, None] * fields["stride_y"] + ky * fields["dilation_y"]
     ix = fields["start_x"] + ox[:, None] * fields["stride_x"] + kx * fields["dilation_x"]
     inside = (iy >= 0) & (iy < fields["in_height"]) & (ix >= 0) & (ix < fields["in_width"])
-    # As the hardware steps it: a line step follows the last token step of a line.
+    # The hardware adds the line step instead of the token step after the last token of a line.
     line = (fields["width"] - 1) * fields["token_step"] + fields["line_step"]
     tap_line = (fields["kernel_x"] - 1) * fields["tap_step"] + fields["tap_line_step"]
     start = fields["base"] + oy * line + ox * fields["token_step"]
@@ -101,7 +101,7 @@ def walk(state: MachineState, fields: Mapping[str, int]) -> tuple[Integers, Inte
     addresses = np.where(inside, at, 0)[:, :, None] + words * inside[:, :, None]
     codes = _codes(state.words(addresses))
     if spec.classes:
-        # Codes as they are; what their zero point adds is in the bias, also for the padding.
+        # Zero points are folded into the bias, so padding is the zero point.
         codes = _narrow(np.where(inside[:, :, None, None], codes, fields["zero"]), spec.act_bits)
     else:
         codes = (codes - fields["zero"]) * inside[:, :, None, None]
@@ -111,9 +111,9 @@ def walk(state: MachineState, fields: Mapping[str, int]) -> tuple[Integers, Inte
 
 
 def matrix(state: MachineState, fields: Mapping[str, int]) -> None:
-    """Multiply every token's receptive field with every tile; one accumulator block results.
+    """Multiply every token's receptive field by every tile, to one block of accumulators.
 
-    Its columns are in the order in which results leave the array.
+    Its columns are in drain order.
     """
     x, _ = walk(state, fields)
     blocks = []
@@ -126,13 +126,13 @@ def matrix(state: MachineState, fields: Mapping[str, int]) -> None:
             blocks.append(state.macro.product(x, tile, state.run))
             continue
         block = matmul_exact(x, tile.T)
-        # A short tile's rows leave in order.
+        # A short tile is drained in row order.
         blocks.append(block[:, order] if len(tile) == len(order) else block)
     state.accumulators.append(np.concatenate(blocks, axis=1))
 
 
 def _narrow(codes: Integers, bits: int) -> Integers:
-    """The lowest bits of codes, two's complement."""
+    """Truncate codes to their lowest bits, two's complement."""
     half = 1 << bits - 1
     return ((codes + half) & (2 * half - 1)) - half
 

@@ -1,4 +1,4 @@
-"""What a machine holds: scratchpad, parameters, tables, and the streams between its units."""
+"""State of a machine: scratchpad, parameters, tables, and the streams between its units."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from models.program.layout import ROW_ENTRIES, TABLE_ENTRIES
 
 @dataclass
 class MachineState:
-    """On-chip state of one machine, all zero at first like the hardware's memories.
+    """On-chip state of one machine, initially zero like the hardware's memories.
 
     Attributes
     ----------
     scratchpad : uint8 [words, word_bytes]
     params : uint8 [param_entries, vector_lanes, 9]
-    order : uint8 [param_entries, word_bytes], where the results of a beat go
+    order : uint8 [param_entries, word_bytes], row order: destination of each beat's results
     function_table, row_table : int64 [2048], 16-bit patterns
     weight_words : stream of uint8 words from the load to the weight unit
-    tiles : stream of int64 [rows, K] weight tiles, in units of each row's least step; tiles of
+    tiles : stream of int64 [rows, K] weight tiles, in units of each row's smallest step; tiles of
         activations are short, [dynamic_rows, K]
     accumulators : stream of int64 [tokens, tiles * rows] results
-    macro : of a machine with one
+    macro : state of the macro, if the machine has one
     run : int
-        Number of the run, for the noise of the macro.
+        Number of the run, which seeds the noise of the macro.
     """
 
     spec: MachineSpec
@@ -58,12 +58,12 @@ class MachineState:
         self.row_table = np.zeros(ROW_ENTRIES, dtype=np.int64)
 
     def window(self, index: int, offset: int, count: int) -> NDArray[np.uint8]:
-        """``count`` bytes of a memory window, as a view.
+        """Return ``count`` bytes of a memory window, as a view.
 
         Raises
         ------
         ProgramError
-            If they leave the window: the machine would stop with a bounds error.
+            If they exceed the window; the machine stops with a bounds error then.
         """
         data = self.windows[index]
         if offset + count > len(data):
@@ -74,12 +74,12 @@ class MachineState:
         return data[offset : offset + count]
 
     def words(self, addresses: Integers) -> NDArray[np.uint8]:
-        """Scratchpad words at any array of addresses: ``[..., word_bytes]``."""
+        """Return the scratchpad words at an array of addresses: ``[..., word_bytes]``."""
         self.check(addresses)
         return self.scratchpad[addresses]
 
     def check(self, addresses: Integers) -> None:
-        """Refuse addresses outside the scratchpad."""
+        """Check that addresses lie within the scratchpad."""
         if addresses.size and (addresses.min() < 0 or addresses.max() >= len(self.scratchpad)):
             bad = addresses.min() if addresses.min() < 0 else addresses.max()
             raise ProgramError(

@@ -187,7 +187,7 @@ def _read_rows(state: MachineState, fields: Mapping[str, int], name: str) -> Int
 
 
 def _row_codes(state: MachineState, fields: Mapping[str, int], at: Integers) -> Integers:
-    """Codes of rows that start at the given word addresses: ``[..., channels]``."""
+    """Read the codes of rows that start at word addresses ``at``: ``[..., channels]``."""
     size = 1 + fields["wide_in"]
     words = -(-fields["channels"] * size // state.spec.word_bytes)
     data = state.words(at[..., None] + np.arange(words))
@@ -199,10 +199,10 @@ def _row_codes(state: MachineState, fields: Mapping[str, int], at: Integers) -> 
 
 
 def _scatter_rows(state: MachineState, fields: Mapping[str, int], y: Integers) -> None:
-    """Write results ``[rows, beats * vector_lanes]``: the order's entry of a beat says where.
+    """Write results ``[rows, beats * vector_lanes]`` where the row order's entries say.
 
-    Each byte of a word may take one of the beat's results, of 16-bit results its low byte where
-    the column is even and its high byte where it is odd.
+    Each byte of a word may take one of the beat's results; with 16-bit results an even column takes
+    the low byte, an odd column the high byte.
     """
     spec = state.spec
     beats = y.shape[1] // spec.vector_lanes
@@ -227,7 +227,7 @@ def _scatter_rows(state: MachineState, fields: Mapping[str, int], y: Integers) -
 
 
 def _write_rows(state: MachineState, fields: Mapping[str, int], y: Integers) -> None:
-    """Write codes ``[rows, channels]``; bytes beyond the channels are left alone."""
+    """Write codes ``[rows, channels]``; bytes past the channels stay unchanged."""
     spec = state.spec
     at = fields["out"] + np.arange(len(y)) * fields["out_stride"]
     kind = "<i2" if fields["wide_out"] else "i1"

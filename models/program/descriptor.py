@@ -26,7 +26,7 @@ class ProgramError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Descriptor:
-    """One command of a unit.
+    """One instruction of a unit.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Descriptor:
     signal : int
         Bit ``c`` set: give one token to unit ``c`` when done.
     tag : int
-        16 bits for people: the number of the operator it belongs to.
+        Number of the operator it belongs to, 16 bits, for errors and reports.
     """
 
     unit: Unit
@@ -48,14 +48,14 @@ class Descriptor:
     tag: int = 0
 
     def encode(self) -> bytes:
-        """The descriptor's 128 bytes."""
+        """Encode the descriptor in 128 bytes."""
         header = {"unit": self.unit, "wait": self.wait, "signal": self.signal, "tag": self.tag}
         word = pack(HEADER, header) | pack(FIELDS[self.unit], self.fields) << 32
         return word.to_bytes(DESCRIPTOR_BYTES, "little")
 
 
 def decode_descriptor(data: bytes) -> Descriptor:
-    """Inverse of :meth:`Descriptor.encode`.
+    """Decode a descriptor: the inverse of :meth:`Descriptor.encode`.
 
     Raises
     ------
@@ -77,9 +77,9 @@ def decode_descriptor(data: bytes) -> Descriptor:
 
 
 def encode_program(spec: MachineSpec, descriptors: Sequence[Descriptor]) -> bytes:
-    """Program header and descriptors, ``END`` included.
+    """Encode header, descriptors and ``END``.
 
-    The header takes the place of one descriptor; the checksum is CRC-32 over the descriptors.
+    The header has the size of one descriptor; the checksum is CRC-32 over the descriptors.
     """
     body = b"".join(d.encode() for d in (*descriptors, Descriptor(unit=Unit.END)))
     header = pack(
@@ -96,12 +96,12 @@ def encode_program(spec: MachineSpec, descriptors: Sequence[Descriptor]) -> byte
 
 
 def decode_program(spec: MachineSpec, data: bytes) -> list[Descriptor]:
-    """Descriptors of an encoded program, ``END`` left out.
+    """Decode the descriptors of a program, without ``END``.
 
     Raises
     ------
     ProgramError
-        Bad magic, version, fingerprint, length or checksum.
+        If magic, version, fingerprint, length or checksum is wrong.
     """
     if len(data) < DESCRIPTOR_BYTES:
         raise ProgramError(f"program must be at least {DESCRIPTOR_BYTES} bytes, not {len(data)}")

@@ -1,4 +1,4 @@
-"""Items a load brings to a macro: one table for mapper, golden machine and RTL.
+"""Layout of the items that loads send to a macro, shared by mapper, golden machine and RTL.
 
 An item is 16 bytes, little endian: its kind, then that kind's fields without gaps.
 """
@@ -14,20 +14,20 @@ from numpy.typing import NDArray
 from models.program.layout import Field, pack, unpack
 
 ITEM_BYTES = 16
-"""As many as of a channel's parameters, so that both come in the same beats."""
+"""Bytes of an item: as of a channel's parameters, so that the load unit cuts both alike."""
 
 
 class Item(IntEnum):
-    """What an item sets."""
+    """Target of an item."""
 
     REGISTER = 0
     """Converter of ``column``: weight of bit ``index``, or the base at ``adc_bits``."""
     BOW = 1
-    """What is added to threshold ``index`` of all columns."""
+    """Correction added to threshold ``index``, in all columns."""
     WINDOW = 2
-    """ADC step and offset of the tiles that follow, and what skipping zeros needs to know."""
+    """ADC step and offset of the tiles that follow, and their parameters for skipping zeros."""
     TILE = 3
-    """Opens the macro for the vectors that the next weight tile meets."""
+    """Starts the vectors that the next weight tile is multiplied by."""
 
 
 KIND = Field(4)
@@ -53,13 +53,13 @@ ITEMS: Mapping[Item, Mapping[str, Field]] = {
 }
 """Fields by kind.
 
-Of a window, on macros that skip zeros (others: 0): the code that a skipped conversion stands for,
-``-offset // step``; of each ``period`` elements of K the first ``valid`` ones are activations, the
-others only fill up and count as zeros.
+``WINDOW``, on macros that skip zeros (otherwise 0): ``zero``, the code that replaces a skipped
+conversion, ``-offset // step``; ``period`` and ``valid``: of each ``period`` elements of K the
+first ``valid`` ones are activations, the others are padding and count as zeros.
 
-Of a tile: vectors of activations, those that fill up the last beat included, and without them;
-number of a column's first conversion in it, and how much higher
-it is in each further tile of K; what makes activations unsigned; whether ReLU follows.
+``TILE``: ``vectors`` of activations, including padding of the last beat, and ``tokens`` without it;
+``first``, the number of a column's first conversion in the tile, and ``hop``, the increment of that
+number per tile of K; ``act_offset``, which makes activations unsigned; ``relu``, ReLU follows.
 """
 
 _WIDTHS = {kind: sum(f.bits for f in fields.values()) for kind, fields in ITEMS.items()}
@@ -67,7 +67,7 @@ assert max(_WIDTHS.values()) + KIND.bits <= 8 * ITEM_BYTES
 
 
 def encode_item(kind: Item, **values: int) -> bytes:
-    """One item.
+    """Encode an item.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def encode_item(kind: Item, **values: int) -> bytes:
 
 
 def decode_items(data: NDArray[np.uint8]) -> Iterator[tuple[Item, dict[str, int]]]:
-    """Items of whole sixteens of bytes.
+    """Decode items; the data must be a multiple of 16 bytes.
 
     Raises
     ------

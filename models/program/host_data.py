@@ -1,4 +1,4 @@
-"""What the host does around a run: lay out the input tensor, read the output tensor."""
+"""Converts tensors for the host: codes to the input window's bytes, output window to codes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from models.numerics.rescale import Integers
 
 @dataclass(frozen=True, kw_only=True)
 class Patches:
-    """The first convolution's receptive fields, laid out one a row (im2col by the host).
+    """Layout of the first convolution's receptive fields, one per row (im2col by the host).
 
-    A stem of few channels would leave most of a scratchpad word empty; as rows of patches it is a
-    linear layer. Row = output position, channels = kernel row x kernel column x channel;
+    The few channels of an image would leave most of a scratchpad word empty; on rows of patches the
+    stem is a linear layer. Row = output position, channels = kernel row x kernel column x channel;
     positions outside the image hold ``zero``.
     """
 
@@ -30,8 +30,8 @@ class Patches:
 class TensorFormat:
     """A tensor in a memory window: ``rows`` rows of ``pitch_bytes`` bytes.
 
-    Each scratchpad word occupies ``word_pitch`` bytes of which ``word_bytes`` count; a row's
-    channels fill its words, in ``groups`` equal groups that each begin a word.
+    Each scratchpad word occupies ``word_pitch`` bytes, of which the first ``word_bytes`` are data;
+    a row's channels fill its words, in ``groups`` equal groups that each begin a word.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class TensorFormat:
         return self.rows * self.row_words * self.word_pitch
 
     def pack(self, codes: ArrayLike) -> NDArray[np.uint8]:
-        """Codes of one image ``[*shape]`` to the window's bytes; what no code fills is 0."""
+        """Convert codes of one image ``[*shape]`` to the window's bytes, with 0 as padding."""
         rows = np.asarray(codes, dtype=np.int64)
         if rows.shape != self.shape:
             raise ValueError(f"tensor must be {self.shape}, not {rows.shape}")
@@ -78,7 +78,7 @@ class TensorFormat:
         return pitched.reshape(-1)
 
     def unpack(self, data: ArrayLike) -> Integers:
-        """The window's bytes to codes ``[*shape]``; formats of patches cannot be read back."""
+        """Convert the window's bytes to codes ``[*shape]``; not possible with patches."""
         raw = np.asarray(data, dtype=np.uint8)[: self.size_bytes]
         words = raw.reshape(-1, self.word_pitch)[:, : self.word_bytes]
         rows = np.ascontiguousarray(words).reshape(self.rows, self.groups, -1)
@@ -88,7 +88,7 @@ class TensorFormat:
 
 
 def _patches(image: Integers, spec: Patches) -> Integers:
-    """``[height, width, channels]`` to ``[positions, kernel_y * kernel_x * channels]``."""
+    """Rearrange an image to patches ``[positions, kernel_y * kernel_x * channels]``."""
     top, left, bottom, right = spec.padding
     padded = np.pad(image, ((top, bottom), (left, right), (0, 0)), constant_values=spec.zero)
     reach_y = spec.dilation[0] * (spec.kernel[0] - 1)

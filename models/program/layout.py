@@ -24,7 +24,7 @@ HEADER_WORDS = 8
 
 
 class LoadTarget(IntEnum):
-    """Where loaded words go."""
+    """Destination of loaded words."""
 
     SCRATCHPAD = 0
     WEIGHTS = 1
@@ -36,7 +36,7 @@ class LoadTarget(IntEnum):
 
 
 class WeightSource(IntEnum):
-    """Where a weight tile comes from."""
+    """Source of a weight tile."""
 
     STREAM = 0
     DIRECT = 1
@@ -44,7 +44,7 @@ class WeightSource(IntEnum):
 
 
 class VectorOp(IntEnum):
-    """What the vector unit does."""
+    """Operator of the vector unit."""
 
     DRAIN = 0
     MAP = 1
@@ -56,7 +56,7 @@ class VectorOp(IntEnum):
 
 
 class Field(NamedTuple):
-    """A field of a descriptor: bits, and whether it is two's complement."""
+    """A field of a descriptor: number of bits, and two's complement or unsigned."""
 
     bits: int
     signed: bool = False
@@ -198,7 +198,7 @@ PROGRAM_HEADER: Mapping[str, Field] = {
 }
 
 TABLE_ENTRIES = 2048
-"""Function-table entries each vector lane holds (16 bits each)."""
+"""Function-table entries of each vector lane (16 bits each)."""
 
 ROW_ENTRIES = 2048
 """Row-function entries (16 bits each)."""
@@ -211,25 +211,27 @@ PARAM_DRAIN: Mapping[str, Field] = {
     "bias": Field(32, True),
     "shift": Field(8),
 }
-"""A channel's parameters as requantise reads them (72 bits)."""
+"""A channel's parameters for requantisation (72 bits)."""
 
 ORDER_LANE_BITS = 5
 ORDER_WORD_BITS = 12
-"""Of an entry of the row order: a byte for each column of a word, ``lane`` in bits 0-4 and, in bit
-5, whether the column is written; bits 6 and 7 of the first columns make up the word's number.
+"""Bits of the word's number in an entry of the row order.
+
+An entry has one byte for each column of a word: the lane in bits 0-4, write enable in bit 5. Bits 6
+and 7 of the first columns form the word's number.
 """
 
 PARAM_NORM: Mapping[str, Field] = {"factor": Field(32, True), "addend": Field(40, True)}
-"""The same 72 bits as layer norm reads them."""
+"""A channel's parameters for layer norm, in the same 72 bits."""
 
 
 def width(fields: Mapping[str, Field]) -> int:
-    """Bits of a group of fields."""
+    """Return the total bits of a group of fields."""
     return sum(f.bits for f in fields.values())
 
 
 def pack(fields: Mapping[str, Field], values: Mapping[str, int]) -> int:
-    """Fields to one integer, first field lowest.
+    """Pack fields into one integer, the first field lowest.
 
     Raises
     ------
@@ -254,7 +256,7 @@ def pack(fields: Mapping[str, Field], values: Mapping[str, int]) -> int:
 def pack_columns(
     fields: Mapping[str, Field], columns: Mapping[str, NDArray[np.int64]], size: int
 ) -> bytes:
-    """Many rows of fields of whole bytes, each row filled up to ``size`` bytes; absent ones are 0.
+    """Pack many rows of byte-aligned fields, padded to ``size`` bytes each; missing fields are 0.
 
     Raises
     ------
@@ -281,7 +283,7 @@ def pack_columns(
 
 
 def unpack(fields: Mapping[str, Field], word: int) -> dict[str, int]:
-    """Inverse of :func:`pack`; bits above the last field are ignored."""
+    """Unpack fields: the inverse of :func:`pack`; bits above the last field are ignored."""
     values, at = {}, 0
     for name, field in fields.items():
         value = (word >> at) & ((1 << field.bits) - 1)

@@ -1,7 +1,7 @@
-"""Which field values a descriptor may have: one table for golden machine, RTL and documents.
+"""Legal field values of descriptors: one table for golden machine, RTL and documents.
 
-What it forbids would make a loop endless or a table index wrap. Addresses, windows, parameters and
-weight entries have bounds of their own, checked where they are used.
+Illegal values would make a loop endless or a table index wrap. Addresses, windows, parameters and
+weight entries are checked separately, on use.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from models.program.layout import ROW_ENTRIES, TABLE_ENTRIES, LoadTarget, Vector
 
 
 class Rule(NamedTuple):
-    """The sum of ``fields`` must be ``low`` to ``high`` (None: no upper limit of its own)."""
+    """The sum of ``fields`` must be ``low`` to ``high`` (None: limited by the field width only)."""
 
     fields: tuple[str, ...]
     low: int
     high: int | None
 
     def holds(self, values: Mapping[str, int]) -> bool:
-        """Whether a descriptor keeps the rule."""
+        """Test that a descriptor obeys the rule."""
         total = sum(values[name] for name in self.fields)
         return self.low <= total and (self.high is None or total <= self.high)
 
@@ -35,7 +35,7 @@ class Rule(NamedTuple):
 
 @lru_cache(maxsize=16)
 def rules(spec: MachineSpec) -> dict[Unit, tuple[Rule, ...]]:
-    """Rules of every unit of a machine."""
+    """Return the rules of every unit of a machine."""
 
     def some(*names: str) -> tuple[Rule, ...]:
         return tuple(Rule((name,), 1, None) for name in names)
@@ -72,7 +72,7 @@ def rules(spec: MachineSpec) -> dict[Unit, tuple[Rule, ...]]:
 
 
 def broken_rule(spec: MachineSpec, unit: Unit, values: Mapping[str, int]) -> str | None:
-    """What is wrong with a descriptor's fields, in words; None if nothing is."""
+    """Return an error message for a descriptor's fields; None if they are legal."""
     for rule in rules(spec)[unit]:
         if not rule.holds(values):
             total = sum(values[name] for name in rule.fields)

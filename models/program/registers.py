@@ -7,7 +7,7 @@ from enum import IntEnum
 from models.machine.units import UNITS
 
 WATCHDOG_DEFAULT = 1 << 20
-"""Cycles without progress after which a run is given up."""
+"""Cycles without progress after which the watchdog stops a run."""
 
 
 class Register(IntEnum):
@@ -55,19 +55,19 @@ class ErrorCode(IntEnum):
 
 
 CONTROL_UNIT = UNITS
-"""Unit number of errors that no unit made: fetch, dispatch, scratchpad, watchdog."""
+"""Unit number for errors outside the units: fetch, dispatch, scratchpad, watchdog."""
 
 
 def busy_register(unit: int) -> int:
-    """Offset of a unit's counter of cycles with a descriptor."""
+    """Return the offset of a unit's counter of busy cycles (cycles with a descriptor)."""
     return Register.BUSY + 4 * unit
 
 
 def stall_register(unit: int) -> int:
-    """Offset of a unit's counter of cycles held up."""
+    """Return the offset of a unit's counter of stall cycles."""
     return Register.STALL + 4 * unit
 
 
 def window_register(window: int) -> int:
-    """Offset of a window's base register; its size register follows."""
+    """Return the offset of a window's base register; its size register follows."""
     return Register.WINDOWS + 8 * window

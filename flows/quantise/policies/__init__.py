@@ -1,4 +1,4 @@
-"""Published policies: which row gets which number format. One file each."""
+"""Published policies, which assign number formats to rows; one file each."""
 
 from flows.quantise.policies.base import Pick, Policy, Rows
 from flows.quantise.policies.policy_catalog import POLICIES, find_policy

@@ -8,10 +8,10 @@ __all__ = ["AutoVitAcc"]
 
 
 class AutoVitAcc(Policy):
-    """A share of ``pot4`` rows among ``fixed8``, or of ``pot3`` among ``fixed4``; 40 % by default.
+    """``pot4:fixed8`` or ``pot3:fixed4`` in every layer; 40 % powers of two by default.
 
     The widths are coupled as in the paper (W8 with PoT of 4 bits, W4 with PoT of 3). Rows of low
-    variance become powers of two, as in its forerunner MSQ. Every layer alike.
+    variance become powers of two, as in its predecessor MSQ.
 
     Source: Li et al., "Auto-ViT-Acc: An FPGA-Aware Automatic Acceleration Framework for Vision
     Transformer with Mixed-Scheme Quantization" (FPL 2022); ratio of its DeiT-base on a ZCU102.
@@ -19,7 +19,7 @@ class AutoVitAcc(Policy):
     Parameters
     ----------
     weight_bits : int
-        Of the fixed-point rows: 8 or 4.
+        Bits of the fixed-point rows: 8 or 4.
     """
 
     name = "auto-vit-acc"
@@ -40,5 +40,5 @@ class AutoVitAcc(Policy):
         return 40.0, 60.0
 
     def picks(self, rows: Rows) -> tuple[Pick, ...]:
-        """Powers of two by low variance."""
+        """Pick powers of two by low variance."""
         return (Pick(self._formats[0], -rows.variance),)

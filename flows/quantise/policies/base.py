@@ -1,4 +1,4 @@
-"""What a policy is: which row of a layer gets which format."""
+"""Base class of policies, which assign formats to the rows of a layer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Pick", "Policy", "Rows"]
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """What a policy may look at: a layer's rows and what its inputs are like.
+    """Data for a policy's decision: a layer's rows and statistics of its inputs.
 
     Attributes
     ----------
@@ -43,49 +43,49 @@ class Rows:
         return np.repeat(diagonal, len(self.matrix) // len(diagonal), axis=0)
 
     def rounding_error(self, kind: str) -> Reals:
-        """Weights less what the nearest levels of a format stand for ``[rows, K]``."""
+        """Weights minus their nearest levels in a format ``[rows, K]``."""
         scales = fit_scales(kind, self.matrix, self.importance + 1e-12)
         levels = levels_of_rows([kind] * len(self.matrix), self.matrix, scales)
         return self.matrix - levels * scales[:, None]
 
     def output_error(self, kind: str) -> Reals:
-        """Mean squared error of each row's outputs if it were rounded to a format ``[rows]``."""
+        """Mean squared error of each row's outputs after rounding to a format ``[rows]``."""
         error = self.rounding_error(kind).reshape(len(self.second), -1, self.matrix.shape[1])
         return np.asarray(((error @ self.second) * error).sum(axis=2).reshape(-1))
 
 
 @dataclass(frozen=True, eq=False)
 class Pick:
-    """One class takes the rows of the highest score among those that are left."""
+    """One step of an assignment: a class takes the remaining rows with the highest scores."""
 
     format: str
     score: Reals
 
 
 class Policy(ABC):
-    """A published way to give formats to rows.
+    """A published assignment of formats to rows.
 
-    Only the assignment is here: scales, levels and the file are the same for all.
+    A policy is only the assignment; scales, levels and the file are common to all policies.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     source: ClassVar[str]
     keep_ends: ClassVar[bool] = False
-    """Whether the first and the last layer are ``fixed8`` unless the user says otherwise."""
+    """Default of the user's choice: first and last layer are ``fixed8``."""
     power_of_two: ClassVar[bool] = False
-    """Whether every scale is a power of two."""
+    """Every scale is a power of two."""
 
     @property
     @abstractmethod
     def formats(self) -> tuple[str, ...]:
-        """The classes, in the order in which ratios name them."""
+        """The formats, in the order of ratios."""
 
     @property
     def ratio(self) -> tuple[float, ...]:
-        """Default shares of the classes in percent."""
+        """Default shares of the formats in percent."""
         return (100.0,)
 
     def picks(self, rows: Rows) -> tuple[Pick, ...]:
-        """Who takes rows first, second, ...; the class that is not named takes the rest."""
+        """Return the picks in order; the format without a pick takes the remaining rows."""
         return ()

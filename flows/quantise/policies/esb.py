@@ -1,4 +1,4 @@
-"""ESB: four bits with one significant bit behind the leading one."""
+"""ESB: four bits with one significant bit after the leading one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FILM-QNN: 4 bits, and 8 for the rows that suffer most."""
+"""FILM-QNN: 4 bits, and 8 bits for the rows with the largest output error."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ class FilmQnn(Policy):
         return 95.0, 5.0
 
     def picks(self, rows: Rows) -> tuple[Pick, ...]:
-        """8 bits by output error."""
+        """Pick 8 bits by output error."""
         return (Pick("fixed8", rows.output_error("fixed4")),)

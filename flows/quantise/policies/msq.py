@@ -31,5 +31,5 @@ class Msq(Policy):
         return 67.0, 33.0
 
     def picks(self, rows: Rows) -> tuple[Pick, ...]:
-        """``sp2`` by low variance."""
+        """Pick ``sp2`` by low variance."""
         return (Pick("sp2", -rows.variance),)

@@ -24,17 +24,17 @@ POLICIES: dict[str, type[Policy]] = {
 
 
 def find_policy(name: str, weight_bits: int | None = None) -> Policy:
-    """The policy of this name.
+    """Return the policy of this name.
 
     Parameters
     ----------
     weight_bits
-        None for the policy's own.
+        None for the policy's default.
 
     Raises
     ------
     UserError
-        If there is none, or its widths are not to be chosen.
+        If there is no such policy, or if it does not support a choice of weight bits.
     """
     if name not in POLICIES:
         close = difflib.get_close_matches(name, POLICIES, 1, 0.4)
@@ -45,7 +45,7 @@ def find_policy(name: str, weight_bits: int | None = None) -> Policy:
         return kind()
     if kind is not AutoVitAcc:
         raise UserError(
-            f"weight bits are to be chosen for the policy {AutoVitAcc.name} only, not for {name}"
+            f"weight bits must be given for the policy {AutoVitAcc.name} only, not for {name}"
         )
     try:
         return AutoVitAcc(weight_bits)

@@ -10,13 +10,13 @@ __all__ = ["Ilmpq", "Rmsmp"]
 
 
 class Rmsmp(Policy):
-    """``pot4:fixed4:fixed8`` = 65:30:5 in every layer, the first and the last alike.
+    """``pot4:fixed4:fixed8`` = 65:30:5 in every layer, including the first and the last.
 
-    The rows of the highest curvature get 8 bits, of the rest those of low variance ``pot4``. The
-    paper takes the largest eigenvalue of the loss's Hessian for each row, which training yields.
-    After training, with calibration images and no labels, all rows of a layer share the layer-wise
-    Gauss-Newton matrix ``E[x x^T]``; what tells them apart is how much rounding moves them in it.
-    So the score here is the trace form of the second-order loss: the sum over a row of
+    The rows of the highest curvature get 8 bits; of the others, those of low variance get ``pot4``.
+    The paper takes the largest eigenvalue of the loss's Hessian for each row, from training. After
+    training, with calibration images and no labels, all rows of a layer share the layer-wise
+    Gauss-Newton matrix ``E[x x^T]``; they differ only in how far rounding moves them. So the score
+    is the trace form of the second-order loss: the sum over a row of
     ``E[x_k^2] * (w_k - fixed4(w_k))^2``.
 
     Source: Chang et al., "RMSMP: A Novel Deep Neural Network Quantization Framework with Row-wise
@@ -37,13 +37,13 @@ class Rmsmp(Policy):
         return 65.0, 30.0, 5.0
 
     def picks(self, rows: Rows) -> tuple[Pick, ...]:
-        """8 bits by curvature, then ``pot4`` by low variance."""
+        """Pick 8 bits by curvature, then ``pot4`` by low variance."""
         loss = (rows.importance * np.square(rows.rounding_error("fixed4"))).sum(axis=1)
         return Pick("fixed8", loss), Pick("pot4", -rows.variance)
 
 
 class Ilmpq(Rmsmp):
-    """The same with 60:35:5, the share that suits an XC7Z020.
+    """RMSMP with the ratio 60:35:5, for an XC7Z020.
 
     Source: Chang et al., "ILMPQ: An Intra-Layer Multi-Precision Deep Neural Network Quantization
     framework for FPGA" (2021).

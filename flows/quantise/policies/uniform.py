@@ -1,4 +1,4 @@
-"""All rows alike."""
+"""Policies with one format for all rows."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ __all__ = ["Int4", "Int8"]
 
 
 class Int8(Policy):
-    """Every row ``fixed8``: the usual int8 with a scale a channel.
+    """Every row ``fixed8``: the usual int8 with one scale per channel.
 
     Source: Jacob et al., "Quantization and Training of Neural Networks for Efficient
-    Integer-Arithmetic-Only Inference" (CVPR 2018); scales a row: Krishnamoorthi, "Quantizing deep
+    Integer-Arithmetic-Only Inference" (CVPR 2018); scale per row: Krishnamoorthi, "Quantizing deep
     convolutional networks for efficient inference" (2018), section 3.
     """
 

@@ -1,4 +1,4 @@
-"""VAQF: one bit a weight."""
+"""VAQF: one bit per weight."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ __all__ = ["Vaqf"]
 
 
 class Vaqf(Policy):
-    """``binary`` with a scale a row; first and last layer ``fixed8``.
+    """``binary`` with one scale per row; first and last layer ``fixed8``.
 
     The paper's scale is the mean magnitude of the row's weights; here it is the mean weighted by
-    the variance of their inputs, its generalisation. It trains in three stages; nothing of the
-    kind happens here.
+    the variance of their inputs, its generalisation. The paper trains in three stages; this policy
+    does not train.
 
     Source: Sun et al., "VAQF: Fully Automatic Software-Hardware Co-Design Framework for Low-Bit
     Vision Transformer" (2022).

@@ -1,1 +1,1 @@
-"""The macro's arithmetic again, faster, and equal to :mod:`models.cim.golden` in every bit."""
+"""Fast implementation of the macro's arithmetic, bit-exact to :mod:`models.cim.golden`."""

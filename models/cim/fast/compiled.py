@@ -2,8 +2,8 @@
 
 Needs numba (``pip install 'rowmac[fast]'``); without it the same steps run in numpy
 (:mod:`models.cim.fast.fast_adc`, by :class:`models.cim.fast.threshold_search.Search`). A kernel is
-made for each number of noisy decisions and kind of macro, so that nothing of them is left to
-its loop. Compiling takes a second, when first used in a process.
+specialised for each number of noisy decisions and kind of macro, so that its loop does not branch
+on them. Compilation takes a second, on first use in a process.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from models.numerics.rescale import Integers
 __all__ = ["WORTH", "CompiledConverter", "available"]
 
 WORTH = 1 << 21
-"""Conversions from which on compiling is worth its time."""
+"""Number of conversions from which on compilation pays off."""
 
 _NOISE = 256
-"""Entries of a table of noise."""
+"""Entries of a noise table."""
 
 
 @cache
 def available() -> bool:
-    """Whether there is a compiler."""
+    """Test that numba is installed."""
     return find_spec("numba") is not None
 
 
 class CompiledConverter:
-    """Converts sums of columns and adds up the slices of each output.
+    """Converts column sums and adds the slices of each output.
 
     Parameters
     ----------
     search : Search
-        Made for the die.
+        Search tables of the die.
     biased : bool
-        Whether something is added to sums.
+        Offsets are added to the sums.
     """
 
     def __init__(self, die: Die, search: Search, *, biased: bool) -> None:
@@ -69,14 +69,14 @@ class CompiledConverter:
         shared: Words,
         keys: Words,
     ) -> NDArray[np.int32]:
-        """Codes summed over slices.
+        """Return codes summed over slices.
 
         Parameters
         ----------
         sums : [blocks, n, columns of a block]
-            Whole numbers; columns slice by slice, the last block may have more than there are.
+            Integral sums; columns slice by slice, the last block padded.
         offsets : int32 [slices * outputs]
-            Added to sums, if anything is.
+            Added to the sums if ``biased``.
         factors : int64 [slices]
         shared : uint32 [words, n]; keys : uint32 [slices * outputs]
             Noise (:mod:`models.cim.noise`); without noise neither is read.
@@ -109,18 +109,18 @@ def _kernel(
 
     types: Any = numba.types
     int32, uint32, uint64 = types.int32, types.uint32, types.uint64
-    # Indices of numba's are unsigned wherever they can be: a signed one may count from the end,
-    # which is looked at each time. Its integers widen unless they are told not to.
+    # Unsigned indices: numba tests every signed index for being negative (from the end). Explicit
+    # integer types: numba widens integers otherwise.
     _, finished = hashes()
     hashed = noisy or sampled
     words = -(-(adc_bits + 1) // 4)
-    # Bytes of noise from vector to vector, as a logarithm.
+    # Log2 of the bytes of noise per vector.
     stride = 4 if words > 2 else 3
     compiled: Callable[..., Any] = numba.njit(nogil=True, error_model="numpy")
 
     @compiled
     def hash_words(shared: Any, key: Any, noise: Any) -> None:
-        # A loop of its own, without look-ups: the compiler then does many at a time.
+        # A separate loop without look-ups, which the compiler can vectorise.
         for index in range(shared.shape[1]):
             word = uint64(finished(uint32(shared[0, index] ^ key)))
             if words > 1:
@@ -164,11 +164,11 @@ def _kernel(
                     hash_words(shared, keys[at], words_of_noise)
                 block, within = sums[at // width], uint64(at % width)
                 offset, factor = offsets[at], factors[plane]
-                # One row stands for all columns, or each has its own.
+                # Tables have one row per column, or one row for all.
                 entries = nearest[min(at, nearest.shape[0] - 1)]
                 limits = thresholds[min(at, thresholds.shape[0] - 1)]
-                # A loop for each decision: in one loop for all of them the processor waits for
-                # the chain of look-ups of too few vectors at a time.
+                # One loop per decision: in a common loop too few vectors are in flight to hide the
+                # latency of their dependent look-ups.
                 for index in range(vectors):
                     value = int32(block[uint64(index), within])
                     if biased:

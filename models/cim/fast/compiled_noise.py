@@ -13,10 +13,10 @@ __all__ = ["hashes"]
 
 @cache
 def hashes() -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
-    """``mix`` of a word, and the finish of a word that a column's key has met; both of uint32."""
+    """Return compiled ``mix``, and the last rounds for a word XOR a column's key; both uint32."""
     import numba
 
-    # Numba's integers widen unless they are told not to.
+    # Explicit types: numba widens integers otherwise.
     uint32: Any = numba.types.uint32
     compiled: Callable[..., Any] = numba.njit(nogil=True, error_model="numpy")
     a, b = (uint32(factor) for factor in MIX)

@@ -1,4 +1,4 @@
-"""Conversions by table: the codes of :func:`models.cim.golden.adc.convert`, in less time."""
+"""Conversions by table: a fast equivalent of :func:`models.cim.golden.adc.convert`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ Sums = NDArray[np.int32]
 
 
 class FastConverter:
-    """Converts sums of columns, a step for all of them at a time
-    (:class:`models.cim.fast.threshold_search.Search`).
+    """Converts column sums, each step for all sums at once.
+
+    The steps are those of :class:`models.cim.fast.threshold_search.Search`.
 
     Parameters
     ----------
     search : Search
-        Made for the die.
+        Search tables of the die.
     """
 
     def __init__(self, die: Die, search: Search) -> None:
@@ -29,7 +30,7 @@ class FastConverter:
         columns, width = search.thresholds.shape
         first = np.arange(columns, dtype=np.int64)[:, None]
         below = 1 << self._level
-        # Flat index of a code: its column's start and the code.
+        # The flat index of a code is its column's start plus the code.
         self.start = (first * width + below).astype(np.int32)
         pad = np.zeros(below, dtype=np.int32)
         self._thresholds = np.concatenate([pad, search.thresholds.ravel()])
@@ -41,11 +42,11 @@ class FastConverter:
         self._sampling = die.sampling.astype(np.int32)
 
     def flat(self, sums: Sums, words: Words | None) -> Sums:
-        """Codes of sums ``[columns, n]`` with noise words ``[words, columns, n]``.
+        """Convert sums ``[columns, n]`` with noise words ``[words, columns, n]`` to flat indices.
 
         Returns
         -------
-        int32 codes, each plus ``start`` of its column (``[columns, 1]``, or ``[1, 1]`` where all
+        int32 codes, each plus ``start`` of its column (``[columns, 1]``, or ``[1, 1]`` if all
         columns have the same thresholds).
         """
         if words is not None and self._sampled:
@@ -70,7 +71,7 @@ class FastConverter:
         return flat
 
     def __call__(self, sums: Sums, words: Words | None) -> Sums:
-        """The codes themselves."""
+        """Convert sums to codes."""
         code = self.flat(sums, words)
         code -= self.start
         if self._spec.relu:
@@ -78,18 +79,18 @@ class FastConverter:
         return code
 
     def _looked_up(self, table: Sums, index: NDArray[np.uint8]) -> Sums:
-        # An index that is one already is taken faster.
+        # `take` is faster with an index of the native index type.
         found: Sums = table.take(index.astype(np.intp), mode="wrap")
         return found
 
     def _seen(self, sums: Sums, words: Words | None, packed: Sums) -> Sums:
-        """Sums as the comparator sees them when it decides on the packed thresholds."""
+        """Return the sums plus the comparator's noise in the decisions on packed thresholds."""
         if words is None:
             return sums
         decision = packed.view(np.uint32)
         word = words[0]
         for number in range(1, -(-self._spec.adc_bits // 4)):
-            # All ones where the decision's byte is in this word: bits 2 and 3 are its number.
+            # A mask of ones if the decision's byte is in this word (bits 2 and 3: word's number).
             other = (decision >> np.uint32(2)) & np.uint32(3)
             other = np.equal(other, np.uint32(number)).astype(np.uint32)
             np.negative(other, out=other)

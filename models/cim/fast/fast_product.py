@@ -1,8 +1,8 @@
-"""The product of :mod:`models.cim.golden.macro`, in blocks that fit caches; the same in every bit.
+"""The product of :mod:`models.cim.golden.macro`, bit-exact, in blocks that fit the caches.
 
-With a compiler, large products are sums of table rows and one loop of conversions. Without it, on
-a die without errors, the conversions only see small whole numbers: several columns then share
-one product (``c0 + c1 * 2**s + ...`` stays exact in 32-bit floats) and a conversion is arithmetic.
+With numba, large products are sums of table rows and one loop of conversions. Without it, sums on
+a die without errors are small integers: several columns then share one product
+(``c0 + c1 * 2**s + ...`` stays exact in 32-bit floats), and a conversion is arithmetic.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from models.cim.noise import shared_words
 from models.numerics.rescale import Integers
 
 _BLOCK = 1 << 17
-"""Conversions at a time."""
+"""Conversions per block."""
 _KEPT = 24 << 20
 _ROWS = 128
-"""Vectors at a time."""
+"""Vectors per block."""
 
 Floats = NDArray[np.float32]
 
@@ -39,10 +39,10 @@ def fast_product(
     bias: ArrayLike | None = None,
     trim: Trim | None = None,
 ) -> Product:
-    """:func:`models.cim.golden.macro.dot_product`, faster; same arguments, same results."""
+    """Compute :func:`models.cim.golden.macro.dot_product` faster; same arguments and results."""
     layout = Layout.of(acts, weights, die, window, when, decode, bias, trim)
-    # The C library learns from a large block that is given back to keep memory of that size for
-    # what follows; otherwise every block of a product begins with page faults, half its time.
+    # Freeing a large block makes the C library keep memory of that size for later allocations;
+    # otherwise page faults take half the time of every block of a product.
     np.empty(_KEPT, dtype=np.uint8)
     compiled = decode is None and _conversions(layout) >= WORTH and available()
     if compiled and suits(layout):
@@ -56,7 +56,7 @@ def fast_product(
 
 
 def _ideal_codes(layout: Layout) -> tuple[float, float] | None:
-    """Factor and addend by which a count becomes a code by rounding down, if there are any."""
+    """Return factor and addend with code ``floor(count * factor + addend)``; None without any."""
     spec, window = layout.spec, layout.window
     top = spec.largest_count
     if top >= 1 << 16 or spec.relu:
@@ -84,11 +84,11 @@ def _ideal(layout: Layout, factor: float, addend: float) -> Integers:
     shift = max(1, spec.largest_count.bit_length())
     together = 1 if spec.signed else max(1, 24 // shift)
     packs = -(-planes // together)
-    # The order in which packs give their parts: part by part, in each pack by pack.
+    # Packs are unpacked part by part, and within a part pack by pack.
     padded = np.zeros(packs * together)
     padded[:planes] = factors
     order = padded.reshape(packs, together).T.reshape(1, -1)
-    # Sums of codes stay exact in 32 bits only so far.
+    # Below 2**24 sums of codes are exact in 32-bit floats.
     if np.abs(factors).sum() * high < 1 << 24:
         order = order.astype(np.float32)
     rows = min(layout.rows, _ROWS)
@@ -124,7 +124,7 @@ def _ideal(layout: Layout, factor: float, addend: float) -> Integers:
 
 
 def _unpack(counts: Floats, together: int, shift: int) -> Floats:
-    """Parts of packed counts ``[m, n]``, lowest first: ``[together, m, n]``."""
+    """Unpack counts ``[m, n]`` to ``[together, m, n]``, lowest part first."""
     parts = np.empty((together, *counts.shape), dtype=np.float32)
     rest = counts
     for part in range(together - 1):
@@ -168,13 +168,16 @@ def _general(layout: Layout, *, compiled: bool) -> Integers:
 
 
 def _conversions(layout: Layout) -> int:
-    """Of all columns together."""
+    """Return the number of conversions of all columns together."""
     columns = layout.outputs * len(layout.slices.factors)
     return columns * layout.rows * layout.tiles * len(layout.act_factors)
 
 
 def _by_length(layout: Layout, tile: int) -> tuple[Integers, list[int]]:
-    """Vectors with the most slices first, and how many have each slice (:meth:`Layout.skipped`)."""
+    """Sort vectors by number of slices, most first; also return the number of vectors per slice.
+
+    Slices that :meth:`Layout.skipped` skips do not count.
+    """
     depth = layout.spec.depth
     driven = layout.act_digits[:, :, tile * depth : (tile + 1) * depth].max(2) > 0
     slices = np.arange(1, len(layout.act_factors) + 1)[:, None]

@@ -1,4 +1,4 @@
-"""Columns with the weights of one tile of K: sums, conversions, and the sum over slices."""
+"""Columns with the weights of one tile of K: sums, conversions, and sums over slices."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ Digits = NDArray[np.uint8]
 
 
 class Searches:
-    """Converters' tables for each number of outputs at once (a layer has two of them at most).
+    """Search tables of the converters, by outputs per tile (at most two numbers in a layer).
 
-    Columns are slice by slice, in each output by output: a sum over slices is then a product.
+    Columns are ordered slice by slice, and within a slice output by output, so that a sum over
+    slices is a matrix product.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -39,7 +40,7 @@ class Searches:
             self._low += int(min(layout.bias.min(), 0))
 
     def of(self, outputs: int, entries: int) -> Search:
-        """Tables of so many outputs' columns, of so many entries at most."""
+        """Return the tables for the columns of ``outputs`` outputs, with at most ``entries``."""
         if (outputs, entries) not in self._made:
             thresholds = self._layout.registers.thresholds[self._layout.by_slice(outputs)]
             self._made[outputs, entries] = Search(
@@ -49,18 +50,18 @@ class Searches:
 
 
 class Tile:
-    """Some outputs' columns, by numpy.
+    """Columns of some outputs, computed by numpy.
 
     Attributes
     ----------
     rows : int
-        Vectors at a time.
+        Vectors per block.
     """
 
     conversions = 1 << 17
-    """At a time."""
+    """Conversions per block."""
     entries = ENTRIES
-    """Of a converter's tables."""
+    """Most entries of the search tables."""
 
     def __init__(self, layout: Layout, tile: int, part: slice, searches: Searches) -> None:
         self._layout = layout
@@ -83,19 +84,19 @@ class Tile:
         spec = self._layout.spec
         self._cells = _as_floats(cells, spec.dac_bits)
         self._converter = FastConverter(self._layout.die, search)
-        # Thin: a code stands for itself, and what it is counted from is taken off afterwards.
+        # Thin: codes decode to themselves, so their start is subtracted once, after the sum.
         self._thin = self._layout.decode is None and not spec.relu
         start = np.broadcast_to(self._converter.start, (len(cells), 1)).reshape(self._planes, -1)
         self._start = (self._factors @ start)[:, None]
 
     @property
     def skipped(self) -> Integers:
-        """What a skipped vector yields, ``[outputs, 1]``."""
+        """Result of a skipped vector, ``[outputs, 1]``."""
         value = np.full((self._outputs, 1), self._layout.zero * int(self._factors.sum()))
         return value if self._signs is None else value * self._signs
 
     def run(self, acts: Digits, shared: Words | None) -> Integers:
-        """Sums over the slices of decoded codes, ``[outputs, n]``."""
+        """Return sums over the slices of decoded codes, ``[outputs, n]``."""
         summed = self._summed(acts, shared)
         if self._signs is not None:
             summed *= self._signs
@@ -127,11 +128,11 @@ class Tile:
 
 
 class CompiledTile(Tile):
-    """The same, compiled; codes stand for themselves."""
+    """A compiled tile, for codes that decode to themselves."""
 
     conversions = 1 << 18
     entries = 1 << 20
-    """More: those of one column are in use at a time."""
+    """Most entries of the search tables; more than in numpy, as only one column's are in use."""
 
     def _make(self, cells: NDArray[np.int32], search: Search) -> None:
         spec = self._layout.spec
@@ -161,6 +162,6 @@ class CompiledTile(Tile):
 
 
 def _as_floats(cells: NDArray[np.int32], dac_bits: int) -> NDArray[Any]:
-    """In a type in which all sums are exact."""
+    """Convert cells to a float type in which all sums are exact."""
     bound = int(np.abs(cells).sum(1).max(initial=0)) * ((1 << dac_bits) - 1)
     return cells.astype(np.float32 if bound < 1 << 24 else np.float64)

@@ -1,4 +1,4 @@
-"""Loops of :mod:`models.cim.fast.patterns`, compiled."""
+"""Compiled loops of :mod:`models.cim.fast.patterns`."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from models.cim.fast.compiled_noise import hashes
 __all__ = ["LANES", "kernels"]
 
 LANES = 16
-"""Of an instruction: rows and lists are filled up to multiples."""
+"""SIMD lanes: rows and lists are padded to multiples of this number."""
 
 _BIT = 4
-"""Bits of a decision's number, the lowest of a test; above it whether the decision is likely
-passed, and the byte of noise (or its complement) from which on it may end otherwise."""
+"""Bits of a decision's number, in the lowest bits of a test. Above them are the decision's likely
+result, and the byte of noise (or its complement) from which on the result may differ."""
 _BOUND = _BIT + 1
 
 
 @cache
 def kernels(adc_bits: int) -> tuple[Callable[..., Any], Callable[..., None]]:
-    """What fills the tables of a tile, and what adds up their rows."""
+    """Return two kernels: one fills the table of a tile, one adds the table's rows."""
     import numba
 
     types: Any = numba.types
@@ -33,7 +33,7 @@ def kernels(adc_bits: int) -> tuple[Callable[..., Any], Callable[..., None]]:
 
     @compiled
     def count(sums: Any, noise: Any, limits: Any, codes: Any) -> None:
-        """Codes of sums with this noise: thresholds are in order, so as many as are passed."""
+        """Convert sums with equal noise: thresholds are sorted, so a code is the number passed."""
         codes[:] = 0
         for number in range(len(limits)):
             limit = limits[number]
@@ -42,7 +42,7 @@ def kernels(adc_bits: int) -> tuple[Callable[..., Any], Callable[..., None]]:
 
     @compiled
     def bound(distance: Any, least: Any, most: Any, reach: Any) -> Any:
-        """The byte of a comparison, or its complement, that leaves the decision open."""
+        """Return the comparison's noise byte, or its complement, that leaves a decision open."""
         middle = len(reach) // 2
         if distance <= 0:
             return 256 - reach[max(distance - least + middle, 0)]
@@ -64,14 +64,15 @@ def kernels(adc_bits: int) -> tuple[Callable[..., Any], Callable[..., None]]:
         into: Any,
         changes: Any,
     ) -> None:
-        """The table of a tile (:class:`.patterns._Table`), for every input of its cells [k, cols].
+        """Fill the table of a tile (:class:`.patterns._Table`), for every input of its cells.
 
-        ``limits`` are thresholds from code 1 on [codes, cols], ``factors`` signed [slices, out].
+        ``cells`` are [k, cols], ``limits`` the thresholds from code 1 on [codes, cols], ``factors``
+        signed [slices, out].
         """
         elements, columns = cells.shape
         planes, outputs = factors.shape
         entries = 1 << elements * dac_bits
-        # A last tile may be less deep, and then has no other inputs.
+        # A shallower last tile has fewer inputs.
         least, most = noise[0, 0], noise[0, 255]
         sums = np.zeros((entries, columns), np.int32)
         codes = np.empty(columns, np.int32)
@@ -127,8 +128,10 @@ def kernels(adc_bits: int) -> tuple[Callable[..., Any], Callable[..., None]]:
 
     @compiled
     def mark(keys: Any, tests: Any, shared: Any, flags: Any) -> None:
-        """Which decisions in doubt may not end as is likely: a loop that the compiler does many
-        turns of at a time."""
+        """Flag the open decisions that may differ from their likely result.
+
+        A separate loop, which the compiler can vectorise.
+        """
         for entry in range(len(tests)):
             test = tests[entry]
             byte = noise_byte(shared, keys[entry], test & uint32((1 << _BIT) - 1))
@@ -137,7 +140,7 @@ def kernels(adc_bits: int) -> tuple[Callable[..., Any], Callable[..., None]]:
 
     @compiled
     def listed(flags: Any, count: Any, marked: Any) -> Any:
-        """Numbers of the marked ones, and how many: no branch that a processor would guess."""
+        """List the flagged entries and return their number; branch-free, as flags are random."""
         found = uint64(0)
         for entry in range(uint64(count)):
             marked[found] = entry
@@ -162,9 +165,9 @@ def kernels(adc_bits: int) -> tuple[Callable[..., Any], Callable[..., None]]:
         tokens: Any,
         total: Any,
     ) -> None:
-        """Add a tile's codes to ``total`` [n, out filled up], for inputs [n, slices].
+        """Add a tile's codes to ``total`` [n, padded out], for inputs [n, slices].
 
-        ``zero`` [out] is what a skipped slice adds; ``begin`` numbers the first conversion.
+        ``zero`` [out] is added for a skipped slice; ``begin`` is the first conversion's number.
         """
         slices = len(shifts)
         room = len(distances) // len(rows)

@@ -1,10 +1,10 @@
-"""Macros whose conversions see a few bits: a table of all inputs of a tile (compiled).
+"""Products by a table of all inputs of a tile, for macros with few input bits per tile (compiled).
 
-With eight rows and a bit at a time a tile has 256 inputs. For each of them every column's sum is
-known, and so is its code, unless noise reaches beyond the one threshold that is near enough. So
-there is a row of codes for each input, already summed over slices, and a list of the columns in
-doubt, with the noise it takes for either code. A slice of activations is then an addition of rows;
-of the columns in doubt only those few are looked at whose first byte of noise leaves it open.
+With eight rows and one bit at a time a tile has 256 inputs. Each input determines the sum of every
+column, and so its code, unless noise can cross the nearest threshold. The table has for each input
+a row of codes, already summed over slices, and a list of open columns with the noise that changes
+their code. A slice of activations then costs one addition of rows, and a test of those few open
+columns whose noise byte does not settle the decision.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from models.numerics.rescale import Integers
 __all__ = ["pattern_sums", "suits"]
 
 INDEX_BITS = 8
-"""Of an input of a tile at most."""
+"""Most bits of an input of a tile."""
 
 _FAR = 1 << 30
 
 
 def suits(layout: Layout) -> bool:
-    """Whether tiles have few inputs, fewer than they convert, and noise reaches one threshold."""
+    """Test that tables pay off and that noise can cross at most one threshold."""
     spec = layout.spec
     bits = spec.depth * spec.dac_bits
     if (
@@ -45,12 +45,12 @@ def suits(layout: Layout) -> bool:
 
 
 def _worth(bits: int, adc_bits: int) -> int:
-    """Conversions of a column from which on tables take less time than they save."""
+    """Return the number of conversions per column from which on tables pay off."""
     return (1 << bits) << max(0, adc_bits - 5)
 
 
 def pattern_sums(layout: Layout) -> Integers:
-    """Sums of codes over tiles, slices of weights and of activations, ``2**8`` a code.
+    """Return codes summed over tiles and slices of weights and activations, in 1/256 code.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def pattern_sums(layout: Layout) -> Integers:
     once = largest * int(np.abs(factors).sum() * layout.act_factors.sum())
     kind = np.int32 if once * layout.tiles < 1 << 31 else np.int64
     noise = _noise(layout)
-    # The first byte that takes a comparison so far, from the least noise to the most.
+    # For each noise value, the first byte with at least that noise (the table is sorted).
     reach = np.searchsorted(noise[1], np.arange(-_span(noise), _span(noise) + 1))
     skipped = zero * int(factors.sum())
     patterns = _patterns(layout)
@@ -97,21 +97,22 @@ def pattern_sums(layout: Layout) -> Integers:
 
 
 class _Table(NamedTuple):
-    """What is known of a tile's inputs.
+    """Table of a tile: codes and open columns of every input.
 
     Attributes
     ----------
-    rows : int [inputs, outputs filled up]
+    rows : int [inputs, padded outputs]
         Likely codes, summed over slices of weights.
     begins : int64 [inputs + 1]
-        Of the list of each input: the columns in doubt.
+        Begin of each input's list of open columns.
     tests : uint32 [2, room]
-        Key of a column, and what its noise is tested with first.
+        Key of an open column, and the first test of its noise.
     distances : int32 [room]
-        The noise that passes the decision.
+        Least noise that passes the decision.
     outputs : uint32 [room]
+        Output of an open column.
     changes : int [room]
-        What the other code adds to the output.
+        Change of the output for the other code.
     """
 
     rows: Integers
@@ -123,7 +124,7 @@ class _Table(NamedTuple):
 
     @classmethod
     def of(cls, inputs: int, columns: int, total: Integers) -> _Table:
-        """Room for so many columns; made once, since pages of memory take longer than tables."""
+        """Allocate a table, once for all tiles, as page faults cost more than filling it."""
         room = inputs * (columns + LANES)
         return cls(
             rows=np.zeros((inputs, total.shape[1]), total.dtype),
@@ -136,7 +137,7 @@ class _Table(NamedTuple):
 
 
 def _noise(layout: Layout) -> NDArray[np.int32]:
-    """Noise of sampling and of decisions by byte, ``[2, 256]``."""
+    """Return the noise tables of sampling and of decisions, ``[2, 256]``."""
     die = layout.die
     if not die.dynamic:
         return np.zeros((2, 256), dtype=np.int32)
@@ -148,7 +149,7 @@ def _span(noise: NDArray[np.int32]) -> int:
 
 
 def _patterns(layout: Layout) -> NDArray[np.uint8]:
-    """Inputs of every tile as an index: digits of its elements, the first lowest, ``[t, n, Q]``."""
+    """Return table indices ``[t, n, Q]``: the digits of a tile's elements, the first lowest."""
     spec, digits = layout.spec, layout.act_digits
     slices, count, k = digits.shape
     index = np.zeros((slices, count, layout.tiles), dtype=np.uint8)

@@ -1,10 +1,10 @@
-"""Sums of columns without multiplying: by tables of all sums of a few elements (compiled).
+"""Column sums without multiplication, by tables of all sums of a few elements (compiled).
 
-Activations enter by few bits. So elements are cut into groups with :data:`INDEX_BITS` bits of a
-slice; a table holds for every value of these bits what they add to each column, and a sum is one
-row of a table for each group: the method of the Four Russians (Arlazarov, Dinic, Kronrod,
-Faradzev 1970). One addition then stands for up to six multiplications of a bit. Sums that fit
-are of 16 bits, and wrap on their way.
+Activations enter in few bits. Elements form groups with :data:`INDEX_BITS` bits of a slice; a
+table holds, for every value of these bits, their contribution to each column, and a sum adds one
+table row per group: the method of the Four Russians (Arlazarov, Dinic, Kronrod, Faradzev 1970).
+One addition so replaces up to six one-bit multiplications. Sums use 16 bits if the result fits;
+intermediate sums may wrap.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from models.cim.cim_spec import CimSpec
 __all__ = ["LARGEST_DAC", "SubsetSums"]
 
 LARGEST_DAC = 4
-"""Bits at a time up to which tables are faster than a product."""
+"""Most bits at a time for which tables are faster than a matrix product."""
 
 INDEX_BITS = 6
-"""Of a table at most: larger ones leave the caches."""
+"""Most index bits of a table: larger tables do not fit the caches."""
 _WIDTH = 128
-"""Columns of a block: as many as have tables of some groups in the nearest cache."""
+"""Columns per block: the tables of a few groups then fit the first-level cache."""
 _TOGETHER = 4
-"""Groups at a time."""
+"""Groups added at a time."""
 _VECTORS = 64
 _LINE = 64
 """Bytes of a cache line."""
@@ -38,14 +38,14 @@ Digits = NDArray[np.uint8]
 
 
 class SubsetSums:
-    """Sums of columns with these cells.
+    """Computes column sums for given cells.
 
     Parameters
     ----------
     cells : int32 [columns, k]
         Charges (:func:`models.cim.golden.macro.cell_sums`).
     spec : CimSpec
-        Of ``dac_bits`` at most :data:`INDEX_BITS`.
+        With ``dac_bits`` of at most :data:`INDEX_BITS`.
     """
 
     def __init__(self, cells: NDArray[np.int32], spec: CimSpec) -> None:
@@ -67,15 +67,15 @@ class SubsetSums:
         _filler()(padded, self._dac_bits, self._elements, self._tables)
 
     def __call__(self, acts: Digits) -> Sums:
-        """Sums of digits ``[n, k]``: ``[blocks, n, columns of a block]``."""
+        """Return the sums for digits ``[n, k]``: ``[blocks, n, columns of a block]``."""
         count = len(acts)
         groups = np.zeros((count, self._groups * self._elements), dtype=np.uint8)
         groups[:, : acts.shape[1]] = acts
         index = groups[:, :: self._elements].copy()
         for element in range(1, self._elements):
             index |= groups[:, element :: self._elements] << np.uint8(element * self._dac_bits)
-        # Columns are read one by one: an odd number of lines from vector to vector uses all of a
-        # cache.
+        # Sums are read column by column: an odd number of cache lines between vectors uses all sets
+        # of the cache.
         width = _WIDTH + _LINE // self._type.itemsize
         sums = _aligned((len(self._tables), count, width), self._type)
         sums[...] = 0
@@ -111,7 +111,7 @@ def _filler() -> Callable[..., None]:
                 rows = tables[block, group]
                 rows[0] = 0
                 for value in range(1, entries):
-                    # The row without the lowest bit, and what that bit adds.
+                    # The row of the value without its lowest set bit, plus that bit's cells.
                     bit = 0
                     while not value >> bit & 1:
                         bit += 1
@@ -136,7 +136,7 @@ def _adder() -> Callable[..., None]:
     def add(tables: Any, index: Any, sums: Any) -> None:
         blocks, groups = tables.shape[:2]
         count, row = sums.shape[1], uint64(sums.shape[2])
-        # Flat, with unsigned indices, which are not looked at for counting from the end.
+        # Flat arrays with unsigned indices: numba tests signed ones for being negative.
         table = uint64(tables.shape[2] * _WIDTH)
         entries, digits, into = tables.reshape(-1), index.reshape(-1), sums.reshape(-1)
         for block in range(blocks):

@@ -1,10 +1,10 @@
-"""Tables of a converter's search: where each decision would end without noise.
+"""Tables that shorten a converter's search to the decisions that noise can change.
 
-Noise is bounded by its table. So a decision against a threshold that lies further away than that is
-certain, and the search over all multiples of some ``2**L`` is certain but for the nearest of them.
-A table of some hundred bins of the sum says which one that is; it and the ``L`` last bits are
-then decided with their noise, as the converter does. ``L`` is the smallest for which the
-thresholds lie far enough apart: 0 without noise, 1 or 2 usually, and all bits at worst.
+Noise is bounded by its table, so a decision is certain if its threshold is further away than that
+bound. Among the multiples of some ``2**L``, only the decision on the nearest threshold is then
+uncertain. A table of some hundred bins of the sum gives this multiple; it and the ``L`` last bits
+are decided with noise, as in the converter. ``L`` is the smallest for which the thresholds are far
+enough apart: 0 without noise, usually 1 or 2, and all bits at worst.
 """
 
 from __future__ import annotations
@@ -18,38 +18,39 @@ from models.numerics.rescale import Integers
 __all__ = ["DECISION_BITS", "ENTRIES", "Search"]
 
 DECISION_BITS = 4
-"""Lowest bits of an entry of ``nearest``: the bit that is decided there; above them is the code."""
+"""Lowest bits of an entry of ``nearest``: number of the bit decided there; above is the code."""
 
 ENTRIES = 1 << 18
-"""Of tables all of which are in use at the same time."""
+"""Most entries of tables that are all in use at the same time."""
 _FAR = 1 << 30
 
 
 class Search:
-    """How sums of columns with these thresholds are converted.
+    """Search tables for columns with these thresholds.
 
     Attributes
     ----------
     level : int
-        Last decisions that are made one by one.
+        Number of last decisions that are made one by one.
     shift : int
-        Logarithm of a bin of sums.
+        Log2 of the width of a bin of sums.
     begin : int
         First bin: that of the lowest sum.
     noisy, sampled : bool
-        Whether decisions and sums have noise.
+        Decisions have noise; sums have noise.
     thresholds : int32 [columns, 2**adc_bits + 1]
-        Of every code, the first and the last out of reach; one row if all columns have the same.
+        Threshold of every code, the first and the last out of reach; one row if all columns have
+        the same thresholds.
     nearest : uint16 [columns, bins]
-        By bin of the sum, the multiple of ``2**level`` that is decided there and, in the lowest
-        bits, which decision that is. If the sum passes its threshold the code is at least this
-        multiple, otherwise less than it by ``2**level`` at most.
+        By bin of the sum, the multiple of ``2**level`` to decide on and, in the lowest bits, the
+        number of that decision. If the sum passes its threshold the code is at least this multiple,
+        otherwise it is less, by at most ``2**level``.
 
     Parameters
     ----------
     thresholds : int64 [columns, 2**adc_bits]
     low, high : int
-        No sum lies outside (sampling noise not included).
+        Range of sums (without sampling noise).
     entries : int
         Most bins of all columns together.
     """
@@ -75,7 +76,7 @@ class Search:
 
 
 def _level(table: Integers, noise: int, span: int, bits: int, entries: int) -> tuple[int, int]:
-    """Smallest ``L`` and the largest bins, as a shift, in which one multiple is in reach."""
+    """Return the smallest ``L``, and log2 of the widest bins in reach of only one multiple."""
     for level in range(bits):
         inner = table[:, :: 1 << level][:, 1:-1]
         gap = int(np.diff(inner, axis=1).min()) if inner.shape[1] > 1 else _FAR
@@ -89,9 +90,9 @@ def _level(table: Integers, noise: int, span: int, bits: int, entries: int) -> t
 
 
 def _nearest(table: Integers, level: int, low: int, shift: int, bins: int) -> NDArray[np.uint16]:
-    """Multiple of ``2**level`` whose threshold is nearest to each bin's middle, packed."""
+    """Return, packed, the multiple of ``2**level`` with the threshold nearest to each bin."""
     multiples = table[:, :: 1 << level]
-    # The bin from which on the next multiple is nearer: behind the middle between the two.
+    # First bin that is nearer to the next multiple: after the midpoint of both thresholds.
     middle = (multiples[:, :-1] + multiples[:, 1:]) >> 1
     start = np.clip(((middle - low - (1 << shift >> 1)) >> shift) + 1, 0, bins)
     count = np.diff(start, prepend=0, append=bins, axis=1)
@@ -101,7 +102,7 @@ def _nearest(table: Integers, level: int, low: int, shift: int, bins: int) -> ND
 
 
 def _packed(codes: Integers) -> NDArray[np.uint16]:
-    """Codes, each with the decision that it belongs to: its lowest set bit."""
+    """Pack codes, each with the number of its decision: its lowest set bit."""
     lowest = np.zeros_like(codes)
     for bit in range(1, int(codes[-1]).bit_length()):
         lowest[codes % (1 << bit) == 0] = bit

@@ -1,1 +1,1 @@
-"""The macro's arithmetic as it is defined: converters, columns, noise."""
+"""Reference definition of the macro's arithmetic: converters, columns, noise."""

@@ -1,4 +1,4 @@
-"""The converters: an ADC window as registers of every column, and successive approximation."""
+"""The converters: registers of every column for an ADC window, and successive approximation."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Codes: TypeAlias = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """What the codes of a layer stand for: code ``k`` is ``offset + k * step``.
+    """Meaning of a layer's codes: code ``k`` is ``offset + k * step``.
 
     Parameters
     ----------
     step, offset : int
-        Units of ``2**-F`` count; ``step`` at least 1.
+        In units of ``2**-F`` count; ``step`` at least 1.
     """
 
     step: int
@@ -37,16 +37,19 @@ class Window:
 
 
 def full_range(spec: CimSpec) -> Window:
-    """The smallest step of a window that covers every possible sum."""
+    """Return the window with the smallest step that covers every possible sum."""
     low = -spec.largest_count if spec.signed else 0
     span = (spec.largest_count - low) << spec.fraction
     step = max(1, -(-span // (1 << spec.adc_bits)))
-    # Zero has a code of its own, the middle one: the first decision is the sign.
+    # The middle code is exactly zero, so that the first decision is the sign.
     return Window(step=step, offset=-(step << spec.adc_bits - 1) if spec.signed else 0)
 
 
 def unit_step(spec: CimSpec, offset: int = 0, counts: int = 1) -> Window:
-    """Step of ``counts`` counts, code 0 at ``offset`` counts (signed: zero in the middle)."""
+    """Return a window with a step of ``counts`` counts and code 0 at ``offset`` counts.
+
+    If sums are signed the middle code, not code 0, is at ``offset``.
+    """
     step = counts << spec.fraction
     middle = -(step << spec.adc_bits - 1) if spec.signed else 0
     return Window(step=step, offset=middle + (offset << spec.fraction))
@@ -54,7 +57,7 @@ def unit_step(spec: CimSpec, offset: int = 0, counts: int = 1) -> Window:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Registers:
-    """A window as the hardware holds it; all in units of ``2**-F`` count.
+    """Hardware registers of a window, in units of ``2**-F`` count.
 
     ``threshold[column, code] = base[column] + sum of weights[column, bits of code] + bow[code]``.
 
@@ -64,7 +67,7 @@ class Registers:
     weights : int64 [columns, adc_bits]
     bow : int64 [2**adc_bits]
     thresholds : int64 [columns, 2**adc_bits]
-        The sum; entry 0 is never compared with.
+        The sum above; entry 0 is never used in a comparison.
     """
 
     base: Integers
@@ -75,16 +78,16 @@ class Registers:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trim:
-    """References of the converters as calibration sets them; part of what registers are made of.
+    """Corrections of the converters' references from calibration, which enter the registers.
 
     Attributes
     ----------
     offset : int64 [columns]
-        Added to every threshold, units of ``2**-F`` count.
+        Added to every threshold, in units of ``2**-F`` count.
     gain : int64 [columns]
-        Scale of the references, ``2**16`` for 1.
+        Scale of the references; ``2**16`` is 1.
     bow : int64 [2**adc_bits]
-        Added to threshold ``code`` of all columns, ``2**16`` an ADC step.
+        Added to threshold ``code`` of all columns; ``2**16`` is one ADC step.
     """
 
     offset: Integers
@@ -93,7 +96,7 @@ class Trim:
 
 
 def registers(die: Die, window: Window, trim: Trim | None = None) -> Registers:
-    """Registers of every column for a window; integers, rounded half up.
+    """Compute the registers of every column for a window; integers, rounded half up.
 
     ``base = offset_c + (offset - step // 2) * gain``, ``weights = step * weight * gain``,
     ``bow = step * bow``, with gain and weights as fractions of ``2**16``; a trim scales ``gain``
@@ -130,7 +133,7 @@ def convert(
     comparator: Integers | None = None,
     words: Words | None = None,
 ) -> Codes:
-    """Successive approximation, decision by decision: the definition.
+    """Convert by successive approximation, decision by decision: the reference definition.
 
     Parameters
     ----------
@@ -142,8 +145,8 @@ def convert(
 
     Returns
     -------
-    int64 codes [columns, n]. With ``spec.relu`` a sum whose first decision is negative is the
-    middle code, which stands for zero, after one decision.
+    int64 codes [columns, n]. With ``spec.relu`` a negative first decision ends the conversion with
+    the middle code, which is zero.
     """
     value = sums.astype(np.int64)
     if words is not None and sampling is not None:
@@ -157,6 +160,6 @@ def convert(
             seen = value + comparator[noise_byte(words, bit)]
         code = np.where(seen >= thresholds[column, trial], trial, code)
     if spec.relu:
-        # Without the first decision's bit the sum was negative: the conversion ended there.
+        # A code without the first decision's bit is negative: its conversion ended there.
         code = np.maximum(code, 1 << spec.adc_bits - 1)
     return code

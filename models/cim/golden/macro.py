@@ -1,4 +1,4 @@
-"""A whole matrix product on the macro: slices, tiles, conversions, and their sum."""
+"""A matrix product on the macro: slices, tiles, conversions, and their sum."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Product", "When", "cell_sums", "column_sums", "compute", "dot_produc
 
 
 def cell_sums(digits: Digits, die: Die, columns: Integers) -> NDArray[np.int32]:
-    """Charge of every cell at full input: digits ``[cols, k]`` to int32 ``[cols, k]``.
+    """Return the charge of every cell per unit of input: ``[cols, k]`` to int32 ``[cols, k]``.
 
     ``columns`` are the physical columns; element ``k`` is in unit ``k``.
     """
@@ -32,7 +32,7 @@ def cell_sums(digits: Digits, die: Die, columns: Integers) -> NDArray[np.int32]:
 
 
 def column_sums(digits: NDArray[np.uint8], cells: NDArray[np.int32]) -> Integers:
-    """Sums of every column: activations ``[n, k]``, cells ``[cols, k]`` to int64 ``[cols, n]``."""
+    """Sum every column: activations ``[n, k]`` and cells ``[cols, k]`` to int64 ``[cols, n]``."""
     bound = int(np.abs(cells).sum(1, dtype=np.int64).max(initial=0)) * int(digits.max(initial=0))
     kind = np.float32 if bound < 1 << 24 else np.float64
     product = cells.astype(kind) @ digits.T.astype(kind)
@@ -51,7 +51,7 @@ def dot_product(
     bias: ArrayLike | None = None,
     trim: Trim | None = None,
 ) -> Product:
-    """``acts @ weights.T`` as the macro computes it: the definition, tile by tile.
+    """Compute ``acts @ weights.T`` as the macro does, tile by tile: the reference definition.
 
     Parameters
     ----------
@@ -60,25 +60,24 @@ def dot_product(
     window : Window
         ADC step and offset.
     when : When, optional
-        Default: one run, the first, from its start.
+        Numbers of the conversions; default: the first run, from its start.
     decode : int64 [columns, 2**adc_bits], optional
-        What a code stands for, ``2**8`` a step (:mod:`models.cim.calibrate`); default
-        ``code * 2**8``.
+        Value of each code in 1/256 step (:mod:`models.cim.calibrate`); default ``code * 2**8``.
     bias : int [out], optional
-        Counts that join the sum before the conversion; only where a product is one conversion.
+        Counts added to the sum before the conversion; only if a product takes one conversion.
     trim : Trim, optional
-        References as calibration sets them.
+        Corrections of the references.
 
     Raises
     ------
     ValueError
-        If shapes do not fit, or operands have more bits than the macro's.
+        If shapes do not match, or operands need more bits than the macro has.
     """
     return compute(Layout.of(acts, weights, die, window, when, decode, bias, trim))
 
 
 def compute(layout: Layout) -> Product:
-    """The product that lies on the macro as ``layout`` says."""
+    """Compute the product of a layout."""
     die, spec = layout.die, layout.spec
     total = np.zeros((layout.outputs, layout.rows), dtype=np.int64)
     for tile in range(layout.tiles):

@@ -1,4 +1,4 @@
-"""How a product lies on the macro: slices, tiles, and the number of every conversion."""
+"""Layout of a product on the macro: slices, tiles, and the number of every conversion."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from models.cim.noise import run_keys
 from models.numerics.rescale import Integers
 
 DECODE_BITS = 8
-"""Fraction of a decoded code."""
+"""Fractional bits of a decoded code."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class When:
-    """Which conversions a product's are, for the noise.
+    """Numbers of a product's conversions, which determine its noise.
 
     Parameters
     ----------
     tokens : int
-        Vectors of activations of one run; the rows of a product are runs of so many.
+        Activation vectors per run; the rows of a product are one or more runs.
     run : int
         Number of the first run.
     first : int
@@ -39,14 +39,14 @@ class When:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Product:
-    """What a product on the macro yields.
+    """Result of a product on the macro.
 
     Attributes
     ----------
     values : int64 [n, out]
     conversions : int
-        Conversions of a column for each run, those skipped included: ``first`` of what follows
-        is so much more.
+        Conversions of a column per run, including skipped ones; added to ``first`` it gives
+        ``first`` of the next product.
     """
 
     values: Integers
@@ -55,9 +55,9 @@ class Product:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Layout:
-    """How a product lies on the macro; shared by the definition and its fast twin.
+    """Layout of a product on the macro, for the reference and for the fast implementation.
 
-    A tile of outputs is as many as have all their slices in the columns at once.
+    A tile of outputs is the number of outputs whose slices fit the columns at once.
     """
 
     die: Die
@@ -83,7 +83,7 @@ class Layout:
         bias: ArrayLike | None,
         trim: Trim | None,
     ) -> Layout:
-        """Check operands and cut them into slices."""
+        """Check operands and split them into slices."""
         x, w = np.asarray(acts), np.asarray(weights)
         if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[1]:
             raise ValueError(f"operands must be [n, k] and [out, k], not {x.shape} and {w.shape}")
@@ -118,60 +118,63 @@ class Layout:
 
     @property
     def spec(self) -> CimSpec:
-        """The macro."""
+        """Spec of the macro."""
         return self.die.spec
 
     @property
     def rows(self) -> int:
-        """Vectors of activations."""
+        """Number of activation vectors."""
         return int(self.act_digits.shape[1])
 
     @property
     def outputs(self) -> int:
-        """Outputs of the product."""
+        """Number of outputs of the product."""
         return int(self.slices.digits.shape[1])
 
     @property
     def tiles(self) -> int:
-        """Tiles of K."""
+        """Number of tiles of K."""
         return -(-int(self.act_digits.shape[2]) // self.spec.depth)
 
     @property
     def outputs_at_once(self) -> int:
-        """Outputs in one tile."""
+        """Number of outputs in one tile."""
         return self.spec.columns // len(self.slices.factors)
 
     @property
     def count(self) -> int:
-        """Conversions of a column for each run."""
+        """Conversions of a column per run."""
         groups = -(-self.outputs // self.outputs_at_once)
         return groups * self.tiles * self.when.tokens * len(self.act_factors)
 
     def tile_digits(self, tile: int, part: slice) -> tuple[Digits, Integers]:
-        """Digits ``[cols, k]`` of one tile (output by output, slices within) and their columns."""
+        """Return digits ``[cols, k]`` of one tile and their columns.
+
+        They are in the order output by output, and within an output slice by slice.
+        """
         depth = self.spec.depth
         digits = self.slices.digits[:, part, tile * depth : (tile + 1) * depth]
         flat = digits.transpose(1, 0, 2).reshape(-1, digits.shape[2])
         return flat, np.arange(len(flat))
 
     def by_slice(self, outputs: int) -> Integers:
-        """Columns of so many outputs slice by slice, in each output by output."""
+        """Return the order of a tile's columns slice by slice, and within a slice by output."""
         return np.arange(outputs * len(self.slices.factors)).reshape(outputs, -1).T.ravel()
 
     def tile_acts(self, tile: int, index: int) -> NDArray[np.uint8]:
-        """Digits ``[n, k]`` of activation slice ``index`` of one tile."""
+        """Return digits ``[n, k]`` of activation slice ``index`` of one tile."""
         depth = self.spec.depth
         part: NDArray[np.uint8] = self.act_digits[index, :, tile * depth : (tile + 1) * depth]
         return part
 
     def conversions(self, number: int, index: int) -> Integers:
-        """Number of the conversion of every vector in tile ``number``, slice ``index``."""
+        """Return every vector's conversion number in tile ``number``, slice ``index``."""
         token = np.arange(self.rows) % self.when.tokens
         slices = len(self.act_factors)
         return self.when.first + (number * self.when.tokens + token) * slices + index
 
     def decoded(self, codes: Codes, columns: Integers) -> Integers:
-        """What codes ``[cols, n]`` stand for, ``2**8`` a step."""
+        """Decode codes ``[cols, n]``, in 1/256 step."""
         if self.decode is None:
             return codes << DECODE_BITS
         value: Integers = self.decode[columns[:, None], codes]
@@ -179,17 +182,17 @@ class Layout:
 
     @property
     def zero(self) -> int:
-        """What a skipped conversion yields: no charge, no error; ``2**8`` a step."""
+        """Decoded value of a skipped conversion (no charge, no error), in 1/256 step."""
         return -(self.window.offset // self.window.step) << DECODE_BITS
 
     def skipped(self, tile: int, index: int) -> NDArray[np.bool_]:
-        """Vectors whose digits of this slice and all higher ones are zero in this tile."""
+        """Flag vectors whose digits of this and of all higher slices are zero in this tile."""
         depth = self.spec.depth
         rest = self.act_digits[index:, :, tile * depth : (tile + 1) * depth]
         return np.asarray(~rest.any(axis=(0, 2)))
 
     def combine(self, value: Integers, tile: int, part: slice) -> Integers:
-        """Sum the slices of every output: ``[cols, n]`` to ``[out, n]``."""
+        """Add the slices of every output: ``[cols, n]`` to ``[out, n]``."""
         factors = self.slices.factors
         cube = value.reshape(-1, len(factors), value.shape[1])
         summed: Integers = np.einsum("opn,p->on", cube, factors)
@@ -198,7 +201,7 @@ class Layout:
         return summed
 
     def finish(self, total: Integers) -> Integers:
-        """Sums of decoded codes ``[out, n]`` to products ``[n, out]``, rounded half up."""
+        """Convert sums of decoded codes ``[out, n]`` to products ``[n, out]``, rounded half up."""
         factors = int(self.act_factors.sum()) * int(self.slices.factors.sum())
         groups = self.tiles
         base = np.full(self.outputs, groups * factors, dtype=np.int64)
@@ -211,12 +214,12 @@ class Layout:
 
 
 def zero_code(spec: CimSpec, window: Window) -> int:
-    """The code that no charge would have, which a skipped conversion stands for.
+    """Return the code of zero charge, which replaces a skipped conversion.
 
     Raises
     ------
     ValueError
-        If it has more than two bits beside the converter's: a macro's register takes no more.
+        If it needs more than two bits beyond the converter's, the width of the macro's register.
     """
     zero, high = -(window.offset // window.step), 2 << spec.adc_bits
     if not -high <= zero < high:
@@ -225,7 +228,7 @@ def zero_code(spec: CimSpec, window: Window) -> int:
 
 
 def _check_whole(spec: CimSpec, window: Window, k: int, bias: ArrayLike | None) -> None:
-    """Refuse what only makes sense for a sum that is converted as a whole."""
+    """Check what ReLU, a bias and zero skipping require of a product and its window."""
     whole = spec.single_conversion and k <= spec.depth
     if spec.relu and not whole:
         raise ValueError(f"product of a relu macro must be at most {spec.depth} deep, not {k}")

@@ -136,8 +136,8 @@ def test_what_the_device_does_not_have_is_told_with_status_1(capsys: Capture) ->
          "'block0.attention.scores' of 7683 words, not only 6928 free of 16384; a machine with "
          "bank_words = 8192 would do")),
         (["--network", "deit-tiny", "--rows", "pot4:16", "--board", "zcu102"],
-         ("deit-tiny: layer 'block0.attention.scores': products of two activations must have fixed "
-         "rows that hold one of them, at least 16, not pot4:16")),
+         ("deit-tiny: layer 'block0.attention.scores': products of two activations must have at "
+         "least 16 fixed-point rows to hold one of them, not pot4:16")),
         (["--network", "vgg"],
          f"network must be a file or one of {', '.join(WORKLOADS)}, not 'vgg'"),
         (["--network", "deit-bas"],

@@ -86,7 +86,7 @@ def test_calibration_may_have_the_input_s_name(folder, capsys):
     [
         (["--ratio", "65:30:6"], "ratio must sum to 100, not 101"),
         (["--ratio", "65:35"], "ratio of rmsmp must be 3 percentages (pot4:fixed4:fixed8), not 2"),
-        (["--weight-bits", "4"], "weight bits are to be chosen for the policy auto-vit-acc only"),
+        (["--weight-bits", "4"], "weight bits must be given for the policy auto-vit-acc only"),
         (["--activation-bits", "3"], "activation bits must be 4 to 8, not 3"),
         (["--group", "-1"], "group must be a number of rows, or 0, not -1"),
     ],

@@ -113,8 +113,8 @@ def test_no_machine_has_so_much() -> None:
     with pytest.raises(MappingError) as refusal:
         check_mapping(graph, room)
     assert str(refusal.value) == (
-        "layer 'block12.depthwise': K must be at most 8192 (filled up to whole beats), not 9216; "
-        "no machine has so much: depth must be a multiple of lanes = 8 up to 8192, not 9216"
+        "layer 'block12.depthwise': K (padded to whole beats) must be at most 8192, not 9216; "
+        "no machine is large enough: depth must be a multiple of lanes = 8 up to 8192, not 9216"
     )
 
 

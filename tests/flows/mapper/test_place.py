@@ -142,7 +142,7 @@ def linear(channels: int, depth: int, tokens: int) -> IntegerGraph:
         (
             linear(2, 513, 1),
             (
-                "layer 'blocks.0/fc': K must be at most 512 (filled up to whole beats), not 516; "
+                "layer 'blocks.0/fc': K (padded to whole beats) must be at most 512, not 516; "
                 "a machine with depth = 516 would do"
             ),
         ),

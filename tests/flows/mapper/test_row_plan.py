@@ -114,8 +114,8 @@ def test_products_of_activations_need_fixed_rows() -> None:
     graph = random_network("attention", 3, spec.classes)
     with pytest.raises(
         MappingError,
-        match=r"^layer 'AttentionScores_t3': products of two activations must have fixed rows that "
-        r"hold one of them, at least 4, not pot4:4$",
+        match=r"^layer 'AttentionScores_t3': products of two activations must have at least 4 "
+        r"fixed-point rows to hold one of them, not pot4:4$",
     ):
         map_network(graph, spec)
 

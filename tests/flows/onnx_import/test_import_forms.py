@@ -188,4 +188,6 @@ def test_dropout_that_trains(tmp_path):
     file.constants.append(on)
     x = file.add("Dropout", file.quantise("image"), file.const(0.5), "on", name="drop")
     x = file.quantise(file.add("MatMul", x, file.weights((8, 6))))
-    assert refusal(file.save(tmp_path, x)) == "training_mode of Dropout 'drop' must be false"
+    assert refusal(file.save(tmp_path, x)) == (
+        "training_mode of Dropout 'drop' must be false: export in evaluation mode"
+    )

@@ -146,7 +146,7 @@ def test_weight_that_is_not_there(tmp_path):
     path, _, _ = linear(tmp_path)
     refused(
         name_formats(path, {"w": KINDS}),
-        "row formats must be of a weight of the network, not of 'w'",
+        "row formats must name a weight of the network, not 'w'",
     )
 
 

@@ -107,7 +107,7 @@ def large_image(folder: Path) -> Path:
         (
             deep_layer,
             (
-                "layer 'deep': K must be at most 2048 (filled up to whole beats), not 2160; a "
+                "layer 'deep': K (padded to whole beats) must be at most 2048, not 2160; a "
                 "machine with depth = 2160 would do"
             ),
         ),
