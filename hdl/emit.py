@@ -1,6 +1,8 @@
 """Writes reproducible Verilog: the text depends on the design alone."""
 
+import gc
 import os
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +15,16 @@ __all__ = ["elaboration", "emit"]
 def elaboration() -> Iterator[None]:
     """Make Amaranth use its bundled Yosys within the block, whatever else is installed.
 
+    Nothing is collected as garbage meanwhile: a netlist is millions of objects that all stay, and
+    to look through them again and again is up to half of the time.
+
     If the block raises (on Ctrl-C, for instance), Amaranth's warnings of unused elaboratables are
     suppressed.
     """
     name = "AMARANTH_USE_YOSYS"
-    before = os.environ.get(name)
+    before, collects = os.environ.get(name), gc.isenabled()
     os.environ[name] = "builtin"
+    gc.disable()
     try:
         yield
     except BaseException:
@@ -27,16 +33,26 @@ def elaboration() -> Iterator[None]:
         warnings.simplefilter("ignore", UnusedElaboratable)
         raise
     finally:
+        if collects:
+            gc.enable()
         if before is None:
             del os.environ[name]
         else:
             os.environ[name] = before
 
 
+_ZEROS = re.compile(r"^  initial begin\n(?:    \S+ ?\[\d+\] = \d+'h0+;\n)+  end\n", re.MULTILINE)
+
+
 def emit(component: Any, name: str) -> str:
-    """Return a component as Verilog with top module ``name``; the same text on every computer."""
+    """Return a component as Verilog with top module ``name``; the same text on every computer.
+
+    Memories that hold only zeros at power-up have no initial value: no design relies on one, FPGAs
+    load zeros anyway, and a line for each word would be two fifths of the text and of the time to
+    build a simulator.
+    """
     from amaranth.back import verilog
 
     with elaboration():
         text = verilog.convert(component, name=name, emit_src=False, strip_internal_attrs=True)
-    return str(text)
+    return _ZEROS.sub("", str(text))

@@ -29,7 +29,7 @@ SEED = 4_711
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist"
 
 NATIVE = MachineSpec(
-    lanes=4, tokens=1, rows=4, vector_lanes=2, depth=512, banks=2, bank_words=4096,
+    lanes=4, tokens=1, rows=4, vector_lanes=2, depth=512, banks=2, bank_words=2048,
     param_entries=64, row_group=4, axi_width=32,
     macro=MacroChoice(preset="pim-qat:native", columns=8, slices=2, die=5),
 )  # fmt: skip
@@ -39,7 +39,7 @@ DIFFERENTIAL = MachineSpec(
     macro=MacroChoice(preset="pim-qat:differential", columns=48, slices=8, die=6, adc_bits=5),
 )  # fmt: skip
 FORMS = MachineSpec(
-    lanes=8, tokens=1, rows=8, vector_lanes=4, depth=576, banks=2, bank_words=2048,
+    lanes=8, tokens=1, rows=8, vector_lanes=4, depth=576, banks=2, bank_words=1024,
     param_entries=64, row_group=4, axi_width=64,
     macro=MacroChoice(preset="forms", columns=32, slices=4, die=8),
 )  # fmt: skip
@@ -49,14 +49,15 @@ FORMS_4 = MachineSpec(
     macro=MacroChoice(preset="forms:4", columns=32, slices=4, die=9),
 )  # fmt: skip
 LOSSLESS = MachineSpec(
-    lanes=4, tokens=1, rows=4, vector_lanes=2, depth=576, banks=2, bank_words=4096,
+    lanes=4, tokens=1, rows=4, vector_lanes=2, depth=576, banks=2, bank_words=2048,
     param_entries=64, row_group=4, axi_width=32,
     macro=MacroChoice(
         preset="pim-qat", columns=32, slices=8, adc_bits=8, static=False, dynamic=False
     ),
 )  # fmt: skip
 RELU = MachineSpec(
-    lanes=16, tokens=1, rows=16, vector_lanes=8, depth=576,
+    lanes=16, tokens=1, rows=16, vector_lanes=4, depth=576, banks=2, bank_words=2048,
+    param_entries=256,
     macro=MacroChoice(preset="relu-macro", columns=16, slices=1, die=7),
 )  # fmt: skip
 
