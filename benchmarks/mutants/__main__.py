@@ -3,7 +3,7 @@
 ``python -m benchmarks.mutants --count 200 --seed 1 --json`` prints one object: ``killed``,
 ``survived``, ``equivalent`` (by hand, ``equivalent.json``) and ``timeout`` are counts,
 ``survivors`` a list. The working tree stays as it is: each mutant is made in a copy. ``--store``
-keeps verdicts, so that a run goes on where it was stopped; ``--again`` tries its survivors anew,
+keeps verdicts, so that a run goes on where it was stopped; ``--again`` tries its survivors and timeouts anew,
 after better tests. ``--only models/ops flows/mapper`` takes the sample from these alone.
 """
 
@@ -28,7 +28,7 @@ def main() -> None:
         jobs={"type": int, "default": 1, "help": "mutants tried at a time"},
         store={"type": Path, "default": ROOT / "build" / "mutants.jsonl"},
         only={"nargs": "+", "default": (), "help": "files or folders to mutate"},
-        again={"action": "store_true", "help": "try survivors of the store again"},
+        again={"action": "store_true", "help": "try survivors and timeouts of the store again"},
     )
     # Also where it runs in the background, nothing is left behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

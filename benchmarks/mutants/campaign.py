@@ -118,7 +118,7 @@ def campaign(
     tests_of
         test files for a source file.
     again
-        try survivors of the store again: tests may have become better.
+        try survivors and timeouts of the store again: tests may have become better or quicker.
     tell
         called with a line for each.
 
@@ -135,7 +135,7 @@ def campaign(
         kept = store.verdicts.get(mutant.key)
         if (mutant.file, mutant.text, mutant.mutation) in known:
             verdicts[mutant.key] = "equivalent"
-        elif kept is None or (again and kept == "survived"):
+        elif kept is None or (again and kept in ("survived", "timeout")):
             waiting.append(mutant)
         else:
             verdicts[mutant.key] = kept
@@ -174,6 +174,8 @@ def _try_all(
         store.add(tests=test, seconds=round(trial.seconds, 2))
         tell(f"{test} takes {trial.seconds:.1f} s unchanged")
     for copy in copies:
+        if copy is not copies[0]:
+            copy.share(copies[0])
         free.put(copy)
     verdicts: dict[str, str] = {}
 

@@ -86,7 +86,11 @@ RELEVANT: dict[str, tuple[str, ...]] = {
     ),
     "flows/onnx_import": IMPORT,
     "hdl": ON_MACHINE,
-    "hdl/emit.py": ("tests/hdl/memory/test_scratchpad.py", "tests/flows/boards/test_project.py"),
+    "hdl/emit.py": (
+        "tests/hdl/test_emit.py",
+        "tests/hdl/memory/test_scratchpad.py",
+        "tests/flows/boards/test_project.py",
+    ),
     "hdl/axi": ("tests/hdl/axi", "tests/hdl/units/test_load_unit.py"),
     "hdl/cim": ("tests/hdl/cim",),
     "hdl/control": ("tests/hdl/control", *ON_MACHINE),

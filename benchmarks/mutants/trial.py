@@ -59,6 +59,12 @@ class Copy:
         """Run tests without a change, which also fills the caches that all later runs use."""
         return self._run(tests, None, write=True)
 
+    def share(self, other: Copy) -> None:
+        """Take over the caches of another copy, which has run the same tests."""
+        if (other.folder / "build").exists():
+            shutil.rmtree(self.folder / "build", ignore_errors=True)
+            shutil.copytree(other.folder / "build", self.folder / "build", copy_function=os.link)
+
     def try_mutant(self, mutant: Mutant, tests: Sequence[str], limit_s: float) -> Trial:
         """Run tests on a mutant; the first failure ends it.
 
