@@ -1,11 +1,12 @@
 """The user's cache folder, where simulators, synthesised parts and points are kept between runs."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from flows.errors import UserError
 
-__all__ = ["cache_folder"]
+__all__ = ["cache_folder", "keep_newest", "used"]
 
 
 def cache_folder(what: str) -> Path:
@@ -33,3 +34,23 @@ def cache_folder(what: str) -> Path:
                 f"{what} need a folder to be kept in: set XDG_CACHE_HOME or HOME"
             ) from None
     return base / "rowmac"
+
+
+def used(path: Path) -> None:
+    """Mark a kept file as the one used last."""
+    with suppress(OSError):
+        os.utime(path)
+
+
+def keep_newest(folder: Path, pattern: str, count: int) -> None:
+    """Remove kept files but for the ``count`` that were used last."""
+
+    def age(path: Path) -> float:
+        try:
+            return path.stat().st_mtime
+        except OSError:
+            return 0.0  # another process has removed it
+
+    for path in sorted(folder.glob(pattern), key=age, reverse=True)[count:]:
+        with suppress(OSError):
+            path.unlink()

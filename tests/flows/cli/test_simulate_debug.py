@@ -75,6 +75,13 @@ def test_trace_waves_and_seed(
     cycles = [int(x.replace(",", "")) for x in re.findall(r"equal, ([\d,]+) cycles", said.err)]
     assert len(cycles) == 2
     assert rising > sum(cycles)
+    found = {}
+    for seed in (7, 8, None):
+        more = [] if seed is None else ["--seed", str(seed)]
+        assert main(arguments(small, "--waves", str(waves), *more, "--json")) == 0
+        found[seed] = [image["cycles"] for image in json.loads(capsys.readouterr().out)["images"]]
+    assert max(found[None]) < min(found[7] + found[8])
+    assert found[7] != found[8]
 
 
 def test_a_wrong_tensor_is_named(

@@ -52,15 +52,28 @@ def test_what_does_not_run_leaves_the_mark(tmp_path: Path) -> None:
     assert code_mark("cycles", tree(tmp_path / "c", other)) != first
 
 
-def test_a_stale_calibration_is_told_by_estimate(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of marks in the place of the product's, as if all was calibrated just now."""
     file = tmp_path / "measured_on.json"
     for kind in PLACES:
         record(kind, file=file)
     monkeypatch.setattr(stale, "MEASURED_ON", file)
     assert stale_notes("cycles") == stale_notes("resources") == []
-    file.write_text(json.dumps(dict.fromkeys(PLACES, "0" * 16)))
+    return file
+
+
+def make_stale(marks: Path) -> tuple[str, str]:
+    """Let the calibrations be of other hardware; returns what is to be said of each."""
+    marks.write_text(json.dumps(dict.fromkeys(PLACES, "0" * 16)))
+    (cycles,), (resources,) = stale_notes("cycles"), stale_notes("resources")
+    return cycles, resources
+
+
+def test_a_stale_calibration_is_told_by_estimate(
+    marks: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cycles, resources = make_stale(marks)
     arguments = ["estimate", "--network", "resnet-8"]
     assert main(arguments) == 0
     text = capsys.readouterr().out
@@ -68,5 +81,34 @@ def test_a_stale_calibration_is_told_by_estimate(
         assert f"the calibration of {kind} is stale: the hardware has changed since" in text
     assert main([*arguments, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert stale_notes("cycles")[0] in found["network"]["assumptions"]
-    assert stale_notes("resources")[0] in found["resources"]["notes"]
+    assert cycles in found["network"]["assumptions"]
+    assert resources in found["resources"]["notes"]
+
+
+def test_a_stale_calibration_is_told_by_search(
+    marks: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    goal = ["--network", "resnet-8", "--board", "arty-z7-20", "--fps", "10", "--top", "1"]
+    for stale_now in (False, True):
+        notes = set(make_stale(marks) if stale_now else ())
+        assert main(["search", *goal, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        told = {*found["assumptions"], *found["machines"][0]["notes"]}
+        assert {note for note in told if "calibration" in note} == notes
+
+
+def test_a_stale_calibration_is_told_by_sweep_and_report(
+    marks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    points = tmp_path / "sweep.toml"
+    points.write_text('[grid]\nboard = ["arty-z7-20"]\nnetwork = ["resnet-8"]\nlanes = [4, 8]\n')
+    store, page = tmp_path / "sweep.sqlite", tmp_path / "page.html"
+    for stale_now in (False, True):
+        notes = set(make_stale(marks) if stale_now else ())
+        assert main(["sweep", str(points), "-o", str(store), "--jobs", "1", "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)["assumptions"]
+        assert {note for note in told if "calibration" in note} == notes
+        assert main(["report", str(store), "-o", str(page)]) == 0
+        capsys.readouterr()
+        assert [note in page.read_text() for note in notes] == [True] * len(notes)
+        assert ("is stale" in page.read_text()) is stale_now
