@@ -4,7 +4,8 @@
 ``survived``, ``equivalent`` (by hand, ``equivalent.json``) and ``timeout`` are counts,
 ``survivors`` a list. The working tree stays as it is: each mutant is made in a copy. ``--store``
 keeps verdicts, so that a run goes on where it was stopped; ``--again`` tries its survivors and
-timeouts anew, after better tests. ``--only models/ops flows/mapper`` takes the sample from these alone.
+timeouts anew, after better tests. ``--only models/ops flows/mapper`` takes the sample from these
+alone.
 """
 
 from __future__ import annotations
