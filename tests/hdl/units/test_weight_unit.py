@@ -1,7 +1,11 @@
-"""The weight unit against the golden one: stream, direct, transposed, under random stalls."""
+"""The weight unit against the golden one: stream, direct, transposed, under random stalls.
+
+A third of the descriptors are the mapper's; the others are drawn from all that is legal.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +17,39 @@ from models.golden.matrix import weight
 from models.golden.state import MachineState
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
+from models.program.descriptor import ProgramError
 from models.program.layout import WEIGHT, WeightSource
+from models.program.legal import broken_rule
 from tests.hdl.units.test_matrix_unit import descriptors
 from tests.support.hdl.plan import bits, run_plan, terms
 from tests.support.hdl.unit_benches import WeightBench, word_write
 from tests.support.specs import ODD, SMALL
+
+
+def drawn(rng: np.random.Generator, state: MachineState) -> dict[str, int]:
+    """A legal descriptor, also one that no mapper makes; reads stay in the scratchpad.
+
+    Rows may end within the first tile or after the last one, and steps may be 0 or negative.
+    """
+    spec = state.spec
+    while True:
+        tiles = int(rng.integers(1, 4))
+        fields = {
+            "source": rng.choice([*WeightSource]),
+            "tiles": tiles,
+            "entries": rng.integers(1, 7),
+            "base": rng.integers(0, len(state.scratchpad)),
+            "stride": rng.choice([0, 1, -1, rng.integers(-40, 41)]),
+            "rows": rng.choice([1, tiles * spec.rows, rng.integers(1, tiles * spec.rows + 4)]),
+            "last_lanes": rng.integers(1, spec.lanes + 1),
+            "zero": rng.choice([-128, 127, rng.integers(-128, 128)]),
+        }
+        whole = {name: int(value) for name, value in fields.items()}
+        if broken_rule(spec, Unit.WEIGHT, whole) is None:
+            with contextlib.suppress(ProgramError):
+                if whole["source"] != WeightSource.STREAM:
+                    weight(MachineState(spec=spec, windows=[]), whole)
+                return whole
 
 
 @pytest.mark.parametrize("spec", [SMALL, ODD], ids=["small", "odd"])
@@ -26,11 +58,12 @@ def test_tiles(spec: MachineSpec, simulators: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(seed)
     state = MachineState(spec=spec, windows=[])
     state.scratchpad[:] = rng.integers(0, 256, state.scratchpad.shape, dtype=np.uint8)
-    chosen = [
+    mapped = [
         d for d in descriptors(spec, Unit.WEIGHT, range(12)) if d["tiles"] * d["entries"] < 60
     ]
+    rng.shuffle(mapped)
+    chosen = [*mapped[:15], *(drawn(rng, state) for _ in range(30))]
     rng.shuffle(chosen)
-    chosen = chosen[:30]
     assert {d["source"] for d in chosen} == set(WeightSource)
     words: list[int] = []
     counts = []
