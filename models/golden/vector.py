@@ -23,6 +23,8 @@ from models.program.layout import (
     unpack,
 )
 
+UNLIMITED = 1 << 62
+
 
 def vector(state: MachineState, fields: Mapping[str, int]) -> None:
     """Execute one vector descriptor."""
@@ -116,10 +118,10 @@ def _layer_norm(state: MachineState, fields: Mapping[str, int], x: Integers) -> 
         shift=fields["shift"],
         pre_shift=fields["pre_shift"],
         rounding=Rounding(fields["rounding"]),
-        low=fields["low"],
-        high=fields["high"],
+        low=-UNLIMITED,
+        high=UNLIMITED,
     )
-    return layer_norm(x, spec)
+    return _tail(fields, layer_norm(x, spec))
 
 
 def _softmax(state: MachineState, fields: Mapping[str, int], x: Integers) -> Integers:

@@ -1,8 +1,11 @@
-"""The vector unit against the golden one: each operator, every stream stalling at random."""
+"""The vector unit against the golden one: each operator, every stream stalling at random.
+
+Half of the descriptors are the mapper's; in the others numbers are drawn from all that is legal.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +19,10 @@ from models.golden.machine import EXECUTE, GoldenMachine
 from models.golden.state import MachineState
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
-from models.numerics.rescale import Integers
+from models.numerics.rescale import Integers, Rounding
 from models.program.descriptor import decode_program
 from models.program.layout import TABLE_ENTRIES, VECTOR, VectorOp
+from models.program.legal import broken_rule
 from tests.support.hdl.plan import Round, bits, run_rounds
 from tests.support.hdl.unit_benches import VectorBench, word_write
 from tests.support.random_networks import random_codes, random_network
@@ -74,6 +78,41 @@ def find(spec: MachineSpec, op: VectorOp, seed: int) -> Before:
             EXECUTE[descriptor.unit](state, descriptor.fields)
             return Before(dict(descriptor.fields), *before, after=state.scratchpad.copy())
     raise AssertionError(f"no {op.name} in 100 networks")
+
+
+def varied(rng: np.random.Generator, spec: MachineSpec, b: Before) -> Before:
+    """The same addresses with other numbers, rounding and limits; the golden unit's result."""
+    fields = dict(b.fields)
+    most = 32767 if fields["wide_out"] else 127
+    limits = sorted(rng.choice([-most - 1, most, *rng.integers(-most - 1, most + 1, 2)], 2))
+    code = 32767 if fields["wide_in"] else 127
+    codes = [-code - 1, code, *rng.integers(-code - 1, code + 1, 3)]
+    multiplier = fields["multiplier"]
+    drawn = {
+        "rounding": rng.choice([*Rounding]),
+        "zero": rng.choice([-most - 1, most, *rng.integers(-most - 1, most + 1, 2)]),
+        "shift": rng.choice([0, 62, fields["shift"], *rng.integers(0, 63, 2)]),
+        "multiplier": rng.choice([-(1 << 31), (1 << 31) - 1, 0, -multiplier, multiplier]),
+        "b_multiplier": rng.choice([-(1 << 24), (1 << 24) - 1, fields["b_multiplier"]]),
+        "a_zero": rng.choice(codes),
+        "b_zero": rng.choice(codes),
+        "rows": rng.integers(1, fields["rows"] + 1),
+    }
+    if fields["op"] == VectorOp.ADD:
+        drawn["multiplier"] = rng.choice([-(1 << 24), (1 << 24) - 1, multiplier])
+    if fields["op"] in (VectorOp.DRAIN, VectorOp.LAYER_NORM, VectorOp.SOFTMAX):
+        # Their sums and scales are of the rows and channels at hand.
+        drawn = {name: drawn[name] for name in ("rounding", "zero")}
+    fields |= {name: int(value) for name, value in drawn.items()}
+    fields |= {"low": int(limits[0]), "high": int(limits[1])}
+    assert broken_rule(spec, Unit.VECTOR, fields) is None
+    state = MachineState(spec=spec, windows=[])
+    state.scratchpad[:], state.params[:] = b.scratchpad, b.params
+    state.function_table[:], state.row_table[:] = b.function_table, b.row_table
+    if b.accumulators is not None:
+        state.accumulators.append(b.accumulators)
+    EXECUTE[Unit.VECTOR](state, fields)
+    return replace(b, fields=fields, after=state.scratchpad.copy())
 
 
 def accumulator_beats(spec: MachineSpec, acc: Integers) -> list[int]:
@@ -138,9 +177,13 @@ def test_operators(spec: MachineSpec, simulators: Path, tmp_path: Path) -> None:
     """Descriptors of every operator one after the other, in random order; all words compared."""
     seed = 4
     dirty = Dirty(spec)
+    rng = np.random.default_rng(seed)
     cases = [(op, number) for op in VectorOp for number in SEEDS]
-    np.random.default_rng(seed).shuffle(cases)
-    found = [find(spec, VectorOp(op), number) for op, number in cases]
+    rng.shuffle(cases)
+    mapped = [find(spec, VectorOp(op), number) for op, number in cases]
+    # Twice each: addresses and memories of the first are those of the second.
+    cases = [case for case in cases for _ in range(2)]
+    found = [one for b in mapped for one in (b, varied(rng, spec, b))]
     rounds = [dirty.round(spec, b) for b in found]
     results = run_rounds(
         VectorBench(spec), "vector_bench", simulators, tmp_path, [r for r, _ in rounds], seed=seed
@@ -151,5 +194,5 @@ def test_operators(spec: MachineSpec, simulators: Path, tmp_path: Path) -> None:
             before = int.from_bytes(b.scratchpad[address], "little")
             assert word == want, (
                 f"{VectorOp(op).name} of network {number}, word {address}: got {word:#x}, want "
-                f"{want:#x}, before {before:#x} (seed {seed})"
+                f"{want:#x}, before {before:#x} (seed {seed}); {b.fields}"
             )
