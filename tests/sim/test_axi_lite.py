@@ -3,17 +3,18 @@ from pathlib import Path
 import pytest
 
 from sim.runner import Design, Simulator, build
+from tests.support.sim.toy import toy_rowmac
 
-TOY = Path(__file__).parent / "toy_rowmac.v"
 BENCH = "tests.support.sim.bench_axi_lite"
 
 
 @pytest.fixture
 def registers(simulators: Path) -> Simulator:
-    text = "/* verilator lint_off BLKSEQ */\n" + TOY.read_text().replace("`TOY_FAULT", "0")
     # The machine is never the top module elsewhere; there, C++ minds the name of its interrupt.
     options = ("-Wno-SYMRSVDWORD",)
-    return build(Design(top="rowmac", generated={"rowmac": text}, options=options), simulators)
+    return build(
+        Design(top="rowmac", generated={"rowmac": toy_rowmac()}, options=options), simulators
+    )
 
 
 @pytest.mark.parametrize("seed", range(1, 5))

@@ -7,13 +7,12 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from models.machine.units import UNITS
 from sim import verilator
 from sim.conditions import RESTLESS, Conditions, Response
 from sim.runner import SimulationFailed
 from sim.system import Load, Run, System, build_system
+from tests.support.sim.toy import toy_rowmac
 
-TOY = (Path(__file__).parent / "toy_rowmac.v").read_text()
 MEMORY = 64 * 1024
 SOURCE, DESTINATION, WORDS = 0x1010, 0x4FE0, 100
 STATUS = 0
@@ -22,10 +21,8 @@ STATUS = 0
 def system(
     simulators: Path, *, fault: int = 0, width: int = 64, waves: Literal["vcd", "fst"] | None = None
 ) -> System:
-    text = TOY.replace("`TOY_FAULT", str(fault)).replace("WIDTH = 64", f"WIDTH = {width}")
-    text = text.replace("`TOY_UNITS", str(UNITS))
     return build_system(
-        f"/* verilator lint_off BLKSEQ */\n{text}",
+        toy_rowmac(fault=fault, width=width),
         data_width=width,
         memory_bytes=MEMORY - 1000,
         cache=simulators,

@@ -8,11 +8,11 @@ import pytest
 
 from flows.boards import BOARDS, Board, find
 from flows.boards.project import BUILD_COMMAND, project_files
+from tests.support.sim.toy import toy_rowmac
 
 pytestmark = pytest.mark.slow
 
 REGISTERS = {"control": 0x0, "status": 0x4, "window_base": 0x40}
-TOY = Path(__file__).parents[2] / "sim" / "toy_rowmac.v"
 PRIMITIVES = {
     "zynq7": ("PS7", ("MAXIGP0", "SAXIHP0")),
     "zynqmp": ("PS8", ("MAXIGP0", "SAXIGP2")),
@@ -24,8 +24,7 @@ each_board = pytest.mark.parametrize("board", BOARDS, ids=[board.name for board 
 
 def machine(width: int) -> str:
     """A machine with all the ports, as generated Verilog writes them."""
-    text = TOY.read_text().replace("`TOY_FAULT", "0")
-    return text.replace("WIDTH = 64", f"WIDTH = {width}").replace(
+    return toy_rowmac(width=width).replace(
         "input [DATA_WIDTH-1:0] m_axi_rdata", f"input [{width - 1}:0] m_axi_rdata"
     )
 
