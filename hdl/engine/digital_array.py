@@ -8,6 +8,7 @@ from amaranth.lib.wiring import Component, connect, flipped
 
 from hdl.engine.contract import EngineSignature
 from hdl.engine.weight_store import WeightStore
+from models.cost.pipelines import RADIX
 from models.machine.spec import MachineSpec
 
 
@@ -79,8 +80,8 @@ class DigitalArray(Component):
                 level = 0
                 while len(terms) > 1:
                     merged = []
-                    for index in range(0, len(terms), 4):
-                        group = terms[index : index + 4]
+                    for index in range(0, len(terms), RADIX):
+                        group = terms[index : index + RADIX]
                         total = Signal(
                             signed(max(len(t) for t in group) + 2), name=f"s{row}_{token}_{level}"
                         )

@@ -9,9 +9,7 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
 from hdl.rows.lut import lut
-
-RADIX = 4
-"""Inputs of a multiplexer: four data and two select bits fill a six-input LUT."""
+from models.cost.pipelines import RADIX, drain_latency
 
 
 class RowDrain(Component):
@@ -61,9 +59,7 @@ class RowDrain(Component):
             raise ValueError(f"short must be a multiple of {width} numbers, not {len(short)}")
         self.bits, self.width, self.beats, self.family = bits, width, beats, family
         self.places = [*range(beats * width), *short]
-        self.latency = 1
-        while RADIX ** (self.latency - 1) * width < len(self.places):
-            self.latency += 1
+        self.latency = drain_latency(len(self.places), width)
         super().__init__(
             {
                 "sums": In(data.ArrayLayout(signed(bits), width * beats)),

@@ -18,9 +18,6 @@ ROW_VALUES = data.StructLayout({"mean": signed(18), "entry": 17, "shift": 6, "ma
 REDUCE_STAGE = 3
 """Cycles from an operand to its outputs for the row reductions."""
 
-LATENCY = 12
-"""Cycles from an operand to its result code."""
-
 
 class VectorLane(Component):
     """Twelve pipeline stages with clock enable ``ce``; throughput one element per cycle.

@@ -12,11 +12,12 @@ from hdl.engine.contract import accs_layout
 from hdl.memory.scratchpad import ReadPort, ScratchpadReader, WritePort
 from hdl.units.load_unit import TABLE_WRITE, OrderWrite, ParamWrite
 from hdl.vector.issue import VectorIssue, tag_layout
-from hdl.vector.lane import LATENCY, REDUCE_STAGE, ROW_VALUES, VectorLane
+from hdl.vector.lane import REDUCE_STAGE, ROW_VALUES, VectorLane
 from hdl.vector.operand_fetch import VectorFetch, word_meta
 from hdl.vector.reduce import RowReduce
 from hdl.vector.row_scalar import RowScalar
 from hdl.vector.scatter import RowOrder, scattered
+from models.cost.pipelines import LANE_LATENCY
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
 from models.program.layout import VectorOp
@@ -118,7 +119,7 @@ class VectorUnit(Component):
 
     def _tags(self, m: Module, issue: VectorIssue, ce: Signal) -> list[Signal]:
         """Delay tags as the lanes do; element ``i`` belongs to stage ``i``."""
-        tags = [Signal(tag_layout(self.spec), name=f"tag{i}") for i in range(LATENCY + 1)]
+        tags = [Signal(tag_layout(self.spec), name=f"tag{i}") for i in range(LANE_LATENCY + 1)]
         with m.If(ce):
             m.d.sync += tags[0].eq(issue.tag)
             for earlier, later in zip(tags, tags[1:], strict=False):
@@ -192,7 +193,7 @@ class VectorUnit(Component):
         ce: Signal,
     ) -> None:
         """Build the last stage: place the codes in the bytes of a word."""
-        spec, tag = self.spec, tags[LATENCY]
+        spec, tag = self.spec, tags[LANE_LATENCY]
         narrow = Cat(r[:8] for r in results)
         wide = Cat(results)
         size = 8 * spec.vector_lanes
@@ -217,8 +218,8 @@ class VectorUnit(Component):
             m.d.comb += [
                 order.ce.eq(ce),
                 order.write.eq(self.order),
-                order.entry.eq(tags[LATENCY - 2].order),
-                order.row.eq(tags[LATENCY - 1].address),
+                order.entry.eq(tags[LANE_LATENCY - 2].order),
+                order.row.eq(tags[LANE_LATENCY - 1].address),
             ]
             ordered = (d.op == VectorOp.DRAIN) & ~d.short
             with m.If(ordered):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from flows.estimate.cycles.geometry import Column, ProductShape, ceil, dynamic_rows
 from flows.estimate.machine_points import Points
+from models.cost.pipelines import LANE_LATENCY, digital_latency, drain_latency
 from models.machine.units import UNITS, WORKING_UNITS, Unit
 
 __all__ = ["Timeline"]
@@ -26,7 +27,7 @@ FETCH = 34  # fetch of a descriptor, without its beats: the round trip to memory
 QUEUED = 24  # additional latency of a fetch behind bursts of a load
 LOAD_LATENCY = 36  # cycles of a load without its beats
 FIRST_WORD = 36  # from the start of a load to its first word, without the word's beats
-PIPELINE = 13  # depth of the vector unit's pipeline
+PIPELINE = LANE_LATENCY + 1  # from a beat to the write of its results
 VECTOR_LATENCY = 18  # cycles of a vector descriptor without its beats
 NORM_LATENCY, SOFTMAX_LATENCY = 21, 14  # from a row's last beat to its scalars
 STORE_LATENCY = 16
@@ -44,13 +45,11 @@ def latest(*times: Column) -> Column:
 
 def _latency(points: Points) -> Column:
     """``[n]`` cycles from the last beat of a K loop to its first results."""
-    plain = 3 + np.ceil(np.log(points.lanes) / np.log(4) - 1e-9)
-    # A chain over the lanes, and selections that hand the results out.
+    # Selections hand the results of the row array out.
     held = dynamic_rows(points)
     places = points.tokens * (points.rows + np.where(held < points.rows, held, 0))
-    beats = np.maximum(places // points.vector_lanes, 1)
-    classed = points.lanes + 5 + np.ceil(np.log(beats) / np.log(4) - 1e-9)
-    cycles: Column = np.where(points.with_classes, classed, plain).astype(np.int64)
+    classed = points.lanes + 4 + drain_latency(places, points.vector_lanes)
+    cycles: Column = np.where(points.with_classes, classed, digital_latency(points.lanes))
     return cycles
 
 

@@ -11,8 +11,9 @@ from amaranth.lib.wiring import Component, In, Out
 
 from hdl.descriptors import struct
 from hdl.units.load_unit import TABLE_WRITE
-from hdl.vector.lane import LATENCY, REDUCE_STAGE, ROW_VALUES, VectorLane
+from hdl.vector.lane import REDUCE_STAGE, ROW_VALUES, VectorLane
 from hdl.vector.row_scalar import RowScalar, sums_layout
+from models.cost.pipelines import LANE_LATENCY
 from models.machine.spec import MachineSpec
 from models.program.layout import VECTOR
 
@@ -68,7 +69,7 @@ class LaneBench(_Configured):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes = [VectorLane() for _ in range(LANES)]
-        ce, valid = Signal(), Signal(LATENCY)
+        ce, valid = Signal(), Signal(LANE_LATENCY)
         taken = self.i.valid & self.i.ready
         config = Signal(struct(VECTOR))
         # `configure` drives one part; its configuration and table writes go to all lanes.
@@ -98,7 +99,7 @@ class LaneBench(_Configured):
             # The reductions' values come earlier: they wait for their result.
             for name in ("sum", "square", "exp"):
                 value = getattr(lane, f"reduce_{name}")
-                for step in range(LATENCY - REDUCE_STAGE):
+                for step in range(LANE_LATENCY - REDUCE_STAGE):
                     later = Signal(value.shape(), name=f"{name}{index}_{step}")
                     with m.If(ce):
                         m.d.sync += later.eq(value)
