@@ -6,12 +6,14 @@ import ast
 import json
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.mutants import relevant as relevant_map
 from benchmarks.mutants.campaign import EQUIVALENT, Store, campaign, sample
 from benchmarks.mutants.changes import mutants_of
+from benchmarks.mutants.mutant import Mutant
 from benchmarks.mutants.operators import OPERATORS
 from benchmarks.mutants.relevant import RELEVANT, relevant, sources
 
@@ -35,7 +37,7 @@ real = cache(partial(mutants_of, ROOT))
 """Mutants of a file of the project; they are the same for all tests."""
 
 
-def of(tmp_path: Path, text: str) -> list:
+def of(tmp_path: Path, text: str) -> list[Mutant]:
     (tmp_path / "one.py").write_text(text + "\n")
     return mutants_of(tmp_path, "one.py")
 
@@ -177,7 +179,7 @@ def test_a_survivor_is_reported_and_a_run_goes_on(
     known = {("models/product.py", mutants[3].text, mutants[3].mutation)}
     lines: list[str] = []
 
-    def run(**options: object) -> dict:
+    def run(**options: Any) -> dict[str, Any]:
         return campaign(
             tree, mutants, Store(kept), jobs=2, known=known,
             tests_of=lambda root, file: ["tests/test_product.py"], tell=lines.append, **options,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("torch", reason="torch is an optional extra: pip install rowmac[train]")
@@ -14,7 +16,7 @@ from examples.cifar10 import data
 from examples.cifar10.resnet20 import Block, ResNet20
 
 
-def test_shortcut_is_every_second_pixel_with_zeros_around_the_channels():
+def test_shortcut_is_every_second_pixel_with_zeros_around_the_channels() -> None:
     torch.manual_seed(0)
     block = Block(16, 32, 2).eval()
     x = torch.randn(2, 16, 8, 8)
@@ -23,14 +25,14 @@ def test_shortcut_is_every_second_pixel_with_zeros_around_the_channels():
     assert torch.equal(block(x), torch.relu(y + side))
 
 
-def test_parameters_are_those_of_the_published_network():
+def test_parameters_are_those_of_the_published_network() -> None:
     """0.27 million weights, and none for shortcuts."""
     network = ResNet20()
     assert sum(p.numel() for p in network.parameters()) == 269_722
     assert not any("kept" in name for name in network.state_dict())
 
 
-def test_data(tmp_path):
+def test_data(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no CIFAR-10 in"):
         data.load("test", tmp_path)
     x = np.zeros((2, 32, 32, 3), np.uint8)

@@ -11,6 +11,7 @@ import pytest
 
 from flows.onnx_import import load_network
 from models.network.graph import run_graph
+from models.ops.convolution import Convolution
 
 FOLDER = Path(__file__).parents[2] / "examples" / "fashion_mnist"
 LIMITS = {"vit": (24, 2.0), "resnet": (2, 0.1)}
@@ -18,12 +19,12 @@ LIMITS = {"vit": (24, 2.0), "resnet": (2, 0.1)}
 
 
 @pytest.fixture(scope="module")
-def samples():
+def samples() -> tuple[np.ndarray, np.ndarray]:
     with np.load(FOLDER / "samples.npz") as file:
         return file["x"], file["y"]
 
 
-def test_samples(samples):
+def test_samples(samples: tuple[np.ndarray, np.ndarray]) -> None:
     images, labels = samples
     assert images.shape == (64, 1, 28, 28)
     assert images.dtype == np.float32
@@ -32,12 +33,14 @@ def test_samples(samples):
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_file_is_below_a_megabyte(name):
+def test_file_is_below_a_megabyte(name: str) -> None:
     assert (FOLDER / f"{name}_int8.onnx").stat().st_size < 1_000_000
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_integer_graph_agrees_with_onnxruntime(name, samples):
+def test_integer_graph_agrees_with_onnxruntime(
+    name: str, samples: tuple[np.ndarray, np.ndarray]
+) -> None:
     images, labels = samples
     path = FOLDER / f"{name}_int8.onnx"
     options = onnxruntime.SessionOptions()
@@ -55,7 +58,7 @@ def test_integer_graph_agrees_with_onnxruntime(name, samples):
     assert np.mean(got.argmax(1) == labels) >= 0.85
 
 
-def test_vit_has_what_it_must_have():
+def test_vit_has_what_it_must_have() -> None:
     graph = load_network(FOLDER / "vit_int8.onnx")
     count = Counter(type(node.operator).__name__ for node in graph.nodes)
     assert count["AttentionScores"] == count["AttentionContext"] == count["Softmax"] == 4
@@ -66,9 +69,9 @@ def test_vit_has_what_it_must_have():
     assert sum(t is not None and t.table is not None for t in tables) == 4 + 2 * 4
 
 
-def test_residual_network_has_what_it_must_have():
+def test_residual_network_has_what_it_must_have() -> None:
     graph = load_network(FOLDER / "resnet_int8.onnx")
-    convolutions = [n.operator for n in graph.nodes if hasattr(n.operator, "weights")]
+    convolutions = [n.operator for n in graph.nodes if isinstance(n.operator, Convolution)]
     kernels = {c.weights.shape[1:3] for c in convolutions}
     assert kernels == {(3, 3), (1, 1)}
     assert {c.stride for c in convolutions} == {(1, 1), (2, 2)}

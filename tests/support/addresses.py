@@ -22,7 +22,9 @@ def span(start: int, size: int) -> Integers:
 def positions(f: dict[str, int], start: int, size: int) -> Integers:
     """First words of walked positions: line by line, a line step after the last of a line."""
     y, x = np.divmod(np.arange(size), f["width"])
-    return start + y * ((f["width"] - 1) * f["token_step"] + f["line_step"]) + x * f["token_step"]
+    line = (f["width"] - 1) * f["token_step"] + f["line_step"]
+    walked: Integers = start + y * line + x * f["token_step"]
+    return walked
 
 
 def taps(f: dict[str, int]) -> tuple[Integers, Integers, Integers]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,29 +15,41 @@ CNN_SHAPE, VIT_SHAPE = (3, 9, 7), (2, 8, 8)
 class FloatFile(OnnxFile):
     """Adds layers with random weights."""
 
-    def __init__(self, shape, seed=0):
+    def __init__(self, shape: tuple[int, ...], seed: int = 0) -> None:
         super().__init__((1, *shape), opset=20)
         self._rng = np.random.default_rng(seed)
 
-    def random(self, *shape, spread=1.0, centre=0.0):
+    def random(self, *shape: int, spread: float = 1.0, centre: float = 0.0) -> str:
         return self.const(self._rng.normal(centre, spread, shape))
 
-    def conv(self, x, inputs, outputs, size=3, *, bias=True, **attributes):
+    def conv(
+        self,
+        x: str,
+        inputs: int,
+        outputs: int,
+        size: int = 3,
+        *,
+        bias: bool = True,
+        **attributes: Any,
+    ) -> str:
         spread = (inputs * size * size) ** -0.5
         weights = self.random(outputs, inputs, size, size, spread=spread)
         more = [self.random(outputs, spread=0.1)] if bias else []
         pad = [size // 2] * 4 if "strides" not in attributes or size == 3 else [0] * 4
-        return self.add("Conv", x, weights, *more, pads=pad, **attributes)
+        made: str = self.add("Conv", x, weights, *more, pads=pad, **attributes)
+        return made
 
-    def norm(self, x, channels):
+    def norm(self, x: str, channels: int) -> str:
         parts = [self.random(channels, spread=0.1, centre=c) for c in (1, 0, 0)]
         return self.add("BatchNormalization", x, *parts, self.const(np.linspace(0.5, 2, channels)))
 
-    def linear(self, x, inputs, outputs, *, bias=True, name=None):
+    def linear(
+        self, x: str, inputs: int, outputs: int, *, bias: bool = True, name: str | None = None
+    ) -> str:
         y = self.add("MatMul", x, self.random(inputs, outputs, spread=inputs**-0.5), name=name)
         return self.add("Add", y, self.random(outputs, spread=0.1)) if bias else y
 
-    def layer_norm(self, x, channels):
+    def layer_norm(self, x: str, channels: int) -> str:
         gain, offset = (
             self.random(channels, spread=0.1, centre=1),
             self.random(channels, spread=0.1),
@@ -82,7 +95,7 @@ def vit(folder: Path) -> Path:
     return file.save(folder, file.linear(first, channels, 7), name="vit.onnx")
 
 
-def images(shape, count=48, seed=1):
+def images(shape: tuple[int, ...], count: int = 48, seed: int = 1) -> np.ndarray:
     """Smooth random images."""
     x = np.random.default_rng(seed).normal(size=(count, *shape))
     for axis in (-1, -2):

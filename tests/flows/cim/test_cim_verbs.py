@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from flows.cim import die_accuracy, pieces
 from flows.cim.accuracy_store import Store
+from flows.cim.macro_network import MacroNetwork, prepare
 from flows.cli import main
 from flows.errors import UserError
 
@@ -20,21 +22,23 @@ NETWORK = str(EXAMPLES / "resnet_int8.onnx")
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("cim") / "x.npz"
     with np.load(EXAMPLES / "samples.npz") as content:
         np.savez(path, x=content["x"][:6], y=content["y"][:6].astype(np.int64))
     return str(path)
 
 
-def _accuracy(inputs, folder, *more):
+def _accuracy(inputs: str, folder: Path, *more: str) -> int:
     return main(
         ["cim", "accuracy", NETWORK, "--preset", "relu-macro", "--inputs", inputs,
          "--store", str(folder / "store.jsonl"), "--jobs", "1", *more]
     )  # fmt: skip
 
 
-def test_accuracy_and_its_continuation(inputs, tmp_path, capsys, monkeypatch) -> None:
+def test_accuracy_and_its_continuation(
+    inputs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(die_accuracy, "CHUNK", 4)
     more = ("--adc-bits", "7..8", "--rule", "calibrated", "--dies", "2", "--json")
     plot = ("--plot", str(tmp_path / "a.png"))
@@ -49,10 +53,14 @@ def test_accuracy_and_its_continuation(inputs, tmp_path, capsys, monkeypatch) ->
     store = tmp_path / "store.jsonl"
     text = store.read_text()
     store.write_text(text[: len(text) - 20])
-    calls = []
-    real = pieces.prepare
+    calls: list[int] = []
     pieces._network.cache_clear()
-    monkeypatch.setattr(pieces, "prepare", lambda **k: calls.append(k["die"]) or real(**k))
+
+    def counted(**given: Any) -> MacroNetwork:
+        calls.append(given["die"])
+        return prepare(**given)
+
+    monkeypatch.setattr(pieces, "prepare", counted)
     assert _accuracy(inputs, tmp_path, *more) == 0
     assert json.loads(capsys.readouterr().out) == first
     assert calls == [1]
@@ -62,14 +70,16 @@ def test_accuracy_and_its_continuation(inputs, tmp_path, capsys, monkeypatch) ->
     assert json.loads(capsys.readouterr().out) == first
 
 
-def test_accuracy_prints_a_table(inputs, tmp_path, capsys) -> None:
+def test_accuracy_prints_a_table(
+    inputs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert _accuracy(inputs, tmp_path, "--adc-bits", "8", "--count", "2", "--no-noise") == 0
     out = capsys.readouterr().out
     assert "ADC bits" in out
     assert "2 images; exact products:" in out
 
 
-def test_accuracy_by_noise(inputs, tmp_path, capsys) -> None:
+def test_accuracy_by_noise(inputs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without noise as with none of it; much of it leaves nothing of the network."""
     more = ("--adc-bits", "8", "--rule", "calibrated", "--json")
     plot = ("--plot", str(tmp_path / "a.png"))
@@ -85,7 +95,7 @@ def test_accuracy_by_noise(inputs, tmp_path, capsys) -> None:
     assert by_noise[1000] < 70
 
 
-def test_characterise(tmp_path, capsys) -> None:
+def test_characterise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done = main(
         ["cim", "characterise", "cap-ram", "--die", "7", "--samples", "5000",
          "-o", str(tmp_path / "die"), "--json"]
@@ -100,7 +110,7 @@ def test_characterise(tmp_path, capsys) -> None:
     assert (tmp_path / "die" / "die.png").exists()
 
 
-def test_layers(inputs, capsys) -> None:
+def test_layers(inputs: str, capsys: pytest.CaptureFixture[str]) -> None:
     done = main(
         ["cim", "layers", NETWORK, "--preset", "relu-macro", "--inputs", inputs, "--count", "1"]
     )
@@ -129,14 +139,16 @@ def test_layers(inputs, capsys) -> None:
         (["--count", "99"], "count must be at most 6"),
     ],
 )
-def test_accuracy_refuses(inputs, tmp_path, capsys, more, text) -> None:
+def test_accuracy_refuses(
+    inputs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], text: str
+) -> None:
     extra = ["--rule", "calibrated", "--count", "1", *more]
     assert _accuracy(inputs, tmp_path, *extra) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith(f"rowmac: {text}")
 
 
-def test_characterise_refuses(tmp_path, capsys) -> None:
+def test_characterise_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for more, text in (
         (["--die", "-1"], "--die must be 0 to 2**31 - 1, not -1"),
         (["--samples", "0"], "--samples must be at least 1, not 0"),
@@ -146,7 +158,7 @@ def test_characterise_refuses(tmp_path, capsys) -> None:
         assert capsys.readouterr().err.strip() == f"rowmac: {text}"
 
 
-def test_store_refuses_what_is_none(tmp_path) -> None:
+def test_store_refuses_what_is_none(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_text("not results\n{}\n\n")
     with pytest.raises(UserError, match="store must hold results of rowmac, not "):
@@ -165,7 +177,9 @@ def test_store_refuses_what_is_none(tmp_path) -> None:
         '{"key": {"a": 1}, "value": 1}\n{"keys": 3}\n',
     ],
 )
-def test_a_file_of_somebody_else_is_not_written_to(inputs, tmp_path, capsys, text) -> None:
+def test_a_file_of_somebody_else_is_not_written_to(
+    inputs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
     store = tmp_path / "store.jsonl"
     store.write_text(text)
     assert _accuracy(inputs, tmp_path, "--adc-bits", "8", "--count", "1") == 2
@@ -173,7 +187,7 @@ def test_a_file_of_somebody_else_is_not_written_to(inputs, tmp_path, capsys, tex
     assert store.read_text() == text
 
 
-def test_a_line_that_was_cut_off_does_not_spoil_the_store(tmp_path) -> None:
+def test_a_line_that_was_cut_off_does_not_spoil_the_store(tmp_path: Path) -> None:
     """Nor does it in a third run, when other lines are behind it."""
     path = tmp_path / "store.jsonl"
     Store(path).put({"image": 1}, 7)
@@ -186,7 +200,9 @@ def test_a_line_that_was_cut_off_does_not_spoil_the_store(tmp_path) -> None:
     assert [again.get({"image": n}) for n in (1, 2, 3)] == [7, 8, None]
 
 
-def test_accuracy_leaves_nothing_where_it_is_run(inputs, tmp_path, monkeypatch, capsys) -> None:
+def test_accuracy_leaves_nothing_where_it_is_run(
+    inputs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -198,7 +214,9 @@ def test_accuracy_leaves_nothing_where_it_is_run(inputs, tmp_path, monkeypatch, 
     assert Store(kept)._known
 
 
-def test_results_outlive_a_picture_that_cannot_be_written(inputs, tmp_path, capsys) -> None:
+def test_results_outlive_a_picture_that_cannot_be_written(
+    inputs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Another kind of picture is refused before anything is computed."""
     (tmp_path / "file").write_text("")
     more = ("--adc-bits", "8", "--count", "1", "--rule", "full", "--json", "--plot")

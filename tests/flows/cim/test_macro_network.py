@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from models.cim.die import make_die, noise_sigmas
 from models.cim.golden.adc import Window, convert, full_range, registers
 from models.cim.noise import column_words, shared_words
 from models.cim.presets import find_preset
-from models.network.graph import run_graph
+from models.network.graph import IntegerGraph, run_graph
 from models.ops.convolution import Convolution, accumulate
 
 pytestmark = pytest.mark.slow
@@ -38,34 +39,36 @@ LOSSLESS = [
 
 
 @pytest.fixture(scope="module")
-def graph():
+def graph() -> IntegerGraph:
     return load_network(EXAMPLES / "resnet_int8.onnx")
 
 
 @pytest.fixture(scope="module")
-def images(graph):
+def images(graph: IntegerGraph) -> np.ndarray:
     with np.load(EXAMPLES / "samples.npz") as content:
         x = content["x"][:8].astype(np.float64)
     return graph.tensors[graph.input].quantize(x.transpose(0, 2, 3, 1))
 
 
 @pytest.mark.parametrize(("name", "changes"), LOSSLESS)
-def test_lossless_macro_is_the_integer_graph(graph, images, name, changes) -> None:
+def test_lossless_macro_is_the_integer_graph(
+    graph: IntegerGraph, images: np.ndarray, name: str, changes: dict[str, Any]
+) -> None:
     spec = find_preset(name, **changes)
     network = prepare(graph, spec, images[:1], rule="unit", static=False, dynamic=False)
     np.testing.assert_array_equal(network.run(images[:1]), run_graph(graph, images[:1]))
 
 
-def test_every_tensor_of_a_run_can_be_kept(graph, images) -> None:
+def test_every_tensor_of_a_run_can_be_kept(graph: IntegerGraph, images: np.ndarray) -> None:
     network = prepare(graph, find_preset("cap-ram"), images[:1])
-    kept = {}
+    kept: dict[str, np.ndarray] = {}
     output = network.run(images[:1], 3, kept.__setitem__)
     assert list(kept) == [node.output for node in graph.nodes]
     np.testing.assert_array_equal(kept[graph.output], output)
     np.testing.assert_array_equal(output, network.run(images[:1], 3))
 
 
-def test_zero_skipping_changes_cycles_not_results(graph, images) -> None:
+def test_zero_skipping_changes_cycles_not_results(graph: IntegerGraph, images: np.ndarray) -> None:
     spec = find_preset("forms", adc_bits=5)
     results, shares = [], []
     for skip in (False, True):
@@ -73,7 +76,7 @@ def test_zero_skipping_changes_cycles_not_results(graph, images) -> None:
         network = prepare(graph, used, images[:1], rule="full", static=False, dynamic=False)
         results.append(network.run(images[:1]))
         shares.append([e["converted"] for e in layer_report(network, images[:1])])
-    np.testing.assert_array_equal(*results)
+    np.testing.assert_array_equal(results[0], results[1])
     assert set(shares[0]) == {1.0}
     assert all(share < 1 for share in shares[1])
     print("slices converted", np.round(shares[1], 3))
@@ -88,7 +91,7 @@ def test_converted_share_counts_slices() -> None:
     assert converted_share(layer, acts) == pytest.approx((1 + 4) / 4 / 8)
 
 
-def test_relu_macro_converts_once_and_stops_early(graph, images) -> None:
+def test_relu_macro_converts_once_and_stops_early(graph: IntegerGraph, images: np.ndarray) -> None:
     network = prepare(graph, find_preset("relu-macro"), images)
     entries = layer_report(network, images[:2])
     assert {entry["conversions"] for entry in entries} == {1}
@@ -100,7 +103,7 @@ def test_relu_macro_converts_once_and_stops_early(graph, images) -> None:
     assert (network.run(images).argmax(-1) == labels).mean() >= 0.75
 
 
-def test_results_do_not_depend_on_the_batch(graph, images) -> None:
+def test_results_do_not_depend_on_the_batch(graph: IntegerGraph, images: np.ndarray) -> None:
     network = prepare(graph, find_preset("relu-macro"), images[:4])
     whole = network.run(images[:3], first_run=5)
     alone = np.concatenate([network.run(images[i : i + 1], first_run=5 + i) for i in range(3)])
@@ -108,7 +111,7 @@ def test_results_do_not_depend_on_the_batch(graph, images) -> None:
     assert (network.run(images[:1], first_run=6) != whole[:1]).any()
 
 
-def test_recalibration_brings_a_die_closer(graph, images) -> None:
+def test_recalibration_brings_a_die_closer(graph: IntegerGraph, images: np.ndarray) -> None:
     spec = find_preset("relu-macro", adc_bits=6)
     exact = run_graph(graph, images).astype(float)
     errors = []
@@ -119,15 +122,16 @@ def test_recalibration_brings_a_die_closer(graph, images) -> None:
 
 
 @pytest.fixture
-def seen(graph):
+def seen(graph: IntegerGraph) -> tuple[Convolution, np.ndarray]:
     """A layer's operator and activations as it may see them, most of them small."""
-    node = next(n for n in graph.nodes[1:] if isinstance(n.operator, Convolution))
+    operators = (n.operator for n in graph.nodes[1:])
+    operator = next(one for one in operators if isinstance(one, Convolution))
     random = np.random.default_rng(3)
-    depth = node.operator.weights[0].size
-    return node.operator, np.minimum(random.geometric(0.05, (100, depth)), 255).astype(np.uint8)
+    depth = operator.weights[0].size
+    return operator, np.minimum(random.geometric(0.05, (100, depth)), 255).astype(np.uint8)
 
 
-def test_search_finds_the_least_error(seen) -> None:
+def test_search_finds_the_least_error(seen: tuple[Convolution, np.ndarray]) -> None:
     spec = find_preset("pim-qat", adc_bits=5)
     layer = make_layer("layer", seen[0], spec)
     values, weights = histogram(layer, seen[1])
@@ -139,7 +143,7 @@ def test_search_finds_the_least_error(seen) -> None:
     assert errors["calibrated"] < errors["full"] / 4
 
 
-def test_search_with_noise(seen) -> None:
+def test_search_with_noise(seen: tuple[Convolution, np.ndarray]) -> None:
     spec = find_preset("cap-ram")
     layer = make_layer("layer", seen[0], spec)
     plain, noisy = (choose(layer, seen[1], rule).window for rule in ("calibrated", "snr"))
@@ -155,7 +159,7 @@ def test_search_with_noise(seen) -> None:
     ("name", "counts"),
     [("cap-ram", 1.0), ("cap-ram", 1.5), ("cap-ram", 2.0), ("cap-ram", 4.0), ("relu-macro", 700.0)],
 )
-def test_expected_error_is_that_of_noisy_conversions(name, counts) -> None:
+def test_expected_error_is_that_of_noisy_conversions(name: str, counts: float) -> None:
     """Up to what 200,000 conversions of each sum tell, and normal noise in 256 parts."""
     spec = replace(find_preset(name), adc_bits=6)
     die = make_die(spec, 3, static=False)
@@ -191,7 +195,7 @@ def test_expected_error_is_that_of_noisy_conversions(name, counts) -> None:
     assert mine == pytest.approx(want, rel=0.1, abs=2e-3)
 
 
-def test_windows_do_not_depend_on_the_die(graph, images) -> None:
+def test_windows_do_not_depend_on_the_die(graph: IntegerGraph, images: np.ndarray) -> None:
     spec = find_preset("relu-macro")
     first = prepare(graph, spec, images[:2], die=1)
     second = prepare(graph, spec, images[:2], die=2, keep_ends=True)
@@ -205,7 +209,7 @@ def test_windows_do_not_depend_on_the_die(graph, images) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_patches_are_the_convolution(seed) -> None:
+def test_patches_are_the_convolution(seed: int) -> None:
     random = np.random.default_rng(seed)
     print("seed", seed)
     shape = (5, int(random.integers(1, 4)), int(random.integers(1, 4)), 3)
@@ -224,11 +228,13 @@ def test_patches_are_the_convolution(seed) -> None:
     np.testing.assert_array_equal(got, accumulate(codes, operator))
 
 
-def _linear(weights):
+def _linear(weights: np.ndarray) -> Convolution:
     from models.ops.convolution import linear_spec
     from models.ops.requantize import Requantize
 
-    return linear_spec(weights, Requantize(bias=0, multiplier=1, shift=0))
+    return linear_spec(
+        weights, Requantize(bias=np.array(0), multiplier=np.array(1), shift=np.array(0))
+    )
 
 
 def test_a_range_without_sums() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A float network, images and labels."""
     path = tmp_path_factory.mktemp("quantise")
     cnn(path)
@@ -29,15 +31,22 @@ def folder(tmp_path_factory):
 
 
 def run(
-    folder, *more, network="cnn.onnx", calibration="images.npz", policy="rmsmp", out="out.onnx"
-):
+    folder: Path,
+    *more: str,
+    network: str | Path = "cnn.onnx",
+    calibration: str | Path = "images.npz",
+    policy: str = "rmsmp",
+    out: str = "out.onnx",
+) -> int:
     return main(
         ["quantise", str(folder / network), "--policy", policy, "--calibration",
          str(folder / calibration), "-o", str(folder / out), *more]
     )  # fmt: skip
 
 
-def refused(capsys, folder, text, *more, **names):
+def refused(
+    capsys: pytest.CaptureFixture[str], folder: Path, text: str, *more: str, **names: Any
+) -> None:
     """Status 2, one line, nothing written."""
     before = sorted(folder.iterdir())
     assert run(folder, *more, out="refused.onnx", **names) == 2
@@ -47,7 +56,7 @@ def refused(capsys, folder, text, *more, **names):
     assert sorted(folder.iterdir()) == before
 
 
-def test_text(folder, capsys):
+def test_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(folder, "--labelled", str(folder / "labelled.npz")) == 0
     out = capsys.readouterr().out
     assert "pot4:fixed4:fixed8 = 65:30:5" in out
@@ -57,7 +66,7 @@ def test_text(folder, capsys):
     assert load_network(folder / "out.onnx").nodes
 
 
-def test_json_is_one_object(folder, capsys):
+def test_json_is_one_object(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     labels = str(folder / "labelled.npz")
     assert run(folder, "--json", "--group", "0", "--labelled", labels) == 0
     facts = json.loads(capsys.readouterr().out)
@@ -75,7 +84,9 @@ def test_json_is_one_object(folder, capsys):
     assert 0 <= facts["accuracy"]["quantised"] <= 1
 
 
-def test_calibration_may_have_the_input_s_name(folder, capsys):
+def test_calibration_may_have_the_input_s_name(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     np.savez(folder / "named.npz", image=images(CNN_SHAPE, 4))
     assert run(folder, policy="int8", calibration="named.npz") == 0
     assert "accuracy" not in capsys.readouterr().out
@@ -91,11 +102,13 @@ def test_calibration_may_have_the_input_s_name(folder, capsys):
         (["--group", "-1"], "group must be a number of rows, or 0, not -1"),
     ],
 )
-def test_choices(folder, capsys, more, text):
+def test_choices(
+    folder: Path, capsys: pytest.CaptureFixture[str], more: list[str], text: str
+) -> None:
     refused(capsys, folder, text, *more)
 
 
-def test_policy(folder, capsys):
+def test_policy(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     refused(
         capsys,
         folder,
@@ -105,7 +118,7 @@ def test_policy(folder, capsys):
     )
 
 
-def test_weight_bits(folder, capsys):
+def test_weight_bits(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = "weight bits of auto-vit-acc must be 4 or 8, not 5"
     refused(capsys, folder, text, "--weight-bits", "5", policy="auto-vit-acc")
 
@@ -121,12 +134,20 @@ def test_weight_bits(folder, capsys):
         ({"z": np.zeros(3)}, "must have an array image or x, not only ['z']"),
     ],
 )  # fmt: skip
-def test_calibration(folder, capsys, tmp_path, arrays, text):
+def test_calibration(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    arrays: dict[str, Any],
+    text: str,
+) -> None:
     np.savez(tmp_path / "bad.npz", **arrays)
     refused(capsys, folder, text, calibration=tmp_path / "bad.npz")
 
 
-def test_missing_and_foreign_files(folder, capsys, tmp_path):
+def test_missing_and_foreign_files(
+    folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     refused(capsys, folder, "cannot read", calibration="none.npz")
     (tmp_path / "text.npz").write_text("text")
     text = "must be an .npz file of plain arrays"
@@ -142,12 +163,20 @@ def test_missing_and_foreign_files(folder, capsys, tmp_path):
         ({"y": np.zeros(3, int)}, "must be 24 integers, not int64 [3]"),
     ],
 )
-def test_labels(folder, capsys, tmp_path, arrays, text):
+def test_labels(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    arrays: dict[str, Any],
+    text: str,
+) -> None:
     np.savez(tmp_path / "bad.npz", x=images(CNN_SHAPE, 24), **arrays)
     refused(capsys, folder, text, "--labelled", str(tmp_path / "bad.npz"))
 
 
-def test_network_that_is_quantised_already(folder, capsys, tmp_path):
+def test_network_that_is_quantised_already(
+    folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     file = OnnxFile()
     y = file.quantise(file.add("MatMul", file.quantise("image"), file.weights((8, 8))))
     path = file.save(tmp_path, y)
@@ -155,13 +184,17 @@ def test_network_that_is_quantised_already(folder, capsys, tmp_path):
     refused(capsys, folder, text, network=path)
 
 
-def test_network_without_layers(folder, capsys, tmp_path):
+def test_network_without_layers(
+    folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     file = OnnxFile()
     path = file.save(tmp_path, file.add("Relu", "image"))
     refused(capsys, folder, "must have layers with float weights", network=path)
 
 
-def test_network_with_an_operator_nobody_knows(folder, capsys, tmp_path):
+def test_network_with_an_operator_nobody_knows(
+    folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     file = OnnxFile((1, *CNN_SHAPE))
     y = file.add("Conv", "image", file.const(np.ones((4, 3, 1, 1))))
     path = file.save(tmp_path, file.add("InstanceNormalization", y, file.const(np.ones(4)),
@@ -169,21 +202,25 @@ def test_network_with_an_operator_nobody_knows(folder, capsys, tmp_path):
     refused(capsys, folder, "quantised network must be one rowmac can import: ", network=path)
 
 
-def test_output_folder(folder, capsys):
+def test_output_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(folder, policy="int8", out=".") == 2
     assert "output must be a file, not the existing folder" in capsys.readouterr().err
 
 
-def test_no_onnxruntime(folder, capsys, monkeypatch):
+def test_no_onnxruntime(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     refused(capsys, folder, "rowmac quantise needs onnxruntime: pip install 'rowmac[quantise]'")
 
 
-def test_a_failure_leaves_the_old_file(folder, capsys, monkeypatch):
+def test_a_failure_leaves_the_old_file(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     (folder / "kept.onnx").write_text("before")
     import flows.cli.show_quantise as module
 
-    def fail(*given, **named):
+    def fail(*given: object, **named: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module, "quantise_network", fail)
@@ -191,7 +228,7 @@ def test_a_failure_leaves_the_old_file(folder, capsys, monkeypatch):
     assert (folder / "kept.onnx").read_text() == "before"
 
 
-def test_written_metadata(folder, capsys):
+def test_written_metadata(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(folder, policy="int8", out="meta.onnx") == 0
     props = {p.key: p.value for p in onnx.load(folder / "meta.onnx").metadata_props}
     assert set(props) == {"rowmac.row_formats", "rowmac.policy"}

@@ -10,6 +10,7 @@ import pytest
 
 from flows.cli import main, show_search
 from flows.estimate.cycles.cycle_points import stated_search_error
+from flows.search import find
 from flows.search.find import Found
 from flows.search.precisions import PRECISIONS, Mixture, Precision
 from models.machine.spec import MachineSpec
@@ -51,7 +52,7 @@ def test_keys_and_values_narrower_than_other_activations_are_told(
     narrow = [one for one in PRECISIONS if one.mixture == Mixture("fixed4")]
     arguments = ("--network", "deit-tiny", "--board", "zcu102", "--fps", "20")
     for precision, told in ((narrow[0], True), (narrow[-1], False)):
-        only = partial(show_search.search, precisions=[precision])
+        only = partial(find.search, precisions=[precision])
         with monkeypatch.context() as patch:
             patch.setattr(show_search, "search", only)
             notes = search(capsys, *arguments)["machines"][0]["notes"]
@@ -69,7 +70,7 @@ def test_a_file_that_must_be_quantised_first_is_told_and_the_command_works(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     """onnxruntime's default has zero points in products of activations."""
-    few = partial(show_search.search, precisions=PRECISIONS[:1])
+    few = partial(find.search, precisions=PRECISIONS[:1])
     monkeypatch.setattr(show_search, "search", few)
     file = str(EXAMPLES / "vit_int8.onnx")
     arguments = ("--network", file, "--board", "arty-z7-20", "--fps", "200")
@@ -88,7 +89,7 @@ def test_rows_of_a_file_that_are_not_in_the_machines_ratio_are_told(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     mixed = [one for one in PRECISIONS if one.mixture == Mixture("fixed8", "pot4")]
-    monkeypatch.setattr(show_search, "search", partial(show_search.search, precisions=mixed[:1]))
+    monkeypatch.setattr(show_search, "search", partial(find.search, precisions=mixed[:1]))
     file = str(EXAMPLES / "resnet_int8.onnx")
     arguments = ("--network", file, "--board", "arty-z7-20", "--fps", "1700")
     (one,) = search(capsys, *arguments)["machines"]
@@ -113,7 +114,7 @@ def test_a_mixture_of_one_format_is_called_by_that() -> None:
 def test_no_machine_is_status_1_with_the_reason_and_the_fastest(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    few = partial(show_search.search, precisions=PRECISIONS[:2])
+    few = partial(find.search, precisions=PRECISIONS[:2])
     monkeypatch.setattr(show_search, "search", few)
     arguments = ("--network", "ds-cnn", "--board", "arty-z7-20", "--fps", "1e7")
     found = search(capsys, *arguments, status=1)

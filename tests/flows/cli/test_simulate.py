@@ -65,7 +65,7 @@ def test_an_output_that_differs_is_told(
     from flows.out_folder import build
     from models.network.graph import run_graph
 
-    def wrong(*arguments: object) -> np.ndarray:
+    def wrong(*arguments: Any) -> np.ndarray:
         codes = run_graph(*arguments).copy()
         codes.reshape(-1)[3] ^= 1
         return codes
@@ -91,7 +91,7 @@ def test_an_output_that_differs_is_told(
     ],
 )
 def test_refused_inputs(
-    folder: Path, tmp_path: Path, capsys: Capture, arrays: dict, text: str
+    folder: Path, tmp_path: Path, capsys: Capture, arrays: dict[str, Any], text: str
 ) -> None:
     path = tmp_path / "images.npz"
     np.savez(path, **arrays)

@@ -14,7 +14,7 @@ from flows.boards import find
 from flows.cli import main
 from flows.out_folder import build as building
 from flows.run import simulation
-from flows.run.execute import ImageResult
+from flows.run.execute import ImageResult, image_result, image_run
 from tests.support.onnx_files import OnnxFile
 from tests.support.specs import SMALL
 
@@ -46,10 +46,10 @@ def plant(
     monkeypatch: pytest.MonkeyPatch, change: Callable[[ImageResult], None], image: int
 ) -> None:
     """Change what one image's run has left."""
-    original, done = simulation.image_result, []
+    done: list[ImageResult] = []
 
     def changed(*given: Any) -> ImageResult:
-        result = original(*given)
+        result = image_result(*given)
         if len(done) == image:
             change(result)
         done.append(result)
@@ -124,9 +124,8 @@ def test_a_wrong_tensor_is_named(
 def test_a_failed_run_leaves_its_waveform(
     small: Path, cache_home: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    original = simulation.image_run
     monkeypatch.setattr(
-        simulation, "image_run", lambda *given, **more: original(*given, **more, max_cycles=50)
+        simulation, "image_run", lambda *given, **more: image_run(*given, **more, max_cycles=50)
     )
     waves = tmp_path / "run.vcd"
     assert main(arguments(small, "--trace", "--waves", str(waves))) == 1

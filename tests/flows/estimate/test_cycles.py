@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,7 +111,7 @@ def test_named_shapes_are_the_layers_of_their_graphs(name: str) -> None:
         of_graph = graph_layers(layer_graph(shape))[-1]
         if shape.kernel == (1, 1) and shape.kind is Kind.POOL:
             continue  # a shape alone does not say how large the whole image is
-        plain = {"output": "", "sources": (INPUT,), "out_heads": 1}
+        plain: dict[str, Any] = {"output": "", "sources": (INPUT,), "out_heads": 1}
         tables = tuple(Table(key=0, entries=t.entries, row=t.row) for t in of_graph.tables)
         mine = tuple(Table(key=0, entries=t.entries, row=t.row) for t in one.tables)
         rows = one.rows_in or of_graph.rows_in

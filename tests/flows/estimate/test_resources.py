@@ -51,7 +51,7 @@ def test_block_ram_and_dsp_slices_are_exact(spec: MachineSpec, family: str) -> N
         array = spec.macs_per_cycle
     else:
         blocks = row_blocks(
-            [tuple(kind) for kind in spec.classes],
+            [(kind.format, kind.rows) for kind in spec.classes],
             family=family,
             tokens=spec.tokens,
             lanes=spec.lanes,

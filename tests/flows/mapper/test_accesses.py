@@ -14,8 +14,9 @@ import pytest
 from flows.mapper import map_network
 from flows.mapper.emitter import Access, Emitter
 from models.machine.spec import MachineSpec
+from models.machine.units import Unit
 from models.program.descriptor import Descriptor
-from models.program.layout import Unit, VectorOp
+from models.program.layout import VectorOp
 from tests.support.addresses import touched
 from tests.support.random_networks import KINDS, random_network
 from tests.support.specs import MIXED, ODD, SMALL

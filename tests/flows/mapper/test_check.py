@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from flows.mapper.mapping import Mapper
 from flows.mapper.packing import Planned, Recorder, packed
 from flows.mapper.place import Allocator
 from flows.run.execute import golden_run
+from models.formats.row_classes import RowClass
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
 from models.network.graph import IntegerGraph, Node, Reshape, run_graph
@@ -60,7 +62,8 @@ def test_a_workload_maps_with_the_room_that_the_refusal_names(name: str) -> None
         check_mapping(graph, small)
     named = dict(re.findall(r"(depth|bank_words|param_entries) = (\d+)", str(refusal.value)))
     assert named
-    enough = replace(small, **{key: int(value) for key, value in named.items()})
+    room: dict[str, Any] = {key: int(value) for key, value in named.items()}
+    enough = replace(small, **room)
     assert with_room(graph, small) == enough
     check_mapping(graph, enough)
 
@@ -121,7 +124,12 @@ def test_no_machine_has_so_much() -> None:
 def test_parameters_of_idle_rows_are_within_their_memory() -> None:
     """The vector unit passes by the entries of all rows of the last tile, used or not."""
     spec = MachineSpec(
-        lanes=4, tokens=2, rows=16, vector_lanes=2, param_entries=32, classes=(("fixed8", 16),)
+        lanes=4,
+        tokens=2,
+        rows=16,
+        vector_lanes=2,
+        param_entries=32,
+        classes=(RowClass("fixed8", 16),),
     )
     graph = two_layers(spec, first=54, second=6)
     drains = [

@@ -7,10 +7,11 @@ import pytest
 
 from flows.mapper import map_network
 from flows.mapper.operands import code_range
+from models.machine.units import Unit
 from models.network.graph import ConcatTokens, Constant, Reshape, SelectTokens
 from models.ops.requantize import Lookup, Requantize
 from models.program.descriptor import decode_program
-from models.program.layout import PARAM_BYTES, LoadTarget, Unit, VectorOp
+from models.program.layout import PARAM_BYTES, LoadTarget, VectorOp
 from tests.support.random_layers import Builder
 from tests.support.specs import SMALL
 

@@ -59,9 +59,10 @@ def check(nodes: tuple[Node, ...], output: str) -> list[str]:
 def networks(draw: st.DrawFn) -> tuple[Node, ...]:
     """Any graph of patient and impatient operators and views."""
     nodes: list[Node] = []
+    operators: list[Operator] = [PRODUCT, SAME, SUM, Reshape((1, 1))]
     for number in range(draw(st.integers(1, 14))):
         sources = ["x", *(n.output for n in nodes)]
-        operator = draw(st.sampled_from([PRODUCT, SAME, SUM, Reshape((1, 1))]))
+        operator = draw(st.sampled_from(operators))
         inputs = [draw(st.sampled_from(sources)) for _ in range(2 if operator is SUM else 1)]
         nodes.append(node(f"t{number}", operator, *inputs))
     return tuple(nodes)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from flows.mapper import MappingError, map_network
 from flows.mapper.row_plan import classed_plan, plain_plan
 from flows.mapper.static_weights import fitting, row_use, weight_codes
+from models.formats.row_classes import RowClass
 from models.machine.spec import MachineSpec
 from models.ops.attention import AttentionScores
 from models.ops.convolution import Convolution
@@ -153,7 +154,13 @@ def test_codes_that_do_not_fit() -> None:
     ):
         map_network(replace(wide, nodes=nodes), spec)
     four = MachineSpec(
-        lanes=4, tokens=2, rows=4, vector_lanes=4, depth=512, act_bits=4, classes=(("fixed4", 4),)
+        lanes=4,
+        tokens=2,
+        rows=4,
+        vector_lanes=4,
+        depth=512,
+        act_bits=4,
+        classes=(RowClass("fixed4", 4),),
     )
     graph = random_network("gemm", 1, spec.classes)
     with pytest.raises(

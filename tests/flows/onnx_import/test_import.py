@@ -13,9 +13,13 @@ most ``FLOAT_RATIO`` times that of onnxruntime's, where the file quantises every
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+
+from models.network.graph import IntegerGraph
 
 pytest.importorskip("torch", reason="torch is an optional extra: pip install rowmac[train]")
 
@@ -69,7 +73,7 @@ RECIPES = {
 }
 
 
-def onnx_scores(path, images):
+def onnx_scores(path: Path, images: np.ndarray) -> np.ndarray:
     """What onnxruntime makes of the images, one by one, with its graph optimisations off."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -78,7 +82,9 @@ def onnx_scores(path, images):
     return np.concatenate([session.run(None, {"image": image[None]})[0] for image in images])
 
 
-def scores(path, shape, count=24):
+def scores(
+    path: Path, shape: tuple[int, ...], count: int = 24
+) -> tuple[np.ndarray, np.ndarray, IntegerGraph]:
     """Outputs of onnxruntime and of the integer graph, and the graph."""
     images = networks.images(shape, count, seed=2)
     want = onnx_scores(path, images)
@@ -90,13 +96,13 @@ def scores(path, shape, count=24):
     return want, got, graph
 
 
-def differences(path, shape):
+def differences(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, IntegerGraph]:
     """Output differences in codes, and the graph."""
     want, got, graph = scores(path, shape)
     return np.rint(np.abs(got - want) / graph.tensors[graph.output].scale), graph
 
 
-def check_vit(path, shape, *, all_quantised=True):
+def check_vit(path: Path, shape: tuple[int, ...], *, all_quantised: bool = True) -> IntegerGraph:
     """Within the limits for vision transformers; gives the graph."""
     want, got, graph = scores(path, shape)
     steps = np.rint(np.abs(got - want) / graph.tensors[graph.output].scale)
@@ -109,24 +115,24 @@ def check_vit(path, shape, *, all_quantised=True):
     return graph
 
 
-def operators(graph):
+def operators(graph: IntegerGraph) -> dict[str, int]:
     return dict(Counter(type(node.operator).__name__ for node in graph.nodes))
 
 
-def check_additions(found, layers):
+def check_additions(found: dict[str, int], layers: int) -> None:
     """So many offsets behind quantisers are additions of one row; no product is added for them."""
     for name in ("Add", "Constant"):
         assert found[name] == VIT_OPERATORS[name] + layers
     assert all(found[name] == count for name, count in VIT_OPERATORS.items() if name[0] in "LS")
 
 
-def vit(**parameters):
+def vit(**parameters: Any) -> nn.Module:
     torch.manual_seed(0)
     return networks.randomise(networks.Vit(**parameters), seed=3)
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
-def test_vit_of_every_recipe(tmp_path, recipe):
+def test_vit_of_every_recipe(tmp_path: Path, recipe: Recipe) -> None:
     path = networks.make(vit(), VIT_SHAPE, tmp_path, recipe)
     graph = check_vit(path, VIT_SHAPE, all_quantised=not recipe.kinds)
     found = operators(graph)
@@ -142,7 +148,9 @@ def test_vit_of_every_recipe(tmp_path, recipe):
     ids=lambda kind: kind.__name__,
 )
 @pytest.mark.parametrize("recipe", [Recipe(), OLD17], ids=["int8", "old-unprepared"])
-def test_vit_of_every_form_of_attention(tmp_path, attention, recipe):
+def test_vit_of_every_form_of_attention(
+    tmp_path: Path, attention: networks.Attention, recipe: Recipe
+) -> None:
     path = networks.make(vit(attention=attention), VIT_SHAPE, tmp_path, recipe)
     found = operators(check_vit(path, VIT_SHAPE))
     if recipe == OLD17:
@@ -164,7 +172,7 @@ def test_vit_of_every_form_of_attention(tmp_path, attention, recipe):
     ids=["silu", "tanh-gelu", "layer-scale", "mean-of-tokens", "odd-sizes"],
 )
 @pytest.mark.parametrize("recipe", [Recipe(), OLD14], ids=["int8", "old-decomposed"])
-def test_vit_of_other_layers(tmp_path, parameters, recipe):
+def test_vit_of_other_layers(tmp_path: Path, parameters: dict[str, Any], recipe: Recipe) -> None:
     shape = (3, parameters.get("size", 20), parameters.get("size", 20))
     path = networks.make(vit(**parameters), shape, tmp_path, recipe)
     if recipe.kinds and "pooled" in parameters:
@@ -176,7 +184,7 @@ def test_vit_of_other_layers(tmp_path, parameters, recipe):
     assert operators(graph)["LayerNorm"] == 2 * parameters.get("depth", 2) + 1
 
 
-def test_quantisers_between_the_steps_of_a_layer_norm_are_refused(tmp_path):
+def test_quantisers_between_the_steps_of_a_layer_norm_are_refused(tmp_path: Path) -> None:
     path = networks.make(vit(depth=1), VIT_SHAPE, tmp_path, Recipe(dynamo=False, opset=14))
     with pytest.raises(NetworkError) as caught:
         load_network(path)
@@ -185,7 +193,7 @@ def test_quantisers_between_the_steps_of_a_layer_norm_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
-def test_residual_network_of_every_recipe(tmp_path, recipe):
+def test_residual_network_of_every_recipe(tmp_path: Path, recipe: Recipe) -> None:
     torch.manual_seed(0)
     model = networks.randomise(networks.ResNet(), seed=3)
     path = networks.make(model, CNN_SHAPE, tmp_path, recipe)
@@ -199,7 +207,7 @@ def test_residual_network_of_every_recipe(tmp_path, recipe):
 
 
 @pytest.mark.parametrize("recipe", [Recipe(), OLD17], ids=["int8", "old-unprepared"])
-def test_flattened_image_before_a_linear_layer(tmp_path, recipe):
+def test_flattened_image_before_a_linear_layer(tmp_path: Path, recipe: Recipe) -> None:
     torch.manual_seed(0)
     model = networks.randomise(networks.ResNet(flatten=True), seed=3)
     path = networks.make(model, (3, 32, 32), tmp_path, recipe)
@@ -209,7 +217,7 @@ def test_flattened_image_before_a_linear_layer(tmp_path, recipe):
 
 
 @pytest.mark.parametrize("recipe", [Recipe(), OLD17], ids=["int8", "old-unprepared"])
-def test_groups_dilation_and_tables(tmp_path, recipe):
+def test_groups_dilation_and_tables(tmp_path: Path, recipe: Recipe) -> None:
     torch.manual_seed(0)
     model = networks.randomise(networks.Mobile(), seed=3)
     path = networks.make(model, (3, 26, 22), tmp_path, recipe)
@@ -220,7 +228,7 @@ def test_groups_dilation_and_tables(tmp_path, recipe):
     assert steps.max() <= 1
 
 
-def test_signed_and_unsigned_files_give_the_same_codes(tmp_path):
+def test_signed_and_unsigned_files_give_the_same_codes(tmp_path: Path) -> None:
     graphs = []
     for name, kind in (("signed", INT8), ("unsigned", UINT8)):
         folder = tmp_path / name
@@ -231,4 +239,4 @@ def test_signed_and_unsigned_files_give_the_same_codes(tmp_path):
     results = [
         run_graph(g, g.tensors[g.input].quantize(images.transpose(0, 2, 3, 1))) for g in graphs
     ]
-    assert np.array_equal(*results)
+    assert np.array_equal(results[0], results[1])

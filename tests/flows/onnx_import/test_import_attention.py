@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from tests.support.onnx_files import TOKENS, OnnxFile, compare, only
 
 @pytest.mark.parametrize("power", ["Pow", "Mul"])
 @pytest.mark.parametrize("divide", ["Div", "Reciprocal"])
-def test_decomposed_layer_normalisation(tmp_path, power, divide):
+def test_decomposed_layer_normalisation(tmp_path: Path, power: str, divide: str) -> None:
     file = OnnxFile(opset=13)
     x = file.quantise("image", 0.03, 10)
     centre = file.add("Sub", x, file.add("ReduceMean", x, axes=[-1]))
@@ -30,7 +32,7 @@ def test_decomposed_layer_normalisation(tmp_path, power, divide):
     assert len(graph.nodes) == 1
 
 
-def test_attention_whose_channels_lie_head_by_head(tmp_path):
+def test_attention_whose_channels_lie_head_by_head(tmp_path: Path) -> None:
     """q, k, v of one head side by side: the rows of the linear layer are taken apart."""
     heads, width, tokens = 2, 4, 6
     file = OnnxFile(shape=TOKENS)
@@ -51,7 +53,7 @@ def test_attention_whose_channels_lie_head_by_head(tmp_path):
     assert [type(n.operator).__name__ for n in graph.nodes].count("Convolution") == 4
 
 
-def test_attention_without_quantiser_after_softmax_and_one_head(tmp_path):
+def test_attention_without_quantiser_after_softmax_and_one_head(tmp_path: Path) -> None:
     file = OnnxFile(shape=TOKENS)
     x = file.quantise("image")
     scores = file.quantise(file.add("MatMul", x, file.add("Transpose", x, perm=[0, 2, 1])), 0.2)

@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto
 
 from flows.onnx_import import NetworkError, load_network
-from models.network.graph import run_graph
+from models.network.graph import IntegerGraph, run_graph
+from models.ops.convolution import Convolution
 from models.ops.pool import MaxPool
 from models.ops.requantize import Requantize
-from tests.support.onnx_files import UINT8, OnnxFile, compare, only
+from tests.support.onnx_files import UINT8, OnnxFile, compare, first_operator, only
 
 IMAGE = (1, 3, 8, 8)
 
 
-def weights(file, shape, seed=0):
+def weights(file: OnnxFile, shape: tuple[int, ...], seed: int = 0) -> str:
     """Scales in these files are such that hardly a sum lies between two codes."""
     return file.weights(shape, seed, scale=0.02071)
 
 
-def convolved(file, x, scale=0.05133):
+def convolved(file: OnnxFile, x: str, scale: float = 0.05133) -> str:
     """A 3x3 convolution to four channels, quantised."""
     return file.quantise(file.add("Conv", x, weights(file, (4, 3, 3, 3))), scale)
 
 
-def exact(path, most=1):
+def exact(path: Path, most: float = 1) -> IntegerGraph:
     steps, graph = compare(path)
     assert steps <= most
     return graph
 
 
 @pytest.mark.parametrize(("low", "high"), [(-8, 7), (-4, 3), (-2, 1), (-100, 20)])
-def test_clip_of_codes_is_a_clip_of_integers(tmp_path, low, high):
+def test_clip_of_codes_is_a_clip_of_integers(tmp_path: Path, low: int, high: int) -> None:
     """The QCDQ form of Brevitas: n-bit activations."""
     file = OnnxFile(shape=IMAGE)
     grid = file.const(0.2), file.const(0, np.int8)
@@ -44,7 +48,7 @@ def test_clip_of_codes_is_a_clip_of_integers(tmp_path, low, high):
     assert (clip.low, clip.high) == (low, high)
 
 
-def test_clip_of_codes_behind_a_layer_costs_nothing(tmp_path):
+def test_clip_of_codes_behind_a_layer_costs_nothing(tmp_path: Path) -> None:
     file = OnnxFile(shape=IMAGE)
     x = file.add("Conv", file.quantise("image", 0.04973), weights(file, (3, 3, 1, 1)), name="first")
     grid = file.const(0.5117), file.const(0, np.int8)
@@ -52,11 +56,11 @@ def test_clip_of_codes_behind_a_layer_costs_nothing(tmp_path):
     x = file.add("Clip", x, file.const(-4, np.int8), file.const(3, np.int8))
     graph = exact(file.save(tmp_path, convolved(file, file.add("DequantizeLinear", x, *grid))))
     assert [type(n.operator).__name__ for n in graph.nodes] == ["Convolution", "Convolution"]
-    first = graph.nodes[0].operator.requantize
+    first = first_operator(graph, Convolution).requantize
     assert (first.low, first.high) == (-4, 3)
 
 
-def test_clip_of_codes_behind_a_function_keeps_its_grid(tmp_path):
+def test_clip_of_codes_behind_a_function_keeps_its_grid(tmp_path: Path) -> None:
     file = OnnxFile(shape=IMAGE)
     x = file.add("Conv", file.quantise("image", 0.04973), weights(file, (3, 3, 1, 1)))
     x = file.add("Tanh", file.quantise(x, 0.1))
@@ -67,7 +71,7 @@ def test_clip_of_codes_behind_a_function_keeps_its_grid(tmp_path):
 
 
 @pytest.mark.parametrize("bits", [2, 3, 4])
-def test_weights_clipped_as_codes(tmp_path, bits):
+def test_weights_clipped_as_codes(tmp_path: Path, bits: int) -> None:
     file = OnnxFile(shape=IMAGE)
     most = (1 << bits - 1) - 1
     grid = file.const(np.full(4, 0.3)), file.const(np.zeros(4), np.int8)
@@ -77,10 +81,10 @@ def test_weights_clipped_as_codes(tmp_path, bits):
     held = file.add("DequantizeLinear", codes, *grid, axis=0)
     x = file.add("Conv", file.quantise("image", 0.04973), held)
     graph = exact(file.save(tmp_path, file.quantise(x, 0.1)))
-    assert np.abs(graph.nodes[0].operator.weights).max() == most
+    assert np.abs(first_operator(graph, Convolution).weights).max() == most
 
 
-def test_weights_through_two_scales_are_worth_the_second(tmp_path):
+def test_weights_through_two_scales_are_worth_the_second(tmp_path: Path) -> None:
     file = OnnxFile(shape=IMAGE)
     real = file.const(np.random.default_rng(0).normal(0, 0.3, (4, 3, 3, 3)))
     codes = file.add("QuantizeLinear", real, file.const(0.01), file.const(0, np.int8))
@@ -94,7 +98,7 @@ def test_weights_through_two_scales_are_worth_the_second(tmp_path):
 
 @pytest.mark.parametrize("code", [np.int8, np.uint8])
 @pytest.mark.parametrize("zero", [0, 7])
-def test_codes_cast_to_float_are_numbers(tmp_path, code, zero):
+def test_codes_cast_to_float_are_numbers(tmp_path: Path, code: type[np.integer], zero: int) -> None:
     """A dequantiser written out: cast, subtract, multiply."""
     file = OnnxFile(shape=IMAGE, code=code)
     x = file.add("QuantizeLinear", "image", file.const(0.03011), file.const(zero, code))
@@ -103,7 +107,7 @@ def test_codes_cast_to_float_are_numbers(tmp_path, code, zero):
     exact(file.save(tmp_path, convolved(file, x)))
 
 
-def test_codes_cast_to_another_integer_type_are_refused(tmp_path):
+def test_codes_cast_to_another_integer_type_are_refused(tmp_path: Path) -> None:
     file = OnnxFile(shape=IMAGE)
     x = file.add("QuantizeLinear", "image", file.const(0.03011), file.const(0, np.int8))
     x = file.add("Cast", x, to=TensorProto.INT32, name="wide")
@@ -114,7 +118,7 @@ def test_codes_cast_to_another_integer_type_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("zeros", [(0, 0), (3, -20)])
-def test_pool_of_codes_on_another_grid_behind_it(tmp_path, zeros):
+def test_pool_of_codes_on_another_grid_behind_it(tmp_path: Path, zeros: tuple[int, ...]) -> None:
     """The closing dequantiser says what codes are worth, whatever they were written on."""
     file = OnnxFile(shape=IMAGE)
     x = file.add("QuantizeLinear", "image", file.const(0.05), file.const(zeros[0], np.int8))
@@ -124,7 +128,7 @@ def test_pool_of_codes_on_another_grid_behind_it(tmp_path, zeros):
     only(graph, MaxPool)
 
 
-def test_codes_of_two_grids_joined(tmp_path):
+def test_codes_of_two_grids_joined(tmp_path: Path) -> None:
     file = OnnxFile(shape=(1, 4, 8))
     x = file.quantise("image", 0.03011)
     parts = []
@@ -138,7 +142,7 @@ def test_codes_of_two_grids_joined(tmp_path):
 
 
 @pytest.mark.parametrize("axes", [False, True])
-def test_codes_padded_with_their_zero_point(tmp_path, axes):
+def test_codes_padded_with_their_zero_point(tmp_path: Path, axes: bool) -> None:
     file = OnnxFile(shape=IMAGE, opset=18)
     grid = file.const(0.03011), file.const(-40, np.int8)
     x = file.add("QuantizeLinear", "image", *grid)
@@ -148,7 +152,7 @@ def test_codes_padded_with_their_zero_point(tmp_path, axes):
     exact(file.save(tmp_path, convolved(file, file.add("DequantizeLinear", x, *grid))), 0)
 
 
-def test_codes_padded_with_something_else_are_refused(tmp_path):
+def test_codes_padded_with_something_else_are_refused(tmp_path: Path) -> None:
     file = OnnxFile(shape=IMAGE)
     grid = file.const(0.03011), file.const(-40, np.int8)
     x = file.add("QuantizeLinear", "image", *grid)
@@ -162,7 +166,7 @@ def test_codes_padded_with_something_else_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["Relu", "Max", "Min"])
-def test_bounds_of_codes(tmp_path, kind):
+def test_bounds_of_codes(tmp_path: Path, kind: str) -> None:
     file = OnnxFile(shape=IMAGE)
     grid = file.const(0.03011), file.const(-10, np.int8)
     x = file.add("QuantizeLinear", "image", *grid)
@@ -172,7 +176,7 @@ def test_bounds_of_codes(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", ["Abs", "Neg", "Add"])
-def test_arithmetic_on_codes_is_refused(tmp_path, kind):
+def test_arithmetic_on_codes_is_refused(tmp_path: Path, kind: str) -> None:
     file = OnnxFile(shape=IMAGE)
     grid = file.const(0.03011), file.const(0, np.int8)
     x = file.add("QuantizeLinear", "image", *grid)
@@ -187,10 +191,10 @@ def test_arithmetic_on_codes_is_refused(tmp_path, kind):
 
 
 @pytest.mark.parametrize("named", [TensorProto.INT8, TensorProto.UINT8, 0])
-def test_type_of_codes_without_a_zero_point(tmp_path, named):
+def test_type_of_codes_without_a_zero_point(tmp_path: Path, named: int) -> None:
     """``output_dtype`` says it from operator set 21 on; else it is uint8."""
     file = OnnxFile(shape=IMAGE, opset=21)
-    more = {"output_dtype": named} if named else {}
+    more: dict[str, Any] = {"output_dtype": named} if named else {}
     codes = file.add("QuantizeLinear", "image", file.const(0.03011), **more)
     x = file.add("DequantizeLinear", codes, file.const(0.03011))
     graph = exact(file.save(tmp_path, convolved(file, x)))
@@ -199,19 +203,19 @@ def test_type_of_codes_without_a_zero_point(tmp_path, named):
 
 
 @pytest.mark.parametrize(("code", "low", "high"), [("INT4", -8, 7), ("UINT4", 0, 15)])
-def test_four_bit_types(tmp_path, code, low, high):
+def test_four_bit_types(tmp_path: Path, code: str, low: int, high: int) -> None:
     file = OnnxFile(shape=IMAGE, opset=21)
     kind = getattr(TensorProto, code)
     x = file.add("Conv", file.quantise("image", 0.04973), weights(file, (3, 3, 1, 1)))
     codes = file.add("QuantizeLinear", x, file.const(0.4019), output_dtype=kind)
     x = file.add("DequantizeLinear", codes, file.const(0.4019))
     graph = exact(file.save(tmp_path, convolved(file, x)))
-    first = graph.nodes[0].operator.requantize
+    first = first_operator(graph, Convolution).requantize
     assert (first.low, first.high) == (low, high)
 
 
 @pytest.mark.parametrize("way", ["dequantised", "cast", "pooled"])
-def test_input_that_is_codes(tmp_path, way):
+def test_input_that_is_codes(tmp_path: Path, way: str) -> None:
     """Pixels go in as they are; what they are worth the first DequantizeLinear says."""
     file = OnnxFile(shape=IMAGE, kind=UINT8)
     x = "image"
@@ -235,7 +239,7 @@ def test_input_that_is_codes(tmp_path, way):
     assert steps.max() <= 1.01
 
 
-def test_output_that_is_codes(tmp_path):
+def test_output_that_is_codes(tmp_path: Path) -> None:
     file = OnnxFile(shape=IMAGE)
     x = file.add("Conv", file.quantise("image", 0.04973), weights(file, (4, 3, 3, 3)))
     codes = file.add("QuantizeLinear", x, file.const(0.05), file.const(100, np.uint8))
@@ -249,7 +253,7 @@ def test_output_that_is_codes(tmp_path):
     assert np.abs(got.transpose(0, 3, 1, 2) + 128 - want).max() <= 1
 
 
-def run_onnx(path, images):
+def run_onnx(path: Path, images: np.ndarray) -> np.ndarray:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -258,7 +262,7 @@ def run_onnx(path, images):
     return np.concatenate([session.run(None, {"image": image[None]})[0] for image in images])
 
 
-def test_float8_codes_are_refused(tmp_path):
+def test_float8_codes_are_refused(tmp_path: Path) -> None:
     """Valid ONNX, whose numbers no integer is."""
     file = OnnxFile(shape=(1, 4, 8), opset=19)
     kind = TensorProto.FLOAT8E4M3FN
@@ -274,7 +278,9 @@ def test_float8_codes_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [np.int16, np.int32])
-def test_weights_of_more_than_eight_bits_are_refused(tmp_path, kind):
+def test_weights_of_more_than_eight_bits_are_refused(
+    tmp_path: Path, kind: type[np.integer]
+) -> None:
     file = OnnxFile(shape=(1, 4, 8), opset=21)
     codes = file.const(np.random.default_rng(0).integers(-3000, 3000, (8, 6)), kind)
     held = file.add("DequantizeLinear", codes, file.const(0.001))
@@ -285,7 +291,7 @@ def test_weights_of_more_than_eight_bits_are_refused(tmp_path, kind):
 
 
 @pytest.mark.parametrize("zero", [0, 3, -128])
-def test_constant_codes_stay_on_their_grid(tmp_path, zero):
+def test_constant_codes_stay_on_their_grid(tmp_path: Path, zero: int) -> None:
     """A position embedding kept as codes behind a DequantizeLinear: every code as in the file."""
     file = OnnxFile(shape=(1, 4, 8))
     codes = np.random.default_rng(1).integers(-128, 128, (1, 4, 8))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,17 +15,19 @@ from models.ops.requantize import Requantize
 from tests.support.onnx_files import IMAGE, TOKENS, OnnxFile, compare, only
 
 
-def test_function_without_a_quantiser_before_it_becomes_a_fine_table(tmp_path):
+def test_function_without_a_quantiser_before_it_becomes_a_fine_table(tmp_path: Path) -> None:
     for opset, kind in ((20, "Gelu"), (17, "Sigmoid"), (17, "Tanh")):
         file = OnnxFile(opset=opset)
         x = file.add("MatMul", file.quantise("image"), file.weights((8, 6)))
         grid = (0.03, -110) if kind == "Gelu" else (1 / 127, 0)
         steps, graph = compare(file.save(tmp_path, file.quantise(file.add(kind, x), *grid)))
         assert steps <= 2
-        assert len(only(graph, Convolution).requantize.table.table) == 1024
+        table = only(graph, Convolution).requantize.table
+    assert table is not None
+    assert len(table.table) == 1024
 
 
-def test_decomposed_gelu_without_any_quantiser_inside(tmp_path):
+def test_decomposed_gelu_without_any_quantiser_inside(tmp_path: Path) -> None:
     file = OnnxFile()
     x = file.add("MatMul", file.quantise("image"), file.weights((8, 6)))
     x = file.add("Add", x, file.const(np.linspace(-1, 1, 6)))
@@ -35,17 +39,19 @@ def test_decomposed_gelu_without_any_quantiser_inside(tmp_path):
     assert len(graph.nodes) == 1
 
 
-def test_function_of_codes_with_two_readers_stays_apart(tmp_path):
+def test_function_of_codes_with_two_readers_stays_apart(tmp_path: Path) -> None:
     file = OnnxFile()
     x = file.quantise(file.add("MatMul", file.quantise("image"), file.weights((8, 8))))
     y = file.quantise(file.add("Sigmoid", x), 1 / 255, -128)
     y = file.quantise(file.add("MatMul", y, file.weights((8, 8), seed=1)))
     steps, graph = compare(file.save(tmp_path, file.quantise(file.add("Add", x, y))))
     assert steps <= 1
-    assert len(only(graph, Requantize).table.table) == 256
+    table = only(graph, Requantize).table
+    assert table is not None
+    assert len(table.table) == 256
 
 
-def test_sum_of_a_tensor_and_its_function_is_a_function(tmp_path):
+def test_sum_of_a_tensor_and_its_function_is_a_function(tmp_path: Path) -> None:
     file = OnnxFile()
     x = file.quantise(file.add("MatMul", file.quantise("image"), file.weights((8, 8))))
     y = file.quantise(file.add("Sigmoid", x), 1 / 255, -128)
@@ -54,7 +60,7 @@ def test_sum_of_a_tensor_and_its_function_is_a_function(tmp_path):
     assert len(graph.nodes) == 1
 
 
-def test_relu_is_a_clamp_and_negative_gain_turns_the_weights(tmp_path):
+def test_relu_is_a_clamp_and_negative_gain_turns_the_weights(tmp_path: Path) -> None:
     file = OnnxFile(shape=IMAGE)
     x = file.add("Conv", file.quantise("image"), file.weights((4, 3, 3, 3), axis=0))
     x = file.add("Mul", x, file.const(np.array([1, -1, 0.5, -2.0])[:, None, None]))
@@ -63,7 +69,7 @@ def test_relu_is_a_clamp_and_negative_gain_turns_the_weights(tmp_path):
     assert only(graph, Convolution).requantize.low == -100
 
 
-def test_subtraction_and_sum_on_two_grids(tmp_path):
+def test_subtraction_and_sum_on_two_grids(tmp_path: Path) -> None:
     file = OnnxFile()
     x = file.quantise("image")
     y = file.quantise(file.add("MatMul", x, file.weights((8, 8))), 0.07, -9)
@@ -72,7 +78,7 @@ def test_subtraction_and_sum_on_two_grids(tmp_path):
     assert only(graph, Add).b_multiplier < 0
 
 
-def test_sum_of_an_image_and_its_transposed_tokens(tmp_path):
+def test_sum_of_an_image_and_its_transposed_tokens(tmp_path: Path) -> None:
     """The two operands lie in different orders in memory; the sum must not notice."""
     file = OnnxFile(shape=IMAGE)
     x = file.quantise("image")
@@ -86,10 +92,10 @@ def test_sum_of_an_image_and_its_transposed_tokens(tmp_path):
 
 
 @pytest.mark.parametrize("counted", [0, 1])
-def test_pooling(tmp_path, counted):
+def test_pooling(tmp_path: Path, counted: int) -> None:
     file = OnnxFile(shape=IMAGE)
     x = file.quantise("image", 0.04, 20)
-    window = {"kernel_shape": [3, 2], "strides": [2, 2], "pads": [1, 0, 1, 0]}
+    window: dict[str, Any] = {"kernel_shape": [3, 2], "strides": [2, 2], "pads": [1, 0, 1, 0]}
     x = file.add("MaxPool", x, **window)
     x = file.add("AveragePool", x, count_include_pad=counted, **window)
     steps, _ = compare(file.save(tmp_path, file.quantise(x, 0.03, 20)))
@@ -102,7 +108,9 @@ def test_pooling(tmp_path, counted):
     ids=["image", "channels-last", "tokens"],
 )
 @pytest.mark.parametrize("keep", [0, 1])
-def test_mean(tmp_path, shape, order, axes, keep):
+def test_mean(
+    tmp_path: Path, shape: tuple[int, ...], order: list[int] | None, axes: list[int], keep: int
+) -> None:
     file = OnnxFile(shape=shape)
     x = file.quantise("image", 0.04, 20)
     if order:

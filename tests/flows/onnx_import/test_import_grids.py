@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -11,18 +13,19 @@ from models.ops.requantize import Requantize
 from tests.support.onnx_files import IMAGE, UINT8, OnnxFile, compare, only
 
 
-def test_input_that_is_codes_already(tmp_path):
+def test_input_that_is_codes_already(tmp_path: Path) -> None:
     file = OnnxFile(kind=UINT8)
     grid = file.const(0.05), file.const(100, np.uint8)
     x = file.add("DequantizeLinear", "image", *grid)
     x = file.add("MatMul", x, file.weights((8, 6)))
     graph = load_network(file.save(tmp_path, file.quantise(x)))
     kind = graph.tensors[graph.input]
-    assert (kind.scale, kind.zero_point) == (pytest.approx(0.05), -28)
+    assert kind.scale == pytest.approx(0.05)
+    assert kind.zero_point == -28
 
 
 @pytest.mark.parametrize("function", [None, "Relu", "Sigmoid"])
-def test_factor_after_the_last_quantiser(tmp_path, function):
+def test_factor_after_the_last_quantiser(tmp_path: Path, function: str | None) -> None:
     file = OnnxFile()
     x = file.add("MatMul", file.quantise("image"), file.weights((8, 6)))
     x = file.quantise(x if function is None else file.add(function, x), 0.01)
@@ -31,7 +34,7 @@ def test_factor_after_the_last_quantiser(tmp_path, function):
     assert graph.tensors[graph.output].scale == pytest.approx(0.025)
 
 
-def test_quantisers_without_a_zero_point(tmp_path):
+def test_quantisers_without_a_zero_point(tmp_path: Path) -> None:
     """Left out it is 0, of the type that was written: uint8 by default."""
     file = OnnxFile(opset=21)
     scale = file.const(0.03)
@@ -46,7 +49,7 @@ def test_quantisers_without_a_zero_point(tmp_path):
     assert graph.tensors[graph.output].zero_point == 0
 
 
-def test_much_coarser_quantiser_is_kept(tmp_path):
+def test_much_coarser_quantiser_is_kept(tmp_path: Path) -> None:
     file = OnnxFile()
     x = file.quantise(file.quantise("image", 0.0213), 0.37)
     steps, graph = compare(
@@ -56,7 +59,7 @@ def test_much_coarser_quantiser_is_kept(tmp_path):
     assert only(graph, Requantize).table is None
 
 
-def test_old_operator_set_is_converted(tmp_path):
+def test_old_operator_set_is_converted(tmp_path: Path) -> None:
     file = OnnxFile(shape=(1, 8), opset=10, code=np.uint8)
     codes = file.const(np.random.default_rng(0).integers(0, 256, (8, 5)), np.uint8)
     weights = file.add("DequantizeLinear", codes, file.const(0.02), file.const(128, np.uint8))
@@ -67,7 +70,7 @@ def test_old_operator_set_is_converted(tmp_path):
     assert steps <= 1
 
 
-def test_shape_computed_in_the_file(tmp_path):
+def test_shape_computed_in_the_file(tmp_path: Path) -> None:
     """What exporters write for ``x.view(x.shape[0], -1)``."""
     file = OnnxFile(shape=IMAGE)
     x = file.quantise("image")

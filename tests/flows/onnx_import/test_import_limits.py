@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import resource
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -17,7 +19,7 @@ from tests.support.onnx_files import OnnxFile, compare
 LONGEST = 500
 
 
-def refusal(path):
+def refusal(path: Path) -> str:
     with pytest.raises(NetworkError) as caught:
         load_network(path)
     text = str(caught.value)
@@ -27,7 +29,7 @@ def refusal(path):
     return text
 
 
-def saved(file, folder, *outputs):
+def saved(file: OnnxFile, folder: Path, *outputs: str) -> Path:
     """Without shape inference, which would do the work that is looked for."""
     model = helper.make_model(
         helper.make_graph(
@@ -49,7 +51,7 @@ def saved(file, folder, *outputs):
 
 
 @pytest.fixture(autouse=True)
-def within_a_gigabyte():
+def within_a_gigabyte() -> Iterator[None]:
     """What this process' memory grows by; seconds are counted by benchmarks.import_fuzz."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     yield
@@ -57,7 +59,7 @@ def within_a_gigabyte():
 
 
 @pytest.mark.parametrize("kind", ["Sigmoid", "Relu", "Neg"])
-def test_five_thousand_functions_in_a_row(tmp_path, kind):
+def test_five_thousand_functions_in_a_row(tmp_path: Path, kind: str) -> None:
     file = OnnxFile(shape=(1, 4, 8))
     x = file.add("MatMul", file.quantise("image"), file.weights((8, 8)))
     for _ in range(5000):
@@ -71,7 +73,7 @@ def test_five_thousand_functions_in_a_row(tmp_path, kind):
     assert "must be at most 4,096 in a row" in text
 
 
-def test_products_of_functions_within_one_another(tmp_path):
+def test_products_of_functions_within_one_another(tmp_path: Path) -> None:
     file = OnnxFile(shape=(1, 4, 8))
     x = file.quantise("image")
     for _ in range(40):
@@ -79,7 +81,7 @@ def test_products_of_functions_within_one_another(tmp_path):
     assert "within one another" in refusal(saved(file, tmp_path, file.quantise(x)))
 
 
-def test_many_layers(tmp_path):
+def test_many_layers(tmp_path: Path) -> None:
     file = OnnxFile(shape=(1, 4, 8))
     x = file.quantise("image")
     for seed in range(600):
@@ -87,7 +89,7 @@ def test_many_layers(tmp_path):
     assert len(load_network(saved(file, tmp_path, x)).nodes) == 600
 
 
-def test_loop_over_constants(tmp_path):
+def test_loop_over_constants(tmp_path: Path) -> None:
     """2**62 turns: never worked out."""
     file = OnnxFile(shape=(1, 4, 8))
     body = helper.make_graph(
@@ -108,7 +110,7 @@ def test_loop_over_constants(tmp_path):
     )
 
 
-def test_random_constant(tmp_path):
+def test_random_constant(tmp_path: Path) -> None:
     file = OnnxFile(shape=(1, 4, 8))
     noise = file.add("RandomNormal", shape=[8], name="dice")
     x = file.quantise(file.add("Add", file.quantise("image"), noise))
@@ -117,7 +119,7 @@ def test_random_constant(tmp_path):
     )
 
 
-def test_constant_doubled_again_and_again(tmp_path):
+def test_constant_doubled_again_and_again(tmp_path: Path) -> None:
     file = OnnxFile(shape=(1, 4, 8))
     number = file.const(np.ones(8))
     for _ in range(40):
@@ -130,7 +132,7 @@ def test_constant_doubled_again_and_again(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["ConstantOfShape", "Expand", "Tile", "Range", "Add"])
-def test_constant_larger_than_any_weight(tmp_path, kind):
+def test_constant_larger_than_any_weight(tmp_path: Path, kind: str) -> None:
     file = OnnxFile(shape=(1, 4, 8))
     huge = 1 << 40
     inputs = {
@@ -146,13 +148,13 @@ def test_constant_larger_than_any_weight(tmp_path, kind):
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 10**9, 8), (1, 1 << 31, 8), (1, 3, 1 << 14, 1 << 14)])
-def test_image_that_no_machine_holds(tmp_path, shape):
+def test_image_that_no_machine_holds(tmp_path: Path, shape: tuple[int, ...]) -> None:
     file = OnnxFile(shape=shape)
     text = refusal(saved(file, tmp_path, file.quantise("image")))
     assert text.startswith("input 'image' must have at most 4,194,304 elements, not ")
 
 
-def test_activation_that_no_machine_holds(tmp_path):
+def test_activation_that_no_machine_holds(tmp_path: Path) -> None:
     file = OnnxFile(shape=(1, 3, 512, 512))
     x = file.add("Conv", file.quantise("image"), file.weights((1000, 3, 1, 1)))
     assert "must have at most 4,194,304 elements, not 262,144,000" in refusal(
@@ -160,7 +162,7 @@ def test_activation_that_no_machine_holds(tmp_path):
     )
 
 
-def with_metadata(tmp_path, content):
+def with_metadata(tmp_path: Path, content: object) -> Path:
     file = OnnxFile(shape=(1, 4, 8))
     x = file.quantise(file.add("MatMul", file.quantise("image"), file.weights((8, 8))))
     path = file.save(tmp_path, x)
@@ -170,13 +172,13 @@ def with_metadata(tmp_path, content):
     return path
 
 
-def test_row_formats_of_a_billion_rows(tmp_path):
+def test_row_formats_of_a_billion_rows(tmp_path: Path) -> None:
     runs = [["fixed8", (1 << 20) - 1]] * 40
     path = with_metadata(tmp_path, {"version": 1, "rows": {"const_5": runs}})
     assert "must name at most 1,048,576 rows of weights" in refusal(path)
 
 
-def test_names_of_any_length_and_content(tmp_path):
+def test_names_of_any_length_and_content(tmp_path: Path) -> None:
     file = OnnxFile(shape=(1, 4, 8))
     name = "\x1b[31m" + "n" * 9000
     x = file.add("CumSum", file.quantise("image"), file.const(1, np.int64), name=name)
@@ -192,7 +194,7 @@ def test_names_of_any_length_and_content(tmp_path):
 
 
 @pytest.mark.parametrize("change", ["short", "long", "type", "string"])
-def test_initialiser_whose_bytes_do_not_fit(tmp_path, change):
+def test_initialiser_whose_bytes_do_not_fit(tmp_path: Path, change: str) -> None:
     file = OnnxFile(shape=(1, 4, 8))
     x = file.quantise(file.add("MatMul", file.quantise("image"), file.weights((8, 8))))
     path = file.save(tmp_path, x)
@@ -212,7 +214,7 @@ def test_initialiser_whose_bytes_do_not_fit(tmp_path, change):
     refusal(path)
 
 
-def test_external_data_that_is_not_there(tmp_path):
+def test_external_data_that_is_not_there(tmp_path: Path) -> None:
     file = OnnxFile(shape=(1, 4, 8))
     x = file.quantise(file.add("MatMul", file.quantise("image"), file.weights((8, 8))))
     path = file.save(tmp_path, x)
@@ -225,7 +227,7 @@ def test_external_data_that_is_not_there(tmp_path):
     assert text.startswith("external data of network network.onnx must be where the file says:")
 
 
-def test_function_of_many_nodes_is_exact(tmp_path):
+def test_function_of_many_nodes_is_exact(tmp_path: Path) -> None:
     """What is allowed of such rows is imported as every other function."""
     file = OnnxFile(shape=(1, 4, 8))
     x = file.add("MatMul", file.quantise("image", 0.0301), file.weights((8, 8), scale=0.0207))
@@ -236,9 +238,9 @@ def test_function_of_many_nodes_is_exact(tmp_path):
     assert steps <= 2
 
 
-def test_file_of_constants_alone(tmp_path):
+def test_file_of_constants_alone(tmp_path: Path) -> None:
     file = OnnxFile(shape=(1, 4, 8))
-    file.constants.append(numpy_helper.from_array(np.float32(1), "one"))
+    file.constants.append(numpy_helper.from_array(np.array(1, np.float32), "one"))
     number = file.quantise("one")
     wide = file.add("Expand", number, file.const([1, 4, 8], np.int64))
     text = refusal(saved(file, tmp_path, wide))

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
 from flows.onnx_import import NetworkError, load_network
 from models.ops.add import Add
+from models.ops.convolution import Convolution
 from models.ops.layer_norm import LayerNorm
 from models.ops.pool import AveragePool
 from models.ops.requantize import Requantize
-from tests.support.onnx_files import OnnxFile, compare, only
+from tests.support.onnx_files import OnnxFile, compare, first_operator, only
 
 IMAGE = (1, 3, 8, 8)
 PADS = [0, 0, 1, 1, 0, 0, 1, 1]
 
 
-def image_file(scale=0.03011, **more):
+def image_file(scale: float = 0.03011, **more: Any) -> tuple[OnnxFile, str]:
     file = OnnxFile(shape=IMAGE, **more)
     return file, file.quantise("image", scale)
 
 
-def conv(file, x, shape=(4, 3, 3, 3), seed=0, name=None):
+def conv(
+    file: OnnxFile,
+    x: str,
+    shape: tuple[int, ...] = (4, 3, 3, 3),
+    seed: int = 0,
+    name: str | None = None,
+) -> str:
     return file.add("Conv", x, file.weights(shape, seed, scale=0.02071), name=name)
 
 
-def refusal(path):
+def refusal(path: Path) -> str:
     with pytest.raises(NetworkError) as caught:
         load_network(path)
     return str(caught.value)
@@ -33,7 +43,9 @@ def refusal(path):
 
 @pytest.mark.parametrize("offset", [2.0, [1.0, 2.0, -3.0, 0.4], [0.913, 2.177, -3.031, 0.4]])
 @pytest.mark.parametrize("middle", [0.01, 0.05])
-def test_saturation_before_an_offset(tmp_path, offset, middle):
+def test_saturation_before_an_offset(
+    tmp_path: Path, offset: float | list[float], middle: float
+) -> None:
     """Percentile calibration clips: an offset after it does not bring back what was cut off."""
     file, x = image_file()
     x = file.quantise(conv(file, x), middle)
@@ -43,7 +55,7 @@ def test_saturation_before_an_offset(tmp_path, offset, middle):
 
 
 @pytest.mark.parametrize("gain", [2.0, [0.51, 2.07, -1.33, 0.4]])
-def test_saturation_before_a_gain(tmp_path, gain):
+def test_saturation_before_a_gain(tmp_path: Path, gain: float | list[float]) -> None:
     file, x = image_file()
     x = file.quantise(conv(file, x), 0.01)
     x = file.add("Mul", x, file.const(np.reshape(gain, (1, -1, 1, 1))))
@@ -52,7 +64,7 @@ def test_saturation_before_a_gain(tmp_path, gain):
 
 
 @pytest.mark.parametrize("middle", [0.004, 0.013, 0.031])
-def test_saturation_of_a_layer_norm_before_its_gain(tmp_path, middle):
+def test_saturation_of_a_layer_norm_before_its_gain(tmp_path: Path, middle: float) -> None:
     file = OnnxFile(shape=(1, 5, 12), opset=17)
     ones, zeros = file.const(np.ones(12)), file.const(np.zeros(12))
     x = file.add("LayerNormalization", file.quantise("image", 0.03011), ones, zeros, axis=-1)
@@ -65,7 +77,9 @@ def test_saturation_of_a_layer_norm_before_its_gain(tmp_path, middle):
 
 
 @pytest.mark.parametrize("scales", [(0.02, 0.0213), (0.02, 0.013), (0.0213, 0.37), (0.02, 0.002)])
-def test_second_quantiser_rounds_and_saturates_again(tmp_path, scales):
+def test_second_quantiser_rounds_and_saturates_again(
+    tmp_path: Path, scales: tuple[float, ...]
+) -> None:
     file, x = image_file(scales[0])
     x = file.quantise(x, scales[1])
     steps, graph = compare(file.save(tmp_path, file.quantise(conv(file, x), 0.0513)))
@@ -73,13 +87,13 @@ def test_second_quantiser_rounds_and_saturates_again(tmp_path, scales):
     assert steps <= 1
 
 
-def test_quantiser_on_its_inputs_own_grid_is_nothing(tmp_path):
+def test_quantiser_on_its_inputs_own_grid_is_nothing(tmp_path: Path) -> None:
     file, x = image_file()
     _, graph = compare(file.save(tmp_path, file.quantise(conv(file, file.quantise(x, 0.03011)))))
     assert len(graph.nodes) == 1
 
 
-def test_offsets_kept_as_codes_are_one_added_row(tmp_path):
+def test_offsets_kept_as_codes_are_one_added_row(tmp_path: Path) -> None:
     """What onnxruntime writes for a linear layer of an unprepared file."""
     file = OnnxFile(shape=(1, 5, 8))
     x = file.add("MatMul", file.quantise("image", 0.03011), file.weights((8, 6), scale=0.02071))
@@ -104,7 +118,9 @@ def test_offsets_kept_as_codes_are_one_added_row(tmp_path):
         (["Transpose"], "a Pad must be followed by a Conv, not by Transpose"),
     ],
 )
-def test_padding_before_what_changes_its_border(tmp_path, kinds, said):
+def test_padding_before_what_changes_its_border(
+    tmp_path: Path, kinds: list[str], said: str
+) -> None:
     file, x = image_file()
     x = file.add("Pad", file.quantise(conv(file, x), 0.1), file.const(PADS, np.int64))
     rest = {
@@ -119,7 +135,7 @@ def test_padding_before_what_changes_its_border(tmp_path, kinds, said):
 
 
 @pytest.mark.parametrize("between", [[], ["Relu"], ["Tanh"], ["Mul"], ["Mul", "LeakyRelu"]])
-def test_padding_through_what_keeps_its_border(tmp_path, between):
+def test_padding_through_what_keeps_its_border(tmp_path: Path, between: list[str]) -> None:
     file, x = image_file()
     x = file.add("Pad", file.quantise(conv(file, x), 0.0613), file.const(PADS, np.int64))
     for kind in between:
@@ -131,7 +147,7 @@ def test_padding_through_what_keeps_its_border(tmp_path, between):
     assert graph.tensors[graph.output].shape == (6, 6, 4)
 
 
-def test_padding_before_a_max_pool_of_positive_numbers(tmp_path):
+def test_padding_before_a_max_pool_of_positive_numbers(tmp_path: Path) -> None:
     file, x = image_file()
     x = file.add("Relu", file.quantise(conv(file, x), 0.0513))
     x = file.add("Pad", x, file.const(PADS, np.int64))
@@ -141,7 +157,7 @@ def test_padding_before_a_max_pool_of_positive_numbers(tmp_path):
     assert graph.tensors[graph.output].shape == (3, 3, 4)
 
 
-def test_padding_before_a_max_pool_of_signed_numbers_is_refused(tmp_path):
+def test_padding_before_a_max_pool_of_signed_numbers_is_refused(tmp_path: Path) -> None:
     file, x = image_file()
     x = file.add("Pad", file.quantise(conv(file, x), 0.05), file.const(PADS, np.int64))
     x = file.add("MaxPool", x, kernel_shape=[3, 3], name="pool")
@@ -150,7 +166,7 @@ def test_padding_before_a_max_pool_of_signed_numbers_is_refused(tmp_path):
     )
 
 
-def test_padding_before_an_average_pool_counts(tmp_path):
+def test_padding_before_an_average_pool_counts(tmp_path: Path) -> None:
     file, x = image_file()
     x = file.add("Pad", file.quantise(conv(file, x), 0.0513), file.const(PADS, np.int64))
     x = file.add("AveragePool", x, kernel_shape=[3, 3], strides=[2, 2])
@@ -169,8 +185,13 @@ def test_padding_before_an_average_pool_counts(tmp_path):
     ],
 )  # fmt: skip
 def test_nearly_dead_channel_before_a_function(
-    tmp_path, weight_scale, bias, function, scale, attributes
-):
+    tmp_path: Path,
+    weight_scale: float,
+    bias: float,
+    function: str,
+    scale: float,
+    attributes: dict[str, Any],
+) -> None:
     """Batch normalisation with a gain near 0 leaves such channels: they are f(bias)."""
     file = OnnxFile(shape=IMAGE)
     scales = np.full(4, 0.0113)
@@ -186,7 +207,9 @@ def test_nearly_dead_channel_before_a_function(
 
 @pytest.mark.parametrize("factor", [1e-12, 1e-6, 1.0, 1e6])
 @pytest.mark.parametrize("function", [None, "Relu", "LeakyRelu"])
-def test_scaling_everything_changes_no_code(tmp_path, factor, function):
+def test_scaling_everything_changes_no_code(
+    tmp_path: Path, factor: float, function: str | None
+) -> None:
     """All-zero rows keep their bias whatever the unit is."""
     file = OnnxFile(shape=IMAGE)
     codes = np.random.default_rng(0).integers(-127, 128, (4, 3, 3, 3))
@@ -195,16 +218,14 @@ def test_scaling_everything_changes_no_code(tmp_path, factor, function):
     weights = file.add("DequantizeLinear", file.const(codes, np.int8), *grid)
     bias = file.const(np.array([0.1, 0.77, -0.5, 0.3]) * factor)
     x = file.add("Conv", file.quantise("image", 0.0203), weights, bias)
-    x = (
-        x
-        if function is None
-        else file.add(function, x, **{"alpha": 0.25} if "y" in function else {})
-    )
+    if function is not None:
+        more: dict[str, Any] = {"alpha": 0.25} if "y" in function else {}
+        x = file.add(function, x, **more)
     steps, _ = compare(file.save(tmp_path, file.quantise(x, 0.0307 * factor, 5)))
     assert steps <= 1
 
 
-def test_pruned_channel_of_scale_zero(tmp_path):
+def test_pruned_channel_of_scale_zero(tmp_path: Path) -> None:
     file, x = image_file()
     codes = np.random.default_rng(0).integers(-127, 128, (4, 3, 3, 3))
     grid = file.const([0.01, 0.02, 0.0, 0.015]), file.const(np.zeros(4), np.int8)
@@ -212,10 +233,10 @@ def test_pruned_channel_of_scale_zero(tmp_path):
     x = file.add("Conv", x, weights, file.const([0.1, 0.2, 0.9, 0.3]))
     steps, graph = compare(file.save(tmp_path, file.quantise(x, 0.0513)))
     assert steps <= 1
-    assert not graph.nodes[0].operator.weights[2].any()
+    assert not first_operator(graph, Convolution).weights[2].any()
 
 
-def test_function_too_steep_for_its_table_is_refused(tmp_path):
+def test_function_too_steep_for_its_table_is_refused(tmp_path: Path) -> None:
     """Elsewhere 1,024 entries are within two codes (function_table.TABLE_ERROR_MAX)."""
     file, x = image_file()
     x = file.add("Sin", conv(file, x, name="steep"))
@@ -227,7 +248,9 @@ def test_function_too_steep_for_its_table_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("alpha", [0.01, 0.1, 0.3])
-def test_leaky_function_of_a_layer_is_within_two_codes_or_refused(tmp_path, alpha):
+def test_leaky_function_of_a_layer_is_within_two_codes_or_refused(
+    tmp_path: Path, alpha: float
+) -> None:
     file, x = image_file()
     x = file.quantise(file.add("LeakyRelu", conv(file, x), alpha=alpha), 0.02)
     path = file.save(tmp_path, x)
@@ -240,7 +263,7 @@ def test_leaky_function_of_a_layer_is_within_two_codes_or_refused(tmp_path, alph
 
 
 @pytest.mark.parametrize("kind", ["Sqrt", "Log", "Pow"])
-def test_function_without_a_result_for_some_codes_is_refused(tmp_path, kind):
+def test_function_without_a_result_for_some_codes_is_refused(tmp_path: Path, kind: str) -> None:
     file, x = image_file()
     rest = [file.const(0.5)] if kind == "Pow" else []
     x = file.add(kind, x, *rest)
@@ -253,7 +276,7 @@ def test_function_without_a_result_for_some_codes_is_refused(tmp_path, kind):
     assert steps <= 1
 
 
-def test_gain_behind_joined_tokens(tmp_path):
+def test_gain_behind_joined_tokens(tmp_path: Path) -> None:
     """The concatenation is quantised after the gain, not before it."""
     file = OnnxFile(shape=(1, 4, 8))
     x = file.quantise("image", 0.03011)
@@ -265,7 +288,7 @@ def test_gain_behind_joined_tokens(tmp_path):
     assert steps <= 1
 
 
-def test_mean_over_another_axis_is_no_layer_norm(tmp_path):
+def test_mean_over_another_axis_is_no_layer_norm(tmp_path: Path) -> None:
     """Steps of a normalisation over the rows of an image were read as one over its columns."""
     file = OnnxFile(shape=(1, 3, 5, 7), opset=13)
     x = file.quantise("image", 0.03)
@@ -278,7 +301,7 @@ def test_mean_over_another_axis_is_no_layer_norm(tmp_path):
 
 @pytest.mark.parametrize("bits", [2, 3, 4])
 @pytest.mark.parametrize("scale", [0.0117, 0.0513, 0.09])
-def test_bias_of_weights_of_few_bits(tmp_path, bits, scale):
+def test_bias_of_weights_of_few_bits(tmp_path: Path, bits: int, scale: float) -> None:
     """One accumulator step is many codes of the result, and a bias no multiple of it."""
     file = OnnxFile(shape=IMAGE)
     grid = file.const(0.511), file.const(0, np.int8)
@@ -294,7 +317,7 @@ def test_bias_of_weights_of_few_bits(tmp_path, bits, scale):
     assert steps <= 1
 
 
-def test_bias_that_cannot_be_kept_is_refused(tmp_path):
+def test_bias_that_cannot_be_kept_is_refused(tmp_path: Path) -> None:
     file = OnnxFile(shape=IMAGE)
     codes = file.const(np.random.default_rng(0).integers(-127, 128, (4, 3, 3, 3)), np.int8)
     weights = file.add("DequantizeLinear", codes, file.const(0.31), file.const(0, np.int8))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from models.ops.convolution import Convolution
 from tests.support.onnx_files import IMAGE, OnnxFile, compare, only
 
 
-def test_gemm_with_both_transpositions_and_a_float_bias(tmp_path):
+def test_gemm_with_both_transpositions_and_a_float_bias(tmp_path: Path) -> None:
     for transposed in (0, 1):
         file = OnnxFile(shape=(1, 8))
         shape = (5, 8) if transposed else (8, 5)
@@ -21,7 +23,7 @@ def test_gemm_with_both_transpositions_and_a_float_bias(tmp_path):
         assert len(graph.nodes) == 1
 
 
-def test_bias_as_int32_codes(tmp_path):
+def test_bias_as_int32_codes(tmp_path: Path) -> None:
     file = OnnxFile(shape=(1, 8))
     scale = 0.05 * 0.02
     bias = file.add(
@@ -33,7 +35,7 @@ def test_bias_as_int32_codes(tmp_path):
     assert only(graph, Convolution).requantize.bias.tolist() == [-2500, -1500, -500, 500, 1500]
 
 
-def test_batch_normalisation_after_a_convolution_disappears(tmp_path):
+def test_batch_normalisation_after_a_convolution_disappears(tmp_path: Path) -> None:
     file = OnnxFile(shape=IMAGE)
     rng = np.random.default_rng(1)
     numbers = [file.const(rng.uniform(0.5, 1.5, 4)) for _ in range(4)]
@@ -45,7 +47,7 @@ def test_batch_normalisation_after_a_convolution_disappears(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["SAME_UPPER", "SAME_LOWER", "VALID"])
-def test_automatic_padding(tmp_path, mode):
+def test_automatic_padding(tmp_path: Path, mode: str) -> None:
     file = OnnxFile(shape=IMAGE)
     x = file.quantise("image", 0.04, 30)
     x = file.add("Conv", x, file.weights((4, 3, 4, 3)), auto_pad=mode, strides=[2, 2])
@@ -53,7 +55,7 @@ def test_automatic_padding(tmp_path, mode):
     assert steps <= 1
 
 
-def test_pad_goes_into_the_convolution(tmp_path):
+def test_pad_goes_into_the_convolution(tmp_path: Path) -> None:
     file = OnnxFile(shape=IMAGE)
     pads = file.const([0, 0, 1, 2, 0, 0, 0, 1], np.int64)
     x = file.add("Pad", file.quantise("image", 0.05, 20), pads)
@@ -63,7 +65,7 @@ def test_pad_goes_into_the_convolution(tmp_path):
     assert only(graph, Convolution).padding == (2, 2, 0, 1)
 
 
-def test_unsigned_codes_and_asymmetric_weights(tmp_path):
+def test_unsigned_codes_and_asymmetric_weights(tmp_path: Path) -> None:
     file = OnnxFile(code=np.uint8)
     rng = np.random.default_rng(3)
     codes = file.const(rng.integers(0, 256, (8, 6)), np.uint8)
@@ -75,7 +77,7 @@ def test_unsigned_codes_and_asymmetric_weights(tmp_path):
     assert graph.tensors[graph.output].zero_point == 3
 
 
-def test_weights_that_the_file_quantises_itself(tmp_path):
+def test_weights_that_the_file_quantises_itself(tmp_path: Path) -> None:
     file = OnnxFile()
     real = file.const(np.random.default_rng(4).normal(0, 0.5, (8, 6)))
     x = file.add("MatMul", file.quantise("image"), file.quantise(real, 0.015))
@@ -84,7 +86,7 @@ def test_weights_that_the_file_quantises_itself(tmp_path):
     assert np.abs(only(graph, Convolution).weights).max() > 60
 
 
-def test_weights_transposed_in_the_file(tmp_path):
+def test_weights_transposed_in_the_file(tmp_path: Path) -> None:
     file = OnnxFile()
     weights = file.add("Transpose", file.weights((6, 8), axis=0), perm=[1, 0])
     x = file.add("MatMul", file.quantise("image"), weights)

@@ -20,7 +20,7 @@ DATA = Path(__file__).parents[3].parent / "shared" / "data"
 qcdq = pytest.importorskip("qonnx.transformation.qonnx_to_qcdq")
 
 
-def scores_of(path, images):
+def scores_of(path: Path, images: np.ndarray) -> np.ndarray:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(path, options)
@@ -28,7 +28,7 @@ def scores_of(path, images):
     return np.concatenate([session.run(None, {name: image[None]})[0] for image in images])
 
 
-def converted(name, folder):
+def converted(name: str, folder: Path) -> Path:
     """The QCDQ file that qonnx makes of one of its own."""
     from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.util.cleanup import cleanup_model
@@ -44,13 +44,13 @@ def converted(name, folder):
     return path
 
 
-def with_quantised_output(path, peak):
+def with_quantised_output(path: Path, peak: float) -> Path:
     """A quantiser behind the last layer, which these files leave float."""
     model = onnx.load(path)
     graph, last = model.graph, model.graph.output[0].name
     grid = [
-        numpy_helper.from_array(np.float32(peak / 127), "last_scale"),
-        numpy_helper.from_array(np.int8(0), "last_zero"),
+        numpy_helper.from_array(np.array(peak / 127, np.float32), "last_scale"),
+        numpy_helper.from_array(np.array(0, np.int8), "last_zero"),
     ]
     graph.initializer.extend(grid)
     names = [tensor.name for tensor in grid]
@@ -66,7 +66,7 @@ def with_quantised_output(path, peak):
     return final
 
 
-def test_keyword_spotter_of_finn_agrees_on_every_image(tmp_path):
+def test_keyword_spotter_of_finn_agrees_on_every_image(tmp_path: Path) -> None:
     """W3A3 of MLPerf Tiny, real features: 200 of 200, and every score within a code."""
     path = converted("finn_kws_w3a3_mlperf_v0.7.onnx", tmp_path)
     given = np.load(DATA / "datasets" / "finn_kws_w3a3_features_and_qonnx_out.npz")
@@ -84,7 +84,7 @@ def test_keyword_spotter_of_finn_agrees_on_every_image(tmp_path):
     assert np.abs(got - want).max() <= 1.01 * result.scale
 
 
-def test_float_output_is_refused_with_what_to_do(tmp_path):
+def test_float_output_is_refused_with_what_to_do(tmp_path: Path) -> None:
     path = converted("finn_kws_w3a3_mlperf_v0.7.onnx", tmp_path)
     with pytest.raises(NetworkError, match="must be quantised .a QuantizeLinear after it. before"):
         load_network(path)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from onnx import TensorProto
@@ -12,22 +15,22 @@ from tests.support.onnx_files import UINT8, OnnxFile, compare
 INT4 = TensorProto.INT4
 
 
-def refusal(path):
+def refusal(path: Path) -> str:
     with pytest.raises(NetworkError) as caught:
         load_network(path)
     return str(caught.value)
 
 
-def layer(file, x, seed=0, shape=(8, 8)):
+def layer(file: OnnxFile, x: str, seed: int = 0, shape: tuple[int, ...] = (8, 8)) -> str:
     return file.quantise(file.add("MatMul", x, file.weights(shape, seed, scale=0.0207)), 0.0513)
 
 
-def numbers(file, *values):
+def numbers(file: OnnxFile, *values: int) -> str:
     return file.const(list(values), np.int64)
 
 
 @pytest.mark.parametrize("then", ["Conv", "MaxPool", "GlobalAveragePool"])
-def test_images_beside_each_other_on_the_batch_axis(tmp_path, then):
+def test_images_beside_each_other_on_the_batch_axis(tmp_path: Path, then: str) -> None:
     file = OnnxFile(shape=(1, 6, 5, 5))
     x = file.add("Reshape", file.quantise("image"), numbers(file, 2, 3, 5, 5))
     if then == "Conv":
@@ -41,7 +44,7 @@ def test_images_beside_each_other_on_the_batch_axis(tmp_path, then):
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 8), (6, 1, 8), (1, 6, 8)])
-def test_output_of_any_first_axis_is_whole(tmp_path, shape):
+def test_output_of_any_first_axis_is_whole(tmp_path: Path, shape: tuple[int, ...]) -> None:
     file = OnnxFile(shape=(1, 6, 8))
     x = file.add("Reshape", layer(file, file.quantise("image", 0.03)), numbers(file, *shape))
     steps, graph = compare(file.save(tmp_path, x))
@@ -50,7 +53,7 @@ def test_output_of_any_first_axis_is_whole(tmp_path, shape):
 
 
 @pytest.mark.parametrize("shape", [(1, 2, 36), (1, 24, 3)])
-def test_softmax_of_scores_in_another_shape(tmp_path, shape):
+def test_softmax_of_scores_in_another_shape(tmp_path: Path, shape: tuple[int, ...]) -> None:
     file = OnnxFile(shape=(1, 6, 8))
     x = file.quantise("image", 0.03)
     heads = numbers(file, 6, 2, 4)
@@ -63,7 +66,7 @@ def test_softmax_of_scores_in_another_shape(tmp_path, shape):
     assert steps <= 2
 
 
-def test_number_a_token_is_none_a_channel(tmp_path):
+def test_number_a_token_is_none_a_channel(tmp_path: Path) -> None:
     file = OnnxFile(shape=(1, 8, 8))
     x = file.add("Reshape", file.quantise("image"), numbers(file, 8, 8))
     column = file.const(np.arange(8.0).reshape(8, 1))
@@ -75,7 +78,7 @@ def test_number_a_token_is_none_a_channel(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(1, 8), (8,), (1, 1), ()])
-def test_c_of_a_linear_layer_in_every_shape(tmp_path, shape):
+def test_c_of_a_linear_layer_in_every_shape(tmp_path: Path, shape: tuple[int, ...]) -> None:
     file = OnnxFile(shape=(1, 8, 8))
     x = file.add("Reshape", file.quantise("image", 0.03), numbers(file, 8, 8))
     row = file.const(np.random.default_rng(3).normal(0, 1, shape))
@@ -85,7 +88,7 @@ def test_c_of_a_linear_layer_in_every_shape(tmp_path, shape):
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 8, 8), (2, 8, 8)])
-def test_weights_of_more_axes_than_the_tensor(tmp_path, shape):
+def test_weights_of_more_axes_than_the_tensor(tmp_path: Path, shape: tuple[int, ...]) -> None:
     file = OnnxFile(shape=(1, 6, 8))
     x = file.add("MatMul", file.quantise("image"), file.weights(shape), name="deep")
     path = file.save(tmp_path, file.quantise(x), check=False)
@@ -101,7 +104,9 @@ def test_weights_of_more_axes_than_the_tensor(tmp_path, shape):
         ((4,), (4, 1, 3, 3), {"group": 3}),
     ],
 )
-def test_convolution_whose_parts_do_not_fit(tmp_path, bias, weights, more):
+def test_convolution_whose_parts_do_not_fit(
+    tmp_path: Path, bias: tuple[int, ...], weights: tuple[int, ...], more: dict[str, Any]
+) -> None:
     file = OnnxFile(shape=(1, 3, 9, 7))
     parts = file.weights(weights), file.const(np.ones(bias))
     x = file.add("Conv", file.quantise("image"), *parts, name="odd", **more)
@@ -109,13 +114,13 @@ def test_convolution_whose_parts_do_not_fit(tmp_path, bias, weights, more):
     assert "of Conv 'odd' must be" in text or "must be valid ONNX" in text
 
 
-def test_file_without_an_operator(tmp_path):
+def test_file_without_an_operator(tmp_path: Path) -> None:
     file = OnnxFile(kind=UINT8)
     path = file.save(tmp_path, file.add("DequantizeLinear", "image", file.const(0.05)))
     assert refusal(path) == "network network must have an operator between input and output"
 
 
-def test_output_of_four_bits(tmp_path):
+def test_output_of_four_bits(tmp_path: Path) -> None:
     file = OnnxFile(shape=(1, 6, 8), opset=21)
     x = file.add("MatMul", file.quantise("image"), file.weights((8, 8)))
     codes = file.add("QuantizeLinear", x, file.const(0.3), output_dtype=INT4, name="four")
@@ -125,7 +130,7 @@ def test_output_of_four_bits(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["MaxPool", "AveragePool"])
-def test_kernel_beyond_the_image(tmp_path, kind):
+def test_kernel_beyond_the_image(tmp_path: Path, kind: str) -> None:
     file = OnnxFile(shape=(1, 3, 9, 7))
     x = file.add(kind, file.quantise("image"), kernel_shape=[12, 3], name="big")
     text = refusal(file.save(tmp_path, file.quantise(x), check=False))
@@ -133,7 +138,7 @@ def test_kernel_beyond_the_image(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", ["Slice", "Gather"])
-def test_output_without_elements(tmp_path, kind):
+def test_output_without_elements(tmp_path: Path, kind: str) -> None:
     file = OnnxFile(shape=(1, 6, 8))
     x = layer(file, file.quantise("image"))
     if kind == "Slice":
@@ -143,7 +148,7 @@ def test_output_without_elements(tmp_path, kind):
     assert "must have elements, not the shape [1, 0, 8]" in refusal(file.save(tmp_path, x))
 
 
-def test_offsets_that_are_small_because_everything_is(tmp_path):
+def test_offsets_that_are_small_because_everything_is(tmp_path: Path) -> None:
     file = OnnxFile(shape=(1, 6, 8))
     x = file.add("MatMul", file.quantise("image", 5e-12), file.weights((8, 8)))
     y = file.add("Add", x, file.const(np.linspace(-4e-10, 4e-10, 8)))
@@ -152,7 +157,7 @@ def test_offsets_that_are_small_because_everything_is(tmp_path):
 
 
 @pytest.mark.parametrize("scale", [1e-9, 0.05, 1e4])
-def test_half_precision_in_between(tmp_path, scale):
+def test_half_precision_in_between(tmp_path: Path, scale: float) -> None:
     file = OnnxFile(shape=(1, 6, 8), opset=19)
     x = file.add("Cast", file.quantise("image", scale), to=TensorProto.FLOAT16, name="half")
     x = file.add("Cast", x, to=TensorProto.FLOAT)
@@ -165,7 +170,7 @@ def test_half_precision_in_between(tmp_path, scale):
     assert steps <= 1
 
 
-def test_weights_cast_to_float(tmp_path):
+def test_weights_cast_to_float(tmp_path: Path) -> None:
     file = OnnxFile(shape=(1, 6, 8))
     weights = file.add("Cast", file.weights((8, 8), scale=0.0207), to=TensorProto.FLOAT)
     x = file.add("MatMul", file.quantise("image", 0.03), weights)
@@ -174,7 +179,7 @@ def test_weights_cast_to_float(tmp_path):
 
 
 @pytest.mark.parametrize("variance", [-1.0, np.nan])
-def test_statistics_that_are_no_numbers(tmp_path, variance):
+def test_statistics_that_are_no_numbers(tmp_path: Path, variance: float) -> None:
     file = OnnxFile(shape=(1, 3, 9, 7))
     rest = [file.const(n) for n in ([1.0] * 3, [0.0] * 3, [0.0] * 3, [variance, 1.0, 1.0])]
     x = file.add("BatchNormalization", file.quantise("image"), *rest, name="norm")
@@ -183,14 +188,14 @@ def test_statistics_that_are_no_numbers(tmp_path, variance):
     )
 
 
-def test_constant_that_is_no_number(tmp_path):
+def test_constant_that_is_no_number(tmp_path: Path) -> None:
     file = OnnxFile(shape=(1, 6, 8))
     x = file.add("Mul", file.quantise("image"), file.const(np.full(8, np.nan)), name="gain")
     path = file.save(tmp_path, file.quantise(x))
     assert refusal(path) == "constant of Mul 'gain' must be of numbers, not NaN"
 
 
-def test_second_output_of_a_pool(tmp_path):
+def test_second_output_of_a_pool(tmp_path: Path) -> None:
     file = OnnxFile(shape=(1, 3, 9, 7))
     _, where = file.add("MaxPool", file.quantise("image"), kernel_shape=[2, 2], outputs=2)
     x = file.add("Cast", where, to=TensorProto.FLOAT, name="places")
@@ -198,7 +203,7 @@ def test_second_output_of_a_pool(tmp_path):
     assert text.endswith("must not be used by Cast 'places': only the first one is supported")
 
 
-def test_as_many_zero_points_as_scales(tmp_path):
+def test_as_many_zero_points_as_scales(tmp_path: Path) -> None:
     file = OnnxFile(shape=(1, 6, 8))
     codes = file.const(np.ones((8, 8)), np.int8)
     grid = file.const(np.full(8, 0.02)), file.const(0, np.int8)
@@ -208,7 +213,7 @@ def test_as_many_zero_points_as_scales(tmp_path):
     assert "scale and zero point of DequantizeLinear 'odd' must be one number each" in text
 
 
-def test_constant_product_that_takes_long(tmp_path):
+def test_constant_product_that_takes_long(tmp_path: Path) -> None:
     file = OnnxFile(shape=(1, 6, 8))
     square = file.const(np.ones((1200, 1200)))
     number = file.add("ReduceMax", file.add("MatMul", square, square, name="slow"), keepdims=0)

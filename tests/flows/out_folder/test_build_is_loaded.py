@@ -162,7 +162,7 @@ def test_files_are_made_again_once(
     """Where nothing is known of the machine; digests that are damaged are none."""
     made: list[str] = []
 
-    def counted(*arguments: object) -> str:
+    def counted(*arguments: Any) -> str:
         made.append("")
         return emit(*arguments)
 

@@ -55,7 +55,9 @@ def unknown_operator() -> bytes:
      unknown_operator],
     ids=["empty", "text", "truncated", "float", "dynamic", "operator"],
 )  # fmt: skip
-def test_refused_networks_leave_nothing(content: object, tmp_path: Path, capsys: Capture) -> None:
+def test_refused_networks_leave_nothing(
+    content: bytes | Callable[[], bytes], tmp_path: Path, capsys: Capture
+) -> None:
     network = tmp_path / "in" / "bad.onnx"
     network.parent.mkdir()
     network.write_bytes(content() if callable(content) else content)

@@ -20,7 +20,9 @@ RATIOS = st.lists(st.integers(0, 50), min_size=1, max_size=2).map(
 
 
 @given(RATIOS, st.integers(0, 300))
-def test_counts_are_exact_and_never_leave_the_expensive_classes_too_much(ratio, rows):
+def test_counts_are_exact_and_never_leave_the_expensive_classes_too_much(
+    ratio: tuple[int, ...], rows: int
+) -> None:
     found = counts(ratio, rows)
     assert sum(found) == rows
     assert min(found) >= 0
@@ -40,11 +42,13 @@ def test_counts_are_exact_and_never_leave_the_expensive_classes_too_much(ratio, 
         ((65, 30, 5), 100, (65, 30, 5)),
     ],
 )
-def test_counts_of_the_papers_ratios(ratio, rows, want):
+def test_counts_of_the_papers_ratios(
+    ratio: tuple[int, ...], rows: int, want: tuple[int, ...]
+) -> None:
     assert counts(ratio, rows) == want
 
 
-def random_rows(rows, depth=12, seed=0):
+def random_rows(rows: int, depth: int = 12, seed: int = 0) -> Rows:
     rng = np.random.default_rng(seed)
     mix = rng.normal(size=(depth, depth))
     matrix = rng.normal(size=(rows, depth)) * rng.uniform(0.2, 2, (rows, 1))
@@ -58,7 +62,7 @@ def random_rows(rows, depth=12, seed=0):
     st.sampled_from([0, 8, 16]),
     st.integers(),
 )
-def test_the_ratio_holds_in_every_group(name, total, group, seed):
+def test_the_ratio_holds_in_every_group(name: str, total: int, group: int, seed: int) -> None:
     policy = find_policy(name)
     kinds = assign(policy, policy.ratio, random_rows(total, seed=abs(seed)), group)
     step = group or total
@@ -68,7 +72,7 @@ def test_the_ratio_holds_in_every_group(name, total, group, seed):
         assert found == counts(policy.ratio, len(part))
 
 
-def test_low_variance_becomes_a_power_of_two_and_high_loss_gets_8_bits():
+def test_low_variance_becomes_a_power_of_two_and_high_loss_gets_8_bits() -> None:
     rows = random_rows(100)
     kinds = np.array(assign(find_policy("rmsmp"), (65, 30, 5), rows, 0))
     assert rows.variance[kinds == "pot4"].max() < rows.variance[kinds == "fixed4"].min()
@@ -77,7 +81,7 @@ def test_low_variance_becomes_a_power_of_two_and_high_loss_gets_8_bits():
     assert error[kinds == "fixed8"].min() > error[kinds == "fixed4"].max()
 
 
-def test_widths_of_auto_vit_acc_are_coupled():
+def test_widths_of_auto_vit_acc_are_coupled() -> None:
     assert find_policy("auto-vit-acc").formats == ("pot4", "fixed8")
     assert find_policy("auto-vit-acc", 4).formats == ("pot3", "fixed4")
 
@@ -92,7 +96,7 @@ def test_widths_of_auto_vit_acc_are_coupled():
         ("int8", None, (100,)),
     ],
 )
-def test_ratio(name, text, want):
+def test_ratio(name: str, text: str | None, want: tuple[int, ...]) -> None:
     assert parse_ratio(text, find_policy(name)) == want
 
 
@@ -107,6 +111,6 @@ def test_ratio(name, text, want):
         ("int4", "50:50", "policy int4 must have no ratio: all its rows are fixed4"),
     ],
 )
-def test_other_ratios(name, text, message):
+def test_other_ratios(name: str, text: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         parse_ratio(text, find_policy(name))

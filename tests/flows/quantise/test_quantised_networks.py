@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
@@ -11,9 +14,11 @@ from flows.onnx_import import load_network
 from flows.onnx_import.row_formats import read_row_formats
 from flows.quantise import POLICIES, Choices, find_policy, quantise_network, read_float_network
 from flows.quantise.float_layers import find_layers
+from flows.quantise.float_network import FloatNetwork
+from flows.quantise.pipeline import Quantised
 from flows.quantise.runtime import Runner
 from models.formats import find_format
-from models.network.graph import run_graph
+from models.network.graph import IntegerGraph, run_graph
 from models.ops.attention import AttentionContext, AttentionScores
 from models.ops.convolution import Convolution
 from tests.support.float_files import NETWORKS, images
@@ -25,7 +30,9 @@ TOLERANCE = {"cnn": 2, "vit": 12}
 CASES = [(name, policy) for name in NETWORKS for policy in POLICIES]
 
 
-def quantised(folder, name, policy, **choices):
+def quantised(
+    folder: Path, name: str, policy: str, **choices: Any
+) -> tuple[FloatNetwork, Quantised, Path]:
     """The float network, the result, and the path it was written to."""
     make, shape = NETWORKS[name]
     network = read_float_network(make(folder))
@@ -39,7 +46,9 @@ def quantised(folder, name, policy, **choices):
     return network, found, path
 
 
-def outputs(network, path, name, count=32):
+def outputs(
+    network: FloatNetwork, path: Path, name: str, count: int = 32
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, IntegerGraph]:
     """Of the float network, of onnxruntime on the file, and of the integer graph."""
     x = images(NETWORKS[name][1], count, seed=2)
     graph = load_network(path)
@@ -51,7 +60,7 @@ def outputs(network, path, name, count=32):
 
 
 @pytest.mark.parametrize(("name", "policy"), CASES)
-def test_every_policy(tmp_path, name, policy):
+def test_every_policy(tmp_path: Path, name: str, policy: str) -> None:
     network, found, path = quantised(tmp_path, name, policy)
     plain, real, integer, graph = outputs(network, path, name)
     step = graph.tensors[graph.output].scale
@@ -76,7 +85,7 @@ def test_every_policy(tmp_path, name, policy):
 
 
 @pytest.mark.parametrize("policy", ["int8", "f8net"])
-def test_operands_of_attention(tmp_path, policy):
+def test_operands_of_attention(tmp_path: Path, policy: str) -> None:
     """Zero points of 0, and no -128 among keys and values."""
     _, _, path = quantised(tmp_path, "vit", policy)
     graph = load_network(path)
@@ -93,7 +102,7 @@ def test_operands_of_attention(tmp_path, policy):
 
 
 @pytest.mark.parametrize("name", list(NETWORKS))
-def test_f8net_only_shifts(tmp_path, name):
+def test_f8net_only_shifts(tmp_path: Path, name: str) -> None:
     _, _, path = quantised(tmp_path, name, "f8net")
     layers = [n.operator for n in load_network(path).nodes if isinstance(n.operator, Convolution)]
     assert layers
@@ -104,7 +113,7 @@ def test_f8net_only_shifts(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", list(NETWORKS))
-def test_activation_bits(tmp_path, name):
+def test_activation_bits(tmp_path: Path, name: str) -> None:
     network, found, path = quantised(tmp_path, name, "int4", activation_bits=4)
     *_, graph = outputs(network, path, name)
     seen = {}
@@ -119,7 +128,7 @@ def test_activation_bits(tmp_path, name):
     assert max(np.abs(seen[read[-1]]).max(), np.abs(codes).max()) > 8
 
 
-def test_ends_are_kept_where_the_policy_says_so(tmp_path):
+def test_ends_are_kept_where_the_policy_says_so(tmp_path: Path) -> None:
     _, found, _ = quantised(tmp_path, "cnn", "int4")
     kinds = [set(fitted.formats) for _, fitted in found.layers]
     assert kinds == [{"fixed8"}, {"fixed4"}, {"fixed4"}, {"fixed4"}, {"fixed8"}]
@@ -127,7 +136,7 @@ def test_ends_are_kept_where_the_policy_says_so(tmp_path):
     assert {kind for _, fitted in found.layers for kind in fitted.formats} == {"fixed4"}
 
 
-def test_gptq_is_better_than_nearest_rounding(tmp_path):
+def test_gptq_is_better_than_nearest_rounding(tmp_path: Path) -> None:
     losses = {}
     for rounding in ("gptq", "nearest"):
         network, _, path = quantised(tmp_path, "cnn", "int4", rounding=rounding)
@@ -136,14 +145,14 @@ def test_gptq_is_better_than_nearest_rounding(tmp_path):
     assert losses["gptq"] < 0.95 * losses["nearest"]
 
 
-def test_same_input_same_bytes(tmp_path):
+def test_same_input_same_bytes(tmp_path: Path) -> None:
     first, second = (quantised(tmp_path, "vit", "rmsmp")[1].model for _ in range(2))
     assert first.SerializeToString(deterministic=True) == second.SerializeToString(
         deterministic=True
     )
 
 
-def test_batch_normalisation_is_folded_before_rows_are_looked_at(tmp_path):
+def test_batch_normalisation_is_folded_before_rows_are_looked_at(tmp_path: Path) -> None:
     make, _ = NETWORKS["cnn"]
     network = read_float_network(make(tmp_path))
     assert "BatchNormalization" not in {node.op_type for node in network.model.graph.node}

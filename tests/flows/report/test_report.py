@@ -92,24 +92,31 @@ def test_what_it_says() -> None:
     assert render(REPORT) == page
 
 
+def titles(picture: ElementTree.Element) -> dict[str, ElementTree.Element]:
+    """Bars by what they tell of themselves; each tells something else."""
+    found = [(one, one.find("title")) for one in picture.iter("rect")]
+    told = [(one, title.text or "") for one, title in found if title is not None]
+    assert len({text for _, text in told}) == len(told)
+    return {text: one for one, text in told}
+
+
 def test_timeline() -> None:
     spans = [Span(0, 0, 0, 100), Span(0, 1, 100, 300), Span(1, 1, 250, 1000), Span(1, -1, 0, 10)]
     picture = ElementTree.fromstring(timeline(("load", "matrix"), spans, LAYERS, 1000))
-    bars = [one for one in picture.iter("rect") if one.find("title") is not None]
+    bars = titles(picture)
     assert len(bars) == 4
     left, width = 64.0, 1120 - 64.0
-    second = next(bar for bar in bars if "100 to 300" in (bar.find("title").text or ""))
-    assert float(second.get("x")) == pytest.approx(left + 0.1 * width, abs=0.01)
-    assert float(second.get("width")) == pytest.approx(0.2 * width, abs=0.01)
-    assert len({bar.get("fill") for bar in bars}) == 3
+    second = next(bar for text, bar in bars.items() if "100 to 300" in text)
+    assert float(second.get("x", "nan")) == pytest.approx(left + 0.1 * width, abs=0.01)
+    assert float(second.get("width", "nan")) == pytest.approx(0.2 * width, abs=0.01)
+    assert len({bar.get("fill") for bar in bars.values()}) == 3
     assert {text.text for text in picture.iter("text")} >= {"load", "matrix", "0", "200", "1,000"}
 
 
 def test_thousands_of_bars_are_drawn_as_few() -> None:
     spans = [Span(0, n // 5000, 10 * n, 10 * n + 9) for n in range(10_000)]
     picture = ElementTree.fromstring(timeline(("matrix",), spans, LAYERS, 100_000))
-    bars = [one for one in picture.iter("rect") if one.find("title") is not None]
-    assert [bar.find("title").text for bar in bars] == [
+    assert list(titles(picture)) == [
         "matrix: layer <0>, cycles 0 to 49,999",
         "matrix: layer <1>, cycles 50,000 to 99,999",
     ]

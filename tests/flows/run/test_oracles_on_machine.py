@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from flows.run.execute import ImageResult
 from tests.support.machines import Job, job, run_jobs, simulator
 from tests.support.oracles import deit
 from tests.support.oracles.case import Case, compare
@@ -19,10 +20,10 @@ def _jobs(cases: list[Case], spec: object) -> list[tuple[Case, int, Job]]:
     ]
 
 
-def _check(jobs: list[tuple[Case, int, Job]], results: list[object]) -> None:
+def _check(jobs: list[tuple[Case, int, Job]], results: list[ImageResult]) -> None:
     for (case, index, one), result in zip(jobs, results, strict=True):
         for tensor, want in case.expected.items():
-            got = result.trace[tensor]  # type: ignore[attr-defined]
+            got = result.trace[tensor]
             compare(one.name, tensor, got, want[index])
 
 

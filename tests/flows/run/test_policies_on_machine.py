@@ -10,7 +10,7 @@ from flows.work.inputs import read_inputs
 from models.formats.row_classes import parse_row_classes
 from models.machine.spec import MachineSpec
 from models.network.graph import run_graph
-from tests.support.machines import job, run_jobs, simulator
+from tests.support.machines import Job, job, run_jobs, simulator
 from tests.support.oracles.case import compare
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist"
@@ -29,7 +29,8 @@ def test_whole_networks(simulators: Path, tmp_path: Path) -> None:
     """RTL = golden machine = integer graph: all tensors of one image with a stalling memory."""
     # As for a board: with the vendor's primitives, and our models of these.
     system = simulator(SPEC, simulators, optimise=False, family="xc7")
-    jobs, graphs = [], []
+    jobs: list[Job] = []
+    graphs = []
     for policy in MACHINES:
         for name in ("vit", "resnet"):
             graph = load_network(EXAMPLES / "quantised" / f"{name}_{policy}.onnx")

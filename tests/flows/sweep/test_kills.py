@@ -88,7 +88,8 @@ def survive(
     Gives what was killed.
     """
     rng = random.Random(SEED)
-    main, killed, starts = start(str(store), *arguments), [], 1
+    main, starts = start(str(store), *arguments), 1
+    killed: list[str] = []
     for points in sorted(rng.sample(range(1, 180), KILLS)):
         while done(store) < points:
             if main.poll() is not None:

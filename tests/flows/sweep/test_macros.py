@@ -91,7 +91,11 @@ def test_a_preset_that_is_none() -> None:
 
 def test_no_front_and_no_other_stage(tmp_path: Path) -> None:
     """Points without a cost do not win for that; what cannot be run of them is said."""
-    fast = {"network": CNN, "engine": "cim:relu-macro", "clock_mhz": 5000.0}
+    fast: dict[str, str | int | float] = {
+        "network": CNN,
+        "engine": "cim:relu-macro",
+        "clock_mhz": 5000.0,
+    }
     definition = Definition({}, [fast, {"network": CNN, "rows": "fixed8:8"}])
     known = {one.point: one.value for one in evaluate(list(definition)) if one.value is not None}
     assert known[point_key(fast)]["fps"] == max(value["fps"] for value in known.values())

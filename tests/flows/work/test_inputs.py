@@ -1,6 +1,7 @@
 import tracemalloc
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from models.numerics.quantized import TensorType
 TENSOR = TensorType(shape=(3, 4, 2), scale=0.5, zero_point=3)
 
 
-def save(path: Path, **arrays: object) -> Path:
+def save(path: Path, **arrays: Any) -> Path:
     np.savez(path / "images.npz", **arrays)
     return path / "images.npz"
 
@@ -27,6 +28,7 @@ def test_codes_are_channels_last(tmp_path: Path) -> None:
     assert inputs.codes.shape == (2, 3, 4, 2)
     assert inputs.codes[1, 2, 3, 0] == round(float(images()[1, 0, 2, 3]) / 0.5) + 3
     assert inputs.codes[0, 1, 2, 1] == round(float(images()[0, 1, 1, 2]) / 0.5) + 3
+    assert inputs.labels is not None
     assert inputs.labels.tolist() == [4, 5]
     np.testing.assert_array_equal(inputs.images, images()[:2])
 
@@ -82,8 +84,8 @@ def test_numbers_beyond_those_of_the_network(tmp_path: Path, value: float) -> No
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
-def test_largest_numbers_are_the_largest_codes(tmp_path: Path, kind: type) -> None:
-    x = images().astype(kind)
+def test_largest_numbers_are_the_largest_codes(tmp_path: Path, kind: type[np.floating]) -> None:
+    x: np.ndarray = images().astype(kind)
     x[0, 0, 0, :2] = float(np.finfo(np.float32 if kind is np.float64 else kind).max), -60_000
     codes = read_inputs(save(tmp_path, x=x), TENSOR, 1).codes
     assert codes[0, 0, :2, 0].tolist() == [127, -128]

@@ -24,7 +24,7 @@ def random_shape(rng: np.random.Generator) -> MacroShape:
     def draw(low: int, high: int) -> int:
         return int(rng.integers(low, high + 1))
 
-    decomposition = rng.choice(list(Decomposition))
+    decomposition = rng.choice(np.array(list(Decomposition)))
     bit_serial = decomposition is Decomposition.BIT_SERIAL
     lanes, entries, cells = draw(1, 3), draw(1, 3), draw(1, 2)
     units = lanes * entries + draw(0, 2)

@@ -36,7 +36,7 @@ def legal_fields(rng: np.random.Generator, unit: Unit) -> dict[str, int]:
         if not rule.holds(values):
             values |= dict.fromkeys(others, 0)
             limits = (rule.low, min(high, (1 << FIELDS[unit][name].bits) - 1))
-            values[name] = int(rng.choice([*limits, rng.integers(limits[0], limits[1] + 1)]))
+            values[name] = int(rng.choice([*limits, int(rng.integers(limits[0], limits[1] + 1))]))
     return values
 
 

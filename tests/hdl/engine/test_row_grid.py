@@ -111,8 +111,11 @@ def slice_model(folder: Path) -> tuple[Path, Path]:
     (folder / "dsp48e1.v").write_text(f"`timescale 1ns / 1ps\n{model}")
     # Other people's code, for simulation only: its style is not ours to judge. Most outputs of a
     # slice are of no use here.
-    rules = ('-file "*/dsp48e1.v"', '-rule COMBDLY -file "*/dsp48e1.v"')
-    rules += ('-rule PINMISSING -file "*/generated/row_grid.v"',)
+    rules = (
+        '-file "*/dsp48e1.v"',
+        '-rule COMBDLY -file "*/dsp48e1.v"',
+        '-rule PINMISSING -file "*/generated/row_grid.v"',
+    )
     lines = ["`verilator_config", *(f"lint_off {rule}" for rule in rules)]
     (folder / "dsp48e1.vlt").write_text("\n".join(lines) + "\n")
     return folder / "dsp48e1.vlt", folder / "dsp48e1.v"
@@ -165,7 +168,7 @@ def check_products(
 
 def grid_drain(blocks: list[Block]) -> int:
     """Half of the rows a beat where that is a whole number, so that draining takes its time."""
-    rows = sum(block.rows for block, _ in blocks)
+    rows: int = sum(block.rows for block, _ in blocks)
     return rows // 2 if rows % 2 == 0 else rows
 
 

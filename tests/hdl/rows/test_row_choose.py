@@ -18,10 +18,9 @@ from models.formats import FORMATS
 pytestmark = pytest.mark.slow
 
 
-def chosen(classes: Sequence[tuple[str, int]], **sizes: int) -> list[Any]:
-    return row_blocks(
-        classes, **{"family": "generic", "tokens": 4, "lanes": 8, "act_bits": 8} | sizes
-    )
+def chosen(classes: Sequence[tuple[str, int]], **sizes: Any) -> list[Any]:
+    plain: dict[str, Any] = {"family": "generic", "tokens": 4, "lanes": 8, "act_bits": 8}
+    return row_blocks(classes, **plain | sizes)
 
 
 def test_order_and_sharing() -> None:

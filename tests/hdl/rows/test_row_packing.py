@@ -10,8 +10,8 @@ import pytest
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
-from hdl.rows.dsp import PORT_WIDTH, RESULT_WIDTH
 from hdl.rows.packed import PackedRows
+from models.cost.dsp_slice import PORT_WIDTH, RESULT_WIDTH
 from models.cost.slice_packing import Packing, packing
 from tests.support.hdl.formal import prove_equal
 

@@ -156,7 +156,7 @@ def test_every_target(name: str, simulators: Path, tmp_path: Path) -> None:
         assert not result["writes"]
 
 
-def refusals(spec: MachineSpec) -> list[tuple[str, dict[str, int], list[int], str, ErrorCode]]:
+def refusals(spec: MachineSpec) -> list[tuple[str, dict[str, int], list[int], str, int]]:
     """What it is, fields, addresses of faults, the port that tells, the code."""
     beat, step = spec.axi_bytes, spec.beats_per_word
     size, base = PAGE // 2, PAGE  # of window 1
@@ -199,9 +199,9 @@ def test_refusals(name: str, simulators: Path, tmp_path: Path) -> None:
     cases = []
     good = {"target": LoadTarget.SCRATCHPAD, "window": 1, "beats": spec.beats_per_word}
     for _, fields, faults, _, _ in wanted:
-        common = {"memory": memory.tobytes().hex(), "windows": windows}
-        bad = [bits(struct(LOAD), fields)]
-        cases.append(Case(**common, load=bad, faults=faults, fails=True))
+        common: dict[str, Any] = {"memory": memory.tobytes().hex(), "windows": windows}
+        items = [bits(struct(LOAD), fields)]
+        cases.append(Case(**common, load=items, faults=faults, fails=True))
         cases.append(Case(**common, load=[bits(struct(LOAD), good)], read=[0]))
     results = run_cases(spec, cases, simulators, tmp_path, seed=seed)
     word = int.from_bytes(memory[PAGE : PAGE + spec.word_bytes], "little")

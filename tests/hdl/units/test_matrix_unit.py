@@ -50,7 +50,7 @@ def drawn(rng: np.random.Generator, state: MachineState) -> dict[str, int]:
             "base": rng.integers(-100, len(state.scratchpad)),
             "words": rng.integers(1, 4),
             "last_beats": rng.integers(1, spec.tokens + 1),
-            "zero": rng.choice([-128, 127, rng.integers(-128, 128)]),
+            "zero": rng.choice([-128, 127, int(rng.integers(-128, 128))]),
         }
         for axis in ("y", "x"):
             fields[f"kernel_{axis}"] = rng.integers(1, 4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -117,13 +118,13 @@ def test_refusals(name: str, simulators: Path, tmp_path: Path) -> None:
         ("scratchpad beyond the end", {"address": spec.scratchpad_words - 1, "words": 2}, [],
          "bounds", 1),
     ]  # fmt: skip
-    common = {"memory": memory.tobytes().hex(), "windows": windows}
+    common: dict[str, Any] = {"memory": memory.tobytes().hex(), "windows": windows}
     cases = []
     for _, change, faults, _, _ in wanted:
-        bad = [bits(struct(STORE), good | change)]
-        cases.append(Case(**common, store=bad, faults=faults, fails=True))
-        after = [bits(struct(STORE), good | {"words": 1})]
-        cases.append(Case(**common, store=after, fill=fill(spec, state, [3])))
+        items = [bits(struct(STORE), good | change)]
+        cases.append(Case(**common, store=items, faults=faults, fails=True))
+        items = [bits(struct(STORE), good | {"words": 1})]
+        cases.append(Case(**common, store=items, fill=fill(spec, state, [3])))
     results = run_cases(spec, cases, simulators, tmp_path, seed=seed)
     expected = memory.copy()
     expected[base : base + spec.word_bytes] = state.scratchpad[3]

@@ -39,10 +39,10 @@ def drawn(rng: np.random.Generator, state: MachineState) -> dict[str, int]:
             "tiles": tiles,
             "entries": rng.integers(1, 7),
             "base": rng.integers(0, len(state.scratchpad)),
-            "stride": rng.choice([0, 1, -1, rng.integers(-40, 41)]),
-            "rows": rng.choice([1, tiles * spec.rows, rng.integers(1, tiles * spec.rows + 4)]),
+            "stride": rng.choice([0, 1, -1, int(rng.integers(-40, 41))]),
+            "rows": rng.choice([1, tiles * spec.rows, int(rng.integers(1, tiles * spec.rows + 4))]),
             "last_lanes": rng.integers(1, spec.lanes + 1),
-            "zero": rng.choice([-128, 127, rng.integers(-128, 128)]),
+            "zero": rng.choice([-128, 127, int(rng.integers(-128, 128))]),
         }
         whole = {name: int(value) for name, value in fields.items()}
         if broken_rule(spec, Unit.WEIGHT, whole) is None:

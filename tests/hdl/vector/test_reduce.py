@@ -67,7 +67,7 @@ def test_rows(spec: MachineSpec, seed: int) -> None:
     draws = random.Random(seed)
     rows = [random_row(spec, draws, number) for number in range(120)]
     beats = [beat for some, _, _ in rows for beat in some]
-    wanted = {
+    wanted: dict[str, list[Any]] = {
         "max": [w for _, kind, w in rows if kind == "largest"],
         "sums": [(kind, w) for _, kind, w in rows if kind != "largest"],
     }

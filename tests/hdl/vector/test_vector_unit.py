@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from flows.mapper import map_network
 from hdl.descriptors import struct
@@ -46,12 +47,12 @@ class Before:
     """A vector descriptor and what it finds: memories, tables, accumulators."""
 
     fields: dict[str, int]
-    scratchpad: Integers
-    params: Integers
+    scratchpad: NDArray[np.uint8]
+    params: NDArray[np.uint8]
     function_table: Integers
     row_table: Integers
     accumulators: Integers | None
-    after: Integers
+    after: NDArray[np.uint8]
 
 
 def find(spec: MachineSpec, op: VectorOp, seed: int) -> Before:

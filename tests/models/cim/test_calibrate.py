@@ -60,7 +60,8 @@ def thresholds(die: Die, window: Window, trim: Trim | None, largest: int) -> NDA
     wanted = (window.offset + window.step * (code - 0.5)) / (1 << spec.fraction)
     found = registers(die, window, trim).thresholds[:, 1:] / count[:, None]
     used = (np.abs(wanted) < largest) & ((wanted > 0) | (not spec.relu))
-    return (found - wanted)[:, used] / window.step * (1 << spec.fraction)
+    off: NDArray[np.float64] = (found - wanted)[:, used] / window.step * (1 << spec.fraction)
+    return off
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,9 @@ def thresholds(die: Die, window: Window, trim: Trim | None, largest: int) -> NDA
     ],
 )
 @pytest.mark.parametrize("dynamic", [False, True])
-def test_thresholds_lie_between_counts(name, bits, counts, largest, most, dynamic) -> None:
+def test_thresholds_lie_between_counts(
+    name: str, bits: int, counts: int | None, largest: int, most: float, dynamic: bool
+) -> None:
     """With one count a step no code tells where a threshold lies, unless the offset is moved."""
     spec = find_preset(name, adc_bits=bits)
     die = make_die(spec, 6, dynamic=dynamic)
@@ -110,7 +113,9 @@ def test_thresholds_lie_between_counts(name, bits, counts, largest, most, dynami
         ("pim-qat", 3, Window(step=1 << 8, offset=40 << 8), None, 0.4),
     ],
 )
-def test_few_codes_are_no_worse_for_it(name, bits, window, largest, most) -> None:
+def test_few_codes_are_no_worse_for_it(
+    name: str, bits: int, window: Window, largest: int | None, most: float
+) -> None:
     spec = find_preset(name, adc_bits=bits)
     die = make_die(spec, 6)
     found = calibrate(die, window, 1024, largest)
@@ -122,7 +127,7 @@ def test_few_codes_are_no_worse_for_it(name, bits, window, largest, most) -> Non
 
 
 @pytest.mark.parametrize("samples", [1000, 1024, 1025, 2048])
-def test_offsets_are_moved_whatever_the_samples(samples) -> None:
+def test_offsets_are_moved_whatever_the_samples(samples: int) -> None:
     """Eight known counts a code, and eight parts of a step: they must not go together."""
     spec = find_preset("relu-macro")
     die = make_die(spec, 0)
@@ -145,7 +150,7 @@ def test_calibration_where_sums_lie_is_better_there() -> None:
     ("name", "bits", "largest"),
     [("relu-macro", 8, 1), ("relu-macro", 8, 30_000), ("pim-qat", 2, 10), ("pim-qat", 3, 1)],
 )
-def test_sums_within_a_step_have_no_slope(name, bits, largest) -> None:
+def test_sums_within_a_step_have_no_slope(name: str, bits: int, largest: int) -> None:
     die = make_die(find_preset(name, adc_bits=bits), 0)
     found = calibrate(die, full_range(die.spec), 1024, largest)
     assert np.abs(found.gain - 1).max() < 0.1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -92,7 +93,9 @@ def _compare(
     parts = polarise(weights) if spec.decomposition is Decomposition.POLARISED else (weights,)
     for window in some[:windows]:
         for part in parts:
-            arguments = {"die": die, "window": window, "when": when, "decode": decode, "bias": bias}
+            arguments: dict[str, Any] = {
+                "die": die, "window": window, "when": when, "decode": decode, "bias": bias,
+            }  # fmt: skip
             want = dot_product(acts, part, **arguments)
             got = fast_product(acts, part, **arguments)
             np.testing.assert_array_equal(got.values, want.values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -62,7 +63,7 @@ def test_every_macro(spec: CimSpec, seed: int, static: bool, dynamic: bool) -> N
     die = make_die(spec, int(random.integers(100)), static=static, dynamic=dynamic)
     when = When(tokens=int(tokens), run=3, first=1000)
     for window in (full_range(spec), unit_step(spec)):
-        arguments = {"die": die, "window": window, "when": when}
+        arguments: dict[str, Any] = {"die": die, "window": window, "when": when}
         want = dot_product(acts, weights, **arguments)
         with mock.patch("models.cim.fast.fast_product.WORTH", 0):
             got = fast_product(acts, weights, **arguments)
@@ -126,7 +127,11 @@ def test_whole_products_with_a_bias(relu: bool) -> None:
     random = np.random.default_rng(5)
     weights, acts = random.integers(-127, 128, (9, 4)), random.integers(0, 4, (600, 4))
     die = make_die(spec, 1)
-    arguments = {"die": die, "window": full_range(spec), "bias": random.integers(-300, 300, 9)}
+    arguments: dict[str, Any] = {
+        "die": die,
+        "window": full_range(spec),
+        "bias": random.integers(-300, 300, 9),
+    }
     want = dot_product(acts, weights, **arguments)
     with mock.patch("models.cim.fast.fast_product.WORTH", 0):
         got = fast_product(acts, weights, **arguments)

@@ -12,12 +12,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from models.cim.choice import MacroChoice
-from models.formats.row_classes import row_classes
+from models.formats.row_classes import RowClass, row_classes
 from models.machine.rules import RULES
 from models.machine.spec import MachineSpec
 from tests.support.specs import MIXED, ODD, SMALL
 
-ILLEGAL = [
+ILLEGAL: list[tuple[dict[str, Any], str]] = [
     ({"rows": 5}, "rows must be a divisor of tokens * lanes = 16, not 5"),
     ({"rows": 32}, "rows must be a divisor of tokens * lanes = 16, not 32"),
     (
@@ -66,7 +66,7 @@ ILLEGAL = [
 
 
 @pytest.mark.parametrize(("change", "text"), ILLEGAL, ids=lambda part: str(part)[:30])
-def test_refused(change: dict[str, int], text: str) -> None:
+def test_refused(change: dict[str, Any], text: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
         MachineSpec(**change)
 
@@ -100,8 +100,9 @@ def test_every_rule_is_broken_by_a_case() -> None:
 )
 @pytest.mark.parametrize("value", [0, -1])
 def test_no_parameter_is_below_one(name: str, value: int) -> None:
+    change: dict[str, Any] = {name: value}
     with pytest.raises(ValueError, match=f"^{name} must be a positive whole number, not {value}$"):
-        MachineSpec(**{name: value})
+        MachineSpec(**change)
 
 
 @st.composite
@@ -141,12 +142,12 @@ def test_widths_follow(spec: MachineSpec, axi_width: int) -> None:
 
 def test_fingerprints_differ() -> None:
     """A change of any one parameter gives another fingerprint, of 32 bits; equal specs share it."""
-    other = {
+    other: dict[str, Any] = {
         "lanes": 16, "tokens": 4, "rows": 16, "vector_lanes": 4, "depth": 1024, "banks": 2,
         "bank_words": 2048, "param_entries": 256, "row_group": 8, "axi_width": 32,
         "queue_depth": 8,
     }  # fmt: skip
-    base = MachineSpec(rows=8, classes=(("fixed8", 8),))
+    base = MachineSpec(rows=8, classes=(RowClass("fixed8", 8),))
     other |= {"act_bits": 7, "rows": 16, "classes": (("fixed8", 4), ("pot4", 4))}
     assert {*other, "macro"} == asdict(base).keys()
     wider = (("fixed8", 16),)

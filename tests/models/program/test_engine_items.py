@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -97,7 +99,7 @@ def test_refused_products() -> None:
     ],
 )
 def test_refused_macros(changes: dict[str, object], text: str) -> None:
-    given_ = {"preset": "pim-qat:native", "columns": 8, "slices": 2, **changes}
+    given_: dict[str, Any] = {"preset": "pim-qat:native", "columns": 8, "slices": 2, **changes}
     with pytest.raises(ValueError, match=text):
         MacroChoice(**given_)
 
@@ -113,12 +115,19 @@ def test_refused_macros(changes: dict[str, object], text: str) -> None:
 )
 def test_refused_machines(changes: dict[str, object], text: str) -> None:
     """The machine's shape must be the macro's."""
-    shape = {"lanes": 4, "tokens": 1, "rows": 4, "vector_lanes": 2, "depth": 64, **changes}
+    shape: dict[str, Any] = {
+        "lanes": 4,
+        "tokens": 1,
+        "rows": 4,
+        "vector_lanes": 2,
+        "depth": 64,
+        **changes,
+    }
     with pytest.raises(ValueError, match=text):
         MachineSpec(**shape, macro=CHOICE)
 
 
 def test_a_beat_is_a_polarised_fragment() -> None:
-    shape = {"lanes": 2, "tokens": 2, "rows": 4, "vector_lanes": 2, "depth": 64}
+    shape: dict[str, Any] = {"lanes": 2, "tokens": 2, "rows": 4, "vector_lanes": 2, "depth": 64}
     with pytest.raises(ValueError, match="lanes must be the polarised fragment's 4 rows, not 2"):
         MachineSpec(**shape, macro=SKIPPING)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from models.machine.spec import MachineSpec
+from models.machine.units import Unit
 from models.numerics.rescale import SHIFT_MAX, Rounding
 from models.program.layout import (
     FIELDS,
     ROW_ENTRIES,
     TABLE_ENTRIES,
     LoadTarget,
-    Unit,
     VectorOp,
     WeightSource,
 )

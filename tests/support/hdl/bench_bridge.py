@@ -19,7 +19,7 @@ async def start(dut: Any, *, stalls: bool = True) -> tuple[AxiMaster, AxiLiteRam
     seed = random.getrandbits(32)
     if stalls:
         write, read = master.write_if, master.read_if
-        channels = (write.aw_channel, write.w_channel, write.b_channel)
+        channels: tuple[Any, ...] = (write.aw_channel, write.w_channel, write.b_channel)
         channels += (read.ar_channel, read.r_channel)
         write, read = ram.write_if, ram.read_if
         channels += (write.aw_channel, write.w_channel, write.b_channel)

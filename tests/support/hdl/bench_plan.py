@@ -17,7 +17,7 @@ from sim.streams import Driver, Monitor
 @cocotb.test()
 async def plan(dut: Any) -> None:
     """Drive, take, count, and write down what came, round by round."""
-    job = json.loads(Path(cocotb.plusargs["plan"]).read_text())
+    job = json.loads(Path(str(cocotb.plusargs["plan"])).read_text())
     first = job["rounds"][0]
     stalls = Stalls(seed=job["seed"]) if job["stall"] else NEVER
     for name, value in job["constants"].items():

@@ -30,7 +30,11 @@ from sim.stalls import Stalls
 INPUTS = ("finished", "quiet", "active", "stall", "unit_errors", "tags")
 COUNTERS = [f(u) for f in (busy_register, stall_register) for u in range(UNITS)]
 WINDOW_REGISTERS = [window_register(w) + part for w in range(4) for part in (0, 4)]
-SETTABLE = {Register.INTERRUPT_ENABLE: 1, Register.PROGRAM: 32, Register.WATCHDOG: 32}
+SETTABLE: dict[int, int] = {
+    Register.INTERRUPT_ENABLE: 1,
+    Register.PROGRAM: 32,
+    Register.WATCHDOG: 32,
+}
 SETTABLE |= dict.fromkeys(WINDOW_REGISTERS, 32)
 READ_ONLY = [Register.ID, Register.VERSION, Register.FINGERPRINT, Register.STATUS, Register.ERROR,
              Register.CYCLES_LOW, Register.CYCLES_HIGH, *COUNTERS]  # fmt: skip
@@ -57,7 +61,7 @@ class Machine:
         for name in INPUTS:
             getattr(dut, name).value = 0
         dut.rst.value = 1
-        cocotb.start_soon(Clock(dut.clk, 10, unit="ns").start())
+        Clock(dut.clk, 10, unit="ns").start()
         await ClockCycles(dut.clk, 3)
         dut.rst.value = 0
         await RisingEdge(dut.clk)

@@ -27,7 +27,7 @@ async def jobs(dut: Any) -> None:
     stalls = Stalls(seed=int(cocotb.plusargs["stalls"]))
     Clock(dut.clk, 10, unit="ns").start()
     driver = Driver(dut, "i", dut.clk, stalls)
-    for number, job in enumerate(json.loads(Path(cocotb.plusargs["jobs"]).read_text())):
+    for number, job in enumerate(json.loads(Path(str(cocotb.plusargs["jobs"])).read_text())):
         try:
             await Judge(dut, job, stalls, number).run(driver)
         except AssertionError as error:

@@ -113,11 +113,11 @@ class Record:
 @cocotb.test()
 async def cases(dut: Any) -> None:
     """Every case, and write down what was seen."""
-    jobs = json.loads(Path(cocotb.plusargs["cases"]).read_text())
+    jobs = json.loads(Path(str(cocotb.plusargs["cases"])).read_text())
     stalls = Stalls(seed=int(cocotb.plusargs["stalls"]))
     ram = AxiRam(AxiBus.from_prefix(dut, "axi"), dut.clk, dut.rst, size=1 << 15)
     read, write = ram.read_if, ram.write_if
-    channels = (read.ar_channel, read.r_channel)
+    channels: tuple[Any, ...] = (read.ar_channel, read.r_channel)
     channels += (write.aw_channel, write.w_channel, write.b_channel)
     for number, channel in enumerate(channels):
         channel.set_pause_generator(stalls.draws(str(number)))

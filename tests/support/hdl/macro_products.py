@@ -73,7 +73,7 @@ class Job:
         n, k = acts.shape
         used = len(self.weights) * len(self.slices.factors)
         tiles = -(-k // spec.depth)
-        count = n * tiles * spec.act_slices * used
+        count: int = n * tiles * spec.act_slices * used
         if spec.zero_skip:
             for q in range(spec.act_slices):
                 for t in range(tiles):
@@ -82,8 +82,12 @@ class Job:
         return count
 
 
-def job_round(shape: MacroShape, job: Job, *, load_die: bool) -> tuple[Round, list[tuple]]:
-    """Items of a job, and of each result ``(vector, output, value, last)``."""
+Result = tuple[int, int, int, bool]
+"""``(vector, output, value, last)``."""
+
+
+def job_round(shape: MacroShape, job: Job, *, load_die: bool) -> tuple[Round, list[Result]]:
+    """Items of a job, and its results in their order."""
     records = Records(shape)
     spec, slices = shape.spec, job.slices
     table = registers(job.die, job.window, job.trim)
@@ -92,7 +96,7 @@ def job_round(shape: MacroShape, job: Job, *, load_die: bool) -> tuple[Round, li
         config += records.decode(job.decode)
     weights: list[int] = []
     acts: list[int] = []
-    want: list[tuple] = []
+    want: list[Result] = []
     golden = job.golden()
     k_tiles = -(-job.operands[0].shape[1] // spec.depth)
     for number, (start, stop) in enumerate(job.tiles):
@@ -123,7 +127,7 @@ def job_round(shape: MacroShape, job: Job, *, load_die: bool) -> tuple[Round, li
     return one, want
 
 
-def compare(shape: MacroShape, job: Job, got: list[Any], want: list[tuple], what: str) -> None:
+def compare(shape: MacroShape, job: Job, got: list[Any], want: list[Result], what: str) -> None:
     """Every result, in the terms of the product."""
     layout = result_layout(shape)
     value, last = layout["value"], layout["last"]

@@ -43,7 +43,7 @@ def run_products(
     grid = RowGrid(blocks, acc_bits=36, drain=drain or rows)
     formats = [find_format(name) for name, count in classes for _ in range(count)]
     beats = -(-products // (min(count for _, count in classes) * tokens * lanes))
-    lengths = []
+    lengths: list[int] = []
     while sum(lengths) < beats:
         lengths.append(int(rng.integers(1, 4 * tokens * rows // grid.drain + 4)))
     total = sum(lengths)

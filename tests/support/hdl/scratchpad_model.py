@@ -28,8 +28,9 @@ class Model:
     """
 
     def __init__(self, dut: Any, *, hot: bool) -> None:
-        sizes = json.loads(Path(cocotb.plusargs["sizes"]).read_text())
-        self.banks, self.bank_words = sizes["banks"], sizes["bank_words"]
+        sizes = json.loads(Path(str(cocotb.plusargs["sizes"])).read_text())
+        self.banks: int = sizes["banks"]
+        self.bank_words: int = sizes["bank_words"]
         self.bytes = sizes["word_bytes"]
         self.total = self.banks * self.bank_words
         self.dut, self.hot = dut, hot
@@ -78,7 +79,7 @@ class Model:
                 assert ready == granted, f"{where}, {port} at {address}: ready is {ready}"
                 taken.add(self.bank(address))
             answer = None
-            if granted:
+            if granted and address is not None:
                 # Beyond the end it is some word.
                 answer = self.word(address) if address < self.total else -1
                 self.reads[index] = None

@@ -125,6 +125,7 @@ def _convolution(name: str, p: Mapping[str, Any], a: Mapping[str, Integers]) -> 
     taps = kernel[0] * kernel[1]
     weights = np.zeros((out, *kernel, depth), dtype=np.int64)
     kind = "convolution"
+    raw: Integers
     if "depthwise" in name:
         kind = "depthwise convolution"
         raw = _weights(name, a, taps * out).reshape(*kernel, out)
@@ -149,7 +150,7 @@ def _convolution(name: str, p: Mapping[str, Any], a: Mapping[str, Integers]) -> 
         weights=weights,
         stride=stride,
         dilation=dilation,
-        padding=(*before, *after),  # type: ignore[arg-type]
+        padding=(*before, *after),
         input_zero=-p["INPUT_OFFSET"],
         requantize=_requantize(p, a, out),
     )
@@ -207,7 +208,7 @@ def _pool(name: str, p: Mapping[str, Any], a: Mapping[str, Integers]) -> Case:
     after = tuple(
         max(0, (target[i] - 1) * stride[i] + kernel[i] - size[i] - before[i]) for i in range(2)
     )
-    window = Window(kernel=kernel, stride=stride, padding=(*before, *after))  # type: ignore[arg-type]
+    window = Window(kernel=kernel, stride=stride, padding=(*before, *after))
     low, high = p["ACTIVATION_MIN"], p["ACTIVATION_MAX"]
     operator: Operator
     if name.startswith("max"):

@@ -177,7 +177,8 @@ def operator_cases(block: int, *, heads: int, tokens: int) -> list[Case]:
             operands = [_first_heads(x, heads) for x in operands]
             want = _first_heads(want, heads)
             if not isinstance(operator, Softmax):
-                operator = replace(operator, heads=heads)  # type: ignore[type-var]
+                assert isinstance(operator, AttentionScores | AttentionContext)
+                operator = replace(operator, heads=heads)
         else:
             operands = [x[:tokens] for x in operands]
             want = want[:tokens]
