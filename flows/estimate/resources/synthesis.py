@@ -21,7 +21,15 @@ from flows.errors import RunError, UserError
 from flows.estimate.resources.parts import Part
 from hdl.emit import emit
 
-__all__ = ["Netlist", "part_verilog", "synthesise", "synthesise_part", "yosys_version"]
+__all__ = [
+    "Netlist",
+    "count",
+    "part_verilog",
+    "synthesise",
+    "synthesise_part",
+    "synthesised",
+    "yosys_version",
+]
 
 LUTS = frozenset(f"LUT{i}" for i in range(1, 7)) | {"LUT6_2"}
 LUT_RAM = {"RAM32M": 4, "RAM64M": 4, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4, "RAM256X1S": 4,
@@ -78,9 +86,17 @@ class ToolKilledError(RunError):
 def synthesise(
     verilog: str, family: str, top: str = "rowmac", boxes: tuple[str, ...] = ()
 ) -> Netlist:
+    """Figures of :func:`synthesised`, of the module ``top``."""
+    return count(synthesised(verilog, family, top, boxes), top)
+
+
+def synthesised(
+    verilog: str, family: str, top: str = "rowmac", boxes: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """``synth_xilinx -flatten`` by the Yosys of the ``synth`` extra; family ``xc7`` or ``xcup``.
 
-    Modules whose names match a pattern in ``boxes`` are left out.
+    Modules whose names match a pattern in ``boxes`` are left out. Returns the modules as Yosys's
+    ``write_json`` has them.
 
     Raises
     ------
@@ -100,7 +116,12 @@ def synthesise(
             split = f"hierarchy -top {top}; splitnets -ports; "
             if status := _run(folder, script.format(split)):
                 raise RunError(f"Yosys stopped with status {status}")
-        modules = json.loads((Path(folder) / "netlist.json").read_text())["modules"]
+        modules: dict[str, Any] = json.loads((Path(folder) / "netlist.json").read_text())["modules"]
+    return modules
+
+
+def count(modules: dict[str, Any], top: str = "rowmac") -> Netlist:
+    """Cells and depth of a module of :func:`synthesised`."""
     left_out = {name for name in modules if "blackbox" in modules[name]["attributes"]}
     left_out = {name for name in left_out if name.startswith(f"{top}.")}
     cells = [c for c in modules[top]["cells"].values()

@@ -1,0 +1,75 @@
+"""Static timing floor of whole machines: what no placement of Yosys's netlist can be faster than.
+
+Not an achieved clock: nothing is placed or routed. Every machine is timed as one for a -1 part of
+the 7 series.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import arguments, show
+from flows.boards import find
+from flows.estimate.timing.machine_timing import machine_timing
+from flows.estimate.timing.nets import MODELS
+from flows.machine.around_macro import MacroOptions, macro_machine
+from flows.machine.default import default_machine
+from flows.onnx_import import load_network
+from models.machine.spec import MachineSpec
+
+NETWORK = Path(__file__).parents[1] / "examples" / "fashion_mnist" / "resnet_int8.onnx"
+SMALL = MachineSpec(lanes=4, tokens=1, rows=4, vector_lanes=1, depth=64, banks=2, bank_words=64,
+                    param_entries=16, row_group=4, axi_width=32)  # fmt: skip
+
+
+def _board(name: str, rows: str | None = None) -> MachineSpec:
+    return default_machine(find(name), rows)
+
+
+def _macro() -> MachineSpec:
+    engine = MacroOptions(preset="relu-macro", calibration=Path())
+    return macro_machine(find("arty-z7-20"), load_network(NETWORK), engine)
+
+
+MACHINES: dict[str, Callable[[], MachineSpec]] = {
+    "small": lambda: SMALL,
+    "arty": lambda: _board("arty-z7-20"),
+    "arty-fixed8": lambda: _board("arty-z7-20", "fixed8:16"),
+    "arty-mixed": lambda: _board("arty-z7-20", "fixed8:16,pot4:16"),
+    "relu-macro": _macro,
+    "zcu102": lambda: _board("zcu102"),
+}
+"""By name: the boards' defaults, the Arty's with other rows, one around a macro, a small one."""
+
+
+def machine_names(text: str) -> list[str]:
+    """Names with commas between; all of them if there is none."""
+    names = text.split(",") if text else list(MACHINES)
+    for name in names:
+        if name not in MACHINES:
+            raise argparse.ArgumentTypeError(
+                f"machines must be of {', '.join(MACHINES)}, not {name!r}"
+            )
+    return names
+
+
+def timing(names: list[str], nets: str = "spread") -> dict[str, dict[str, Any]]:
+    """Report by machine (:func:`flows.estimate.timing.report.report`)."""
+    return {name: machine_timing(MACHINES[name](), nets=nets) for name in names}
+
+
+def main() -> None:
+    """Command line."""
+    options = arguments(
+        __doc__ or "",
+        machines={"type": machine_names, "default": "", "help": f"of {','.join(MACHINES)}"},
+        nets={"default": "spread", "choices": list(MODELS), "help": "delays of nets by fan-out"},
+    )
+    show(timing(options.machines, options.nets), as_json=options.json)
+
+
+if __name__ == "__main__":
+    main()
