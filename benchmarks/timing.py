@@ -68,7 +68,18 @@ def main() -> None:
         machines={"type": machine_names, "default": "", "help": f"of {','.join(MACHINES)}"},
         nets={"default": "spread", "choices": list(MODELS), "help": "delays of nets by fan-out"},
     )
-    show(timing(options.machines, options.nets), as_json=options.json)
+    found = timing(options.machines, options.nets)
+    show(found if options.json else _readable(found), as_json=options.json)
+
+
+def _readable(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Slowest paths as lines instead of objects, and one line for each unit."""
+    return {
+        name: one
+        | {"worst": {f"{p['ns']:.3f} ns": f"{p['from']} -> {p['to']}" for p in one["worst"]}}
+        | {"units": {unit: f"{u['floor_ns']:.3f} ns" for unit, u in one["units"].items()}}
+        for name, one in found.items()
+    }
 
 
 if __name__ == "__main__":

@@ -36,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--synthesise", action="store_true", help="run Yosys as well: minutes; shows both"
     )
     parser.add_argument(
+        "--timing",
+        action="store_true",
+        help="static timing floor by Yosys, of ideal placement, as a 7-series -1 part: minutes to "
+        "an hour",
+    )
+    parser.add_argument(
         "--vivado",
         action="store_true",
         help="run Vivado's synthesis as well, if it is on PATH: minutes to an hour; shows both",

@@ -8,6 +8,7 @@ from typing import Any
 from flows.boards import Board, UnknownBoard, find
 from flows.cli.machine_options import the_machine
 from flows.cli.show_estimate_resources import resources
+from flows.cli.show_estimate_timing import print_timing, timing
 from flows.cli.table import table
 from flows.errors import UserError
 from flows.machine.around_macro import macro_engine
@@ -34,11 +35,14 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
         "machine": {k: v for k, v in asdict(spec).items() if k != "classes"}
         | {"classes": [*map(str, spec.classes)]},
         "macs_per_cycle": spec.macs_per_cycle,
-        "assumed_clock_mhz": clock,
+        # Once it is held against a floor, a clock is no mere assumption.
+        ("clock_mhz" if options.timing else "assumed_clock_mhz"): clock,
     }
     result["resources"] = resources(
         spec, board, synthesise=options.synthesise, vivado=options.vivado
     )
+    if options.timing:
+        result["timing"] = timing(spec, board)
     if options.network is not None:
         result["network"] = _network(spec, clock, options, result["resources"])
     if not options.json:
@@ -67,7 +71,7 @@ def _network(
     return {
         "name": network.name,
         "assumptions": [
-            f"clock of {clock:g} MHz: no place-and-route was run",
+            *([] if options.timing else [f"clock of {clock:g} MHz: no place-and-route was run"]),
             f"memory yields {rate * clock:,.0f} MB/s",
             *network.assumptions,
             *stale_notes("cycles"),
@@ -107,6 +111,8 @@ def _densities(gops: float, cost: dict[str, Any]) -> dict[str, float]:
 def _print(result: dict[str, Any], board: Board) -> None:
     print(f"Estimates for {board.title}: {result['macs_per_cycle']} MAC/cycle")
     _print_resources(result["resources"], board)
+    if "timing" in result:
+        print_timing(result["timing"], result["clock_mhz"])
     network = result.get("network")
     if network is None:
         return
@@ -121,7 +127,7 @@ def _print(result: dict[str, Any], board: Board) -> None:
     )
     print(
         f"  {network['frames_per_second']:,.1f} images a second and {network['gops']:,.1f} GOPS at "
-        f"an assumed {result['assumed_clock_mhz']:g} MHz; "
+        f"{_clock_text(result)}; "
         f"{100 * network['utilisation']:.1f} % of the array's MACs in use"
     )
     density = f"{network['gops_per_klut']:.2f} GOPS/kLUT"
@@ -135,6 +141,13 @@ def _print(result: dict[str, Any], board: Board) -> None:
         print(f"  assumed: {line}")
     head = ("layer", "times", "cycles", "%", "bytes read", "bound by")
     print(table(head, _layer_rows(network)))
+
+
+def _clock_text(result: dict[str, Any]) -> str:
+    if "timing" not in result:
+        return f"an assumed {result['assumed_clock_mhz']:g} MHz"
+    floor = result["timing"]["floor_mhz"]
+    return f"{result['clock_mhz']:g} MHz (static floor {floor:.0f} MHz)"
 
 
 def _layer_rows(network: dict[str, Any]) -> list[tuple[object, ...]]:

@@ -25,7 +25,7 @@ def show_macro(options: argparse.Namespace, board: Board, preset: str) -> dict[s
         digital machines have.
     """
     given = given_options(options)
-    given += [n for n in ("synthesise", "vivado", "bandwidth") if getattr(options, n)]
+    given += [n for n in ("synthesise", "timing", "vivado", "bandwidth") if getattr(options, n)]
     if given:
         name = given[0].replace("_", "-")
         raise UserError(f"--{name} must be of a machine with --engine digital")

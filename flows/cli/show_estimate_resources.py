@@ -7,8 +7,7 @@ from typing import Any
 from flows.boards import Board
 from flows.boards.board import DEVICE
 from flows.cli.progress import StageProgress
-from flows.errors import UserError
-from flows.work.cache import cache_folder
+from flows.work.cache import made_folder
 from models.machine.spec import MachineSpec
 
 __all__ = ["resources"]
@@ -61,11 +60,7 @@ def _synthesise(spec: MachineSpec, family: str, result: dict[str, Any]) -> None:
     """Add the figures of Yosys, part by part; parts that were synthesised before are kept."""
     from flows.estimate.resources.machine_synthesis import synthesise_machine
 
-    cache = cache_folder("synthesised parts") / "synthesis"
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot write to {cache}: {error.strerror or error}") from None
+    cache = made_folder("synthesis", "synthesised parts")
     with StageProgress() as progress:
 
         def tell(part: str, done: int, total: int) -> None:

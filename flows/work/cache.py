@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flows.errors import UserError
 
-__all__ = ["cache_folder", "keep_newest", "used"]
+__all__ = ["cache_folder", "keep_newest", "made_folder", "used"]
 
 
 def cache_folder(what: str) -> Path:
@@ -54,3 +54,19 @@ def keep_newest(folder: Path, pattern: str, count: int) -> None:
     for path in sorted(folder.glob(pattern), key=age, reverse=True)[count:]:
         with suppress(OSError):
             path.unlink()
+
+
+def made_folder(name: str, what: str) -> Path:
+    """A folder of that name in :func:`cache_folder`, made if it is not there.
+
+    Raises
+    ------
+    UserError
+        If there is no such place, or nothing may be written there.
+    """
+    folder = cache_folder(what) / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror or error}") from None
+    return folder
