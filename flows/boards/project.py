@@ -22,7 +22,20 @@ FILES = (
 )
 """Names of the files that :func:`project_files` makes."""
 BUILD_COMMAND = f"vivado -mode batch -source {TOP}.tcl"
-"""What makes the bitstream, where Vivado is installed; to be run in the folder of the files."""
+"""What makes the bitstream, where Vivado is installed; to be run in the folder of the files.
+
+It ends with another status than 0, without a bitstream, if the design misses the clock."""
+
+TIMING_GATE = """\
+# No bitstream of a design that misses its clock: set-up (max) and hold (min) of the worst path.
+foreach check {max min} {
+    set slack [get_property SLACK [get_timing_paths -delay_type $check -max_paths 1]]
+    if {$slack < 0} {
+        puts "ERROR: timing must be met, not missed: slack $slack ns ($check)"
+        exit 1
+    }
+}"""
+"""Ends Vivado with status 1 after place and route, before the bitstream is written."""
 
 
 def wrap(board: Board) -> Any:
@@ -58,7 +71,9 @@ def project_files(board: Board, machine: str, registers: Mapping[str, int]) -> d
     platform = board.platform()
     platform.add_file("rowmac.v", machine)
     with elaboration():
-        plan = platform.prepare(wrap(board), TOP, emit_src=False)
+        plan = platform.prepare(
+            wrap(board), TOP, emit_src=False, script_before_bitstream=TIMING_GATE
+        )
     made = {
         **plan.files,
         "address_map.json": address_map.to_json(board, registers),

@@ -37,7 +37,9 @@ def spread_net(fanout: int) -> int:
     more than the plain figure on a routed part of that size, here 4.5 ns. A global clock buffer,
     the other way to reach them, costs about as much.
     """
-    return plain_net(fanout) + (round(REACH * (sqrt(fanout) - sqrt(LOCAL))) if fanout > LOCAL else 0)
+    return plain_net(fanout) + (
+        round(REACH * (sqrt(fanout) - sqrt(LOCAL))) if fanout > LOCAL else 0
+    )
 
 
 MODELS: dict[str, NetModel] = {"spread": spread_net, "plain": plain_net}

@@ -21,7 +21,7 @@ _OUTPUTS = ("Q", "DOADO", "DOBDO", "DOA", "DOB", "DOC", "DOD", "DPO", "SPO", "O"
 def report(paths: Paths, worst: int = WORST) -> dict[str, Any]:
     """Figures as JSON can hold them; all are of ideal placement, none is an achieved clock.
 
-    ``floor_ns`` and ``floor_mhz``: the slowest path; ``endpoints``: pins before registers; ``over``:
+    ``floor_ns``, ``floor_mhz``: the slowest path; ``endpoints``: pins before registers; ``over``:
     how many of them are slower, by nanoseconds; ``levels``: most LUTs between registers; ``worst``:
     the slowest path of each pair of begin and end that differ by more than numbers; ``units``: the
     same but for ``worst``, by the unit that the path ends in.

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from flows.boards import BOARDS, Board, find
-from flows.boards.project import BUILD_COMMAND, project_files
+from flows.boards.project import BUILD_COMMAND, TIMING_GATE, TOP, project_files, wrap
+from hdl.emit import elaboration
 from tests.support.sim.toy import toy_rowmac
 
 pytestmark = pytest.mark.slow
@@ -105,6 +106,50 @@ def test_script(board: Board) -> None:
     assert "synth_design -top top" in script
     assert "write_bitstream" in script
     assert BUILD_COMMAND == "vivado -mode batch -source top.tcl"
+
+
+def vivado_ends(script: str, slack: dict[str, float]) -> tuple[int, list[str]]:
+    """Status of a script, and its commands, in a Vivado whose worst paths have these slacks."""
+    tkinter = pytest.importorskip("tkinter", reason="needs Python's tkinter, for its Tcl")
+    tcl = tkinter.Tcl()
+    tcl.eval("""
+        set ran {}
+        set status none
+        proc unknown {name args} { lappend ::ran $name; return "" }
+        proc get_timing_paths {args} { return [dict get $args -delay_type] }
+        proc get_property {name of} { return [dict get $::worst $of] }
+        proc puts {args} {}
+        proc exit {{code 0}} { set ::status $code; return -level 0 -code error stopped }
+        proc quit {} { set ::status 0; return "" }
+    """)
+    tcl.eval(f"set worst {{max {slack['max']} min {slack['min']}}}")
+    tcl.eval(f"catch {{{script}}} said")
+    assert tcl.eval("set said") in ("", "stopped")
+    return int(tcl.eval("set status")), str(tcl.eval("set ran")).split()
+
+
+@each_board
+@pytest.mark.parametrize(
+    ("set_up", "hold", "status"),
+    [(0, 0, 0), (1.5, 0.01, 0), (-0.001, 0.01, 1), (1.5, -0.02, 1), (-3, -1, 1)],
+)
+def test_no_bitstream_without_timing(board: Board, set_up: float, hold: float, status: int) -> None:
+    ended, ran = vivado_ends(files_of(board)["top.tcl"], {"max": set_up, "min": hold})
+    assert ended == status
+    assert ran.index("route_design") < ran.index("report_timing_summary", ran.index("place_design"))
+    assert ("write_bitstream" in ran) == (status == 0)
+
+
+@each_board
+def test_the_gate_is_all_that_is_not_of_the_platform(board: Board) -> None:
+    platform = board.platform()
+    platform.add_file("rowmac.v", machine(board.data_width))
+    with elaboration():
+        plain = platform.prepare(wrap(board), TOP, emit_src=False).files["top.tcl"]
+    plain = plain if isinstance(plain, str) else plain.decode()
+    placeholder = "# (script_before_bitstream placeholder)"
+    assert plain.count(placeholder) == 1
+    assert files_of(board)["top.tcl"] == plain.replace(placeholder, TIMING_GATE)
 
 
 @each_board
