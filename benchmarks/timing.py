@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import arguments, show
-from flows.boards import find
+from flows.boards import BOARDS, find
+from flows.estimate.timing.board_floors import store_floor
 from flows.estimate.timing.machine_timing import machine_timing
 from flows.estimate.timing.nets import MODELS
 from flows.machine.around_macro import MacroOptions, macro_machine
@@ -65,11 +66,24 @@ def main() -> None:
     """Command line."""
     options = arguments(
         __doc__ or "",
+        store={"action": "store_true", "help": "keep floors of boards' default machines"},
         machines={"type": machine_names, "default": "", "help": f"of {','.join(MACHINES)}"},
         nets={"default": "spread", "choices": list(MODELS), "help": "delays of nets by fan-out"},
     )
+    if options.store and options.nets != "spread":
+        raise SystemExit(f"floors to store must be of --nets spread, not {options.nets}")
     found = timing(options.machines, options.nets)
+    if options.store:
+        _store(found)
     show(found if options.json else _readable(found), as_json=options.json)
+
+
+def _store(found: dict[str, dict[str, Any]]) -> None:
+    """Boards may share a default machine; one of rows of its own is nobody's."""
+    for name, one in found.items():
+        for board in BOARDS:
+            if MACHINES[name]() == default_machine(board):
+                store_floor(board.name, one)
 
 
 def _readable(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
