@@ -1,9 +1,8 @@
 """Delays of block RAM and DSP slices, by which of their registers are in use.
 
-Picoseconds, slow corner of a -1 part. Block RAM: 2,300 from clock to output, 880 from its output
-register. DSP slice: ``A`` to ``P`` through the multiplier 3,841, to the register behind it 1,930,
-from there to ``P`` 2,305, from the last register 434; the others in proportion to Project X-Ray's
-``artix7/timings/DSP_L.sdf``, which Yosys 0.70 has in ``xilinx/cells_sim.v`` (of a faster part).
+Picoseconds, slow corner of a -1 part. DSP slices: ``artix7/timings/DSP_L.sdf`` of Project X-Ray
+(github.com/f4pga/prjxray-db), of which Yosys's ``xilinx/cells_sim.v`` has a faster corner; cascades
+and modes are rounded. Block RAM: 2,300 from clock to output, 880 from its output register.
 
 Paths within one slice, from its input register to the one behind the multiplier, are not counted.
 """
@@ -22,9 +21,9 @@ RAM_CONTROL = 500
 REGISTERS = {"A": "AREG", "B": "BREG", "C": "CREG", "D": "DREG", "ACIN": "AREG", "BCIN": "BREG"}
 """The register at each data input."""
 REGISTER_SETUP = 450
-TO_M = {"A": 1930, "B": 1743, "D": 2900, "ACIN": 1700, "BCIN": 1600}
+TO_M = {"A": 1930, "B": 1743, "D": 3158, "ACIN": 1700, "BCIN": 1600}
 """Set-up before the multiplier's register, without one at the input."""
-TO_P = {"A": 3841, "B": 3656, "C": 1820, "D": 4000, "PCIN": 1500, "ACIN": 3600, "BCIN": 3500}
+TO_P = {"A": 3841, "B": 3656, "C": 1820, "D": 5070, "PCIN": 1500, "ACIN": 3600, "BCIN": 3500}
 """Combinational, with no register on the way."""
 INTO_P = 300
 """By so much less is the set-up before the last register than the way to the pin behind it."""
@@ -32,8 +31,10 @@ TO_CASCADE = 190
 """By so much later than ``P`` is ``PCOUT``, if ``P`` has no register."""
 FROM_P = {"P": 434, "PCOUT": 478}
 FROM_M = 2305
-FROM_INPUT = {"A": 4009, "B": 3813, "C": 2291, "D": 4009}
-"""From a register at the input to ``P``, with none behind it (D as A)."""
+FROM_INPUT = {"A": 4009, "B": 3813, "C": 2291, "D": 5368}
+"""From a register at the input to ``P``, with none behind it (D as A before the adder)."""
+BEFORE_ADDER = {"A": 1360, "ACIN": 1360}
+"""More, where A passes the adder before the multiplier (``USE_DPORT``), as D always does."""
 
 MODES = {"OPMODE": "OPMODEREG", "INMODE": "INMODEREG", "ALUMODE": "ALUMODEREG",
          "CARRYIN": "CARRYINREG", "CARRYINSEL": "CARRYINSELREG"}  # fmt: skip
@@ -80,6 +81,7 @@ def dsp_slice(cell: Cell) -> CellTiming:
     buses: list[Bus] = []
     capture = {port: DSP_CONTROL for port in used if port.startswith(("CE", "RST"))}
     launches = [FROM_M] if m else []
+    added = BEFORE_ADDER if cell.parameters.get("USE_DPORT") == "TRUE" else {}
 
     def end_or_pass(port: str, through: int) -> None:
         """At the last register, if there is one."""
@@ -95,11 +97,12 @@ def dsp_slice(cell: Cell) -> CellTiming:
         if port in REGISTERS and _number(cell, REGISTERS[port], 1):
             capture[port] = REGISTER_SETUP
             if not multiplied:
-                launches.append(FROM_INPUT.get(port, FROM_INPUT["A"]))
+                column = {"ACIN": "A", "BCIN": "B"}.get(port, port)
+                launches.append(FROM_INPUT[column] + added.get(port, 0))
         elif multiplied:
-            capture[port] = TO_M[port]
+            capture[port] = TO_M[port] + added.get(port, 0)
         else:
-            end_or_pass(port, TO_P[port])
+            end_or_pass(port, TO_P[port] + added.get(port, 0))
     for port in sorted(used & MODES.keys()):
         if _number(cell, MODES[port], 1):
             capture[port] = MODE_SETUP

@@ -120,6 +120,7 @@ def test_one_read_port_of_a_simple_block_ram_has_one_register() -> None:
         ({"AREG": 1, "BREG": 1, "MREG": 1, "PREG": 0}, 2305, 450),
         ({"AREG": 0, "BREG": 0, "MREG": 1, "PREG": 0}, 2305, 1930),
         ({"AREG": 1, "BREG": 1, "MREG": 0, "PREG": 0}, 4009, 450),
+        ({"AREG": 0, "MREG": 1, "PREG": 1, "USE_DPORT": "TRUE"}, 434, 1930 + 1360),
         ({}, 434, 450),
     ],
 )

@@ -71,6 +71,16 @@ def test_pins_other_than_data_are_named() -> None:
     assert (clock_enable["to"], clock_enable["unit"]) == ("store.b.CE", "store")
 
 
+def test_a_reset_of_everything_does_not_fill_the_list() -> None:
+    one = Netlist().register("control.start").register("load.a", "control.start")
+    for name in ("load.x", "store.y", "vector.z", "weight.w"):
+        one.register(name, R="control.start")
+    one.register("load.b", "load.a")
+    worst = netlist_timing(one.module)["worst"]
+    assert [path["from"] for path in worst] == ["control.start"] * 3 + ["load.a"]
+    assert [path["to"] for path in worst] == ["load.x.R", "store.y.R", "vector.z.R", "load.b"]
+
+
 def test_a_name_within_a_unit_goes_before_one_of_the_top() -> None:
     one = Netlist().register("m_axi_len").register("r", "m_axi_len")
     module = one.module
