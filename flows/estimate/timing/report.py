@@ -24,8 +24,8 @@ def report(paths: Paths, worst: int = WORST) -> dict[str, Any]:
 
     ``floor_ns``, ``floor_mhz``: the slowest path; ``endpoints``: pins before registers; ``over``:
     how many of them are slower, by nanoseconds; ``levels``: most LUTs between registers; ``worst``:
-    the slowest path of each pair of begin and end that differ by more than numbers, up to three of a
-    begin; ``units``: the same but for ``worst``, by the unit that the path ends in.
+    the slowest path of each pair of begin and end that differ by more than numbers, up to three
+    of a begin; ``units``: the same but for ``worst``, by the unit that the path ends in.
 
     Raises
     ------
