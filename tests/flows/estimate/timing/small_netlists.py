@@ -14,9 +14,7 @@ class Netlist:
         self.bits: dict[str, int] = {}
         self.cells: dict[str, Any] = {}
 
-    def add(
-        self, kind: str, name: str, parameters: dict[str, int | str] | None = None, **ports: Any
-    ) -> Netlist:
+    def add(self, kind: str, name: str, parameters: Any = None, **ports: Any) -> Netlist:
         """A cell; constants are ``"0"`` and ``"1"``. Numbers of parameters become binary."""
         wires = {k: [v] if isinstance(v, str) else v for k, v in ports.items()}
         self.cells[name] = {
