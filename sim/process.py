@@ -81,7 +81,7 @@ class Command(runner.Verilator):
     def _set_env_common(self) -> None:
         super()._set_env_common()
         libraries = self.env["PATH"].split(os.pathsep)[-1]
-        self.env.update(verilator.environment(optimise=self._optimise))
+        self.env.update(verilator.environment())
         self.env["PATH"] += os.pathsep + libraries
 
     def _simulator_in_path_build_only(self) -> None:

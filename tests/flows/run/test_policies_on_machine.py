@@ -1,4 +1,4 @@
-"""Both trained networks by five policies, on machines with the rows for them: every code."""
+"""Trained networks by five policies, on a machine with the rows for them: every code."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from tests.support.machines import Job, job, run_jobs, simulator
 from tests.support.oracles.case import compare
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist"
-SPEC = MachineSpec(vector_lanes=4, banks=2, bank_words=4096).with_classes(
+SPEC = MachineSpec(vector_lanes=2, banks=2, bank_words=4096).with_classes(
     [("fixed8", 8), ("pot4", 8), ("binary", 16)]
 )
 """Rows for every policy; the machines of ``MACHINES`` have no other kinds."""
+WITH_VIT = ("rmsmp", "vaqf")
 
 
 def test_rows_are_those_of_the_policies() -> None:
@@ -26,13 +27,16 @@ def test_rows_are_those_of_the_policies() -> None:
 
 
 def test_whole_networks(simulators: Path, tmp_path: Path) -> None:
-    """RTL = golden machine = integer graph: all tensors of one image with a stalling memory."""
+    """RTL = golden machine = integer graph: all tensors of one image with a stalling memory.
+
+    The CNN by all policies, and the ViT by those with the most kinds of rows.
+    """
     # As for a board: with the vendor's primitives, and our models of these.
     system = simulator(SPEC, simulators, optimise=False, family="xc7")
     jobs: list[Job] = []
     graphs = []
     for policy in MACHINES:
-        for name in ("vit", "resnet"):
+        for name in ("vit", "resnet") if policy in WITH_VIT else ("resnet",):
             graph = load_network(EXAMPLES / "quantised" / f"{name}_{policy}.onnx")
             inputs = read_inputs(EXAMPLES / "samples.npz", graph.tensors[graph.input])
             codes = inputs.codes[len(jobs) : len(jobs) + 1]

@@ -1,6 +1,7 @@
 """What is measured of machines that a search chose: simulated cycles, synthesised parts."""
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from flows.estimate.resources.machine_synthesis import SynthesisedMachine
 from flows.estimate.resources.resources import estimate_resources
 from flows.mapper import MappingError, map_network
 from flows.mapper.operands import code_range
-from flows.search.find import Goal, SearchResult, search
+from flows.search.find import Found, Goal, SearchResult, search
 from models.formats.row_classes import parse_row_classes
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
@@ -56,11 +57,18 @@ def simulated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
+@cache
+def found_machine(fps: int) -> Found:
+    """The machine that a search chooses for this rate."""
+    goal = Goal(network=find_network(NETWORK), board=find(BOARD), fps=fps, clock_mhz=CLOCK_MHZ)
+    (machine,) = search(goal).machines
+    return machine
+
+
 @pytest.mark.parametrize("fps", [24, 30])
 def test_machines_found_were_simulated(fps: int) -> None:
     """They are still what a search finds; layers of a block and the network are within 1 %."""
-    goal = Goal(network=find_network(NETWORK), board=find(BOARD), fps=fps, clock_mhz=CLOCK_MHZ)
-    (machine,) = search(goal).machines
+    machine = found_machine(fps)
     found = chosen_cycles.beside(NETWORK, machine.spec)
     assert abs(found["network"]["error"]) <= 0.01
     assert machine.cycles == pytest.approx(found["network"]["simulated_cycles"], rel=0.01)
@@ -76,10 +84,7 @@ def test_machines_found_were_simulated(fps: int) -> None:
 @pytest.mark.parametrize("fps", [24, 30])
 def test_machines_found_were_synthesised(fps: int) -> None:
     """Estimated far outside the calibrated range, LUTs are within 10 %, DSP slices exact."""
-    board = find(BOARD)
-    goal = Goal(network=find_network(NETWORK), board=board, fps=fps, clock_mhz=CLOCK_MHZ)
-    (machine,) = search(goal).machines
-    found = chosen_resources.beside(machine.spec, board.family)
+    found = chosen_resources.beside(found_machine(fps).spec, find(BOARD).family)
     assert abs(found["lut"]["error"]) <= 0.1
     assert abs(found["ff"]["error"]) <= 0.02
     assert found["dsp"]["error"] == 0

@@ -41,7 +41,9 @@ def memories(spec: MachineSpec) -> Counter[tuple[int, int]]:
     return count("\\machine")
 
 
-CLASSES = DEFAULT.with_classes([("fixed8", 16), ("pot4", 16)])
+CLASSES = replace(SMALL, lanes=8, depth=2048, param_entries=128).with_classes(
+    [("fixed8", 8), ("pot4", 8)]
+)
 
 
 @pytest.mark.slow

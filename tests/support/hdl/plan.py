@@ -17,6 +17,7 @@ from amaranth.lib import data
 
 from hdl.emit import emit
 from sim.runner import Design, build
+from tests.support.hdl.alone import Alone
 
 BENCH = "tests.support.hdl.bench_plan"
 
@@ -59,7 +60,7 @@ def run_rounds(
     ``constants`` are values of ports that stay as they are; ``sources`` is Verilog (and lint
     waivers for it) beside the component's own.
     """
-    text = emit(component, name)
+    text = emit(Alone(component), name)
     design = Design(top=name, generated={name: text}, sources=tuple(sources))
     simulator = build(design, cache)
     plan = {
