@@ -1,4 +1,4 @@
-"""A register slice: ends combinational paths between two streams, in both directions."""
+"""Registers between two streams, which end combinational paths."""
 
 from __future__ import annotations
 
@@ -54,3 +54,86 @@ class RegisterSlice(Component):
         with m.Elif(self.i.valid):
             m.d.sync += free.eq(0)
         return m
+
+
+class RegisterStage(Component):
+    """One register behind a stream: ``o.valid`` and ``o.payload`` are registers, ``ready`` is not.
+
+    Half the cost of a :class:`RegisterSlice`, where ``o.ready`` comes from near.
+
+    Latency one cycle, throughput one item per cycle.
+
+    Parameters
+    ----------
+    layout : shape
+        Of the payload.
+
+    Members
+    -------
+    i, o : streams of ``layout``
+    """
+
+    LATENCY = 1
+
+    def __init__(self, layout: Any) -> None:
+        self.layout = layout
+        super().__init__({"i": In(stream.Signature(layout)), "o": Out(stream.Signature(layout))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        payload = Signal(self.layout, reset_less=True)
+        valid = Signal()
+        m.d.comb += [
+            self.i.ready.eq(~valid | self.o.ready),
+            self.o.valid.eq(valid),
+            self.o.payload.eq(payload),
+        ]
+        with m.If(self.i.ready):
+            m.d.sync += [payload.eq(self.i.payload), valid.eq(self.i.valid)]
+        return m
+
+
+class RegisterPause(Component):
+    """One register between two streams that takes an item only while it is empty.
+
+    Registered in both directions like a :class:`RegisterSlice`, without its multiplexer: for items
+    that do not come in every cycle.
+
+    Latency one cycle, throughput one item per two cycles.
+
+    Parameters
+    ----------
+    layout : shape
+        Of the payload.
+
+    Members
+    -------
+    i, o : streams of ``layout``
+    """
+
+    LATENCY = 1
+    PERIOD = 2
+
+    def __init__(self, layout: Any) -> None:
+        self.layout = layout
+        super().__init__({"i": In(stream.Signature(layout)), "o": Out(stream.Signature(layout))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        payload = Signal(self.layout, reset_less=True)
+        valid = Signal()
+        m.d.comb += [
+            self.i.ready.eq(~valid),
+            self.o.valid.eq(valid),
+            self.o.payload.eq(payload),
+        ]
+        with m.If(~valid):
+            m.d.sync += [payload.eq(self.i.payload), valid.eq(self.i.valid)]
+        with m.Elif(self.o.ready):
+            m.d.sync += valid.eq(0)
+        return m
+
+
+def register_between(layout: Any, period: int) -> RegisterPause | RegisterSlice:
+    """The cheapest registers, both ways, for items that come at most every ``period`` cycles."""
+    return RegisterPause(layout) if period >= RegisterPause.PERIOD else RegisterSlice(layout)

@@ -8,17 +8,21 @@ from typing import Any
 import pytest
 from amaranth.lib import data
 
-from hdl.memory.register_slice import RegisterSlice
+from hdl.memory.register_slice import RegisterPause, RegisterSlice, RegisterStage
 from tests.support.hdl.amaranth_cycles import simulate
 
 LAYOUT = data.StructLayout({"upper": 7, "lower": 9})
 
 
+KINDS = [RegisterSlice, RegisterStage, RegisterPause]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("layout", [16, LAYOUT], ids=["bits", "struct"])
 @pytest.mark.parametrize(("before", "after"), [(0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.6, 0.6)])
-def test_items(layout: Any, before: float, after: float) -> None:
-    """In the order of the input, held while they wait; without stalls one a cycle."""
-    dut, draws = RegisterSlice(layout), random.Random(7)
+def test_items(kind: Any, layout: Any, before: float, after: float) -> None:
+    """In the order of the input, held while they wait; without stalls one a period."""
+    dut, draws = kind(layout), random.Random(7)
     items = [draws.randrange(1 << 16) for _ in range(300)]
     found: list[int] = []
     cycles = 0
@@ -31,14 +35,16 @@ def test_items(layout: Any, before: float, after: float) -> None:
         todo, held, offered = list(items), None, False
         while len(found) < len(items):
             offered = bool(todo) and (offered or draws.random() >= before)
-            ready = ctx.get(dut.i.ready)
+            registered = ctx.get(dut.i.ready)
             ctx.set(dut.i.valid, offered)
             ctx.set(value(dut.i.payload), todo[0] if offered else draws.randrange(1 << 16))
             valid = ctx.get(dut.o.valid)
             now = ctx.get(value(dut.o.payload)) if valid else None
             taken = draws.random() >= after
             ctx.set(dut.o.ready, taken)
-            assert ctx.get(dut.i.ready) == ready, "ready must not follow within the cycle"
+            ready = ctx.get(dut.i.ready)
+            if kind is not RegisterStage:
+                assert ready == registered, "ready must not follow within the cycle"
             assert ctx.get(dut.o.valid) == valid, "valid must not follow within the cycle"
             assert held is None or now == held
             held = None if taken else now
@@ -54,7 +60,8 @@ def test_items(layout: Any, before: float, after: float) -> None:
     simulate(dut, bench)
     assert found == items
     if not before and not after:
-        assert cycles == len(items) + RegisterSlice.LATENCY
+        period = getattr(kind, "PERIOD", 1)
+        assert cycles == period * (len(items) - 1) + 1 + kind.LATENCY
 
 
 @pytest.mark.parametrize("layout", [16, LAYOUT], ids=["bits", "struct"])
