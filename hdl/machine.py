@@ -127,11 +127,11 @@ class Machine(Component):
             m.d.comb += component.windows.eq(control.windows)
 
         failed = Signal(4)
+        m.d.sync += sequencer.go.eq(control.running & ~control.halt)
         m.d.comb += [
             fetch.start.eq(control.begin),
             fetch.offset.eq(control.program),
             fetch.stop.eq(control.halt),
-            sequencer.go.eq(control.running & ~control.halt),
             arbiter.halt.eq(control.halt),
             store.halt.eq(control.halt),
             control.finished.eq(sequencer.finished),

@@ -199,8 +199,12 @@ class ControlRegisters(Component):
                 self.running.eq(1),
                 status_done.eq(0),
                 status_error.eq(0),
+            ]
+        # A cycle later: these are many.
+        with m.If(self.start):
+            m.d.sync += [
                 error.eq(0),
-                cycles.eq(0),
+                cycles.eq(1),
                 idle_cycles.eq(0),
                 stuck.eq(0),
                 *(counter.eq(0) for counter in (*busy, *stall)),

@@ -175,10 +175,15 @@ class LoadUnit(Component):
 
         # Decoded once a descriptor.
         targets = Signal(len(LoadTarget))
+        to_tables, at_once = Signal(), Signal()
+        target = self.unit.descriptor.payload.target
+        tables = (LoadTarget.FUNCTION_TABLE, LoadTarget.ROW_TABLE)
         with m.If(begin):
-            m.d.sync += targets.eq(
-                Cat(self.unit.descriptor.payload.target == t for t in LoadTarget)
-            )
+            m.d.sync += [
+                targets.eq(Cat(target == t for t in LoadTarget)),
+                to_tables.eq(Cat(target == t for t in tables).any()),
+                at_once.eq((target == LoadTarget.PARAMS) | (target == LoadTarget.ORDER)),
+            ]
         to_scratchpad = targets[LoadTarget.SCRATCHPAD]
         to_weights = targets[LoadTarget.WEIGHTS]
         to_params = targets[LoadTarget.PARAMS]
@@ -187,8 +192,7 @@ class LoadUnit(Component):
         engine_ready = Const(0)
         if spec.macro is not None:
             to_engine, engine_ready = targets[LoadTarget.ENGINE], self.o_items.ready
-        to_tables = targets[LoadTarget.FUNCTION_TABLE] | targets[LoadTarget.ROW_TABLE]
-        last_entry = entry == per_beat - 1
+        last_entry = Signal()  # registered, one ahead
         size = Mux(to_params | to_engine, per_param, Mux(to_tables, 1, spec.beats_per_word))
         m.d.comb += [
             taken.eq(busy & buffer.r_rdy & (~have | sent)),
@@ -216,14 +220,12 @@ class LoadUnit(Component):
             self.tables.value.eq(item.word_select(entry, 16)),
             sent.eq(
                 have
-                & Mux(
-                    to_scratchpad,
-                    writes.i.ready,
-                    Mux(
-                        to_weights,
-                        self.o_words.ready,
-                        Mux(to_engine, engine_ready, to_params | to_order | last_entry),
-                    ),
+                & (
+                    at_once
+                    | (to_tables & last_entry)
+                    | (to_scratchpad & writes.i.ready)
+                    | (to_weights & self.o_words.ready)
+                    | (to_engine & engine_ready)
                 )
             ),
             self.unit.stall.eq(busy & ~taken & ~(have & to_tables)),
@@ -248,6 +250,7 @@ class LoadUnit(Component):
                 m.d.sync += beat.eq(beat + 1)
         with m.If(have & to_tables):
             m.d.sync += [entry.eq(Mux(last_entry, 0, entry + 1)), address.eq(address + 1)]
+            m.d.sync += last_entry.eq(Mux(last_entry, per_beat == 1, entry == per_beat - 2))
         with m.If(sent & (to_scratchpad | to_order)):
             m.d.sync += address.eq(address + 1)
         with m.If(sent & to_params):
@@ -269,5 +272,6 @@ class LoadUnit(Component):
                 have.eq(0),
                 beat.eq(0),
                 entry.eq(0),
+                last_entry.eq(per_beat == 1),
                 lane.eq(0),
             ]

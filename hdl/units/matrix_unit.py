@@ -84,7 +84,7 @@ class MatrixUnit(Component):
         last_tile = Signal()
         # This token; the group's first token.
         here, group = Signal(position, reset_less=True), Signal(position, reset_less=True)
-        following = Signal(position)
+        following, successor = Signal(position), Signal(position)
         first = Signal(position)
         tap_address = Signal(signed(STEP.bits))
         tap_x, tap_y = Signal(signed(16)), Signal(signed(16))
@@ -95,13 +95,13 @@ class MatrixUnit(Component):
         p = self.unit.descriptor.payload
 
         m.d.comb += [
-            first.address.eq(Mux(begin, p.base, d.base)),
-            first.x.eq(Mux(begin, p.start_x, d.start_x)),
-            first.y.eq(Mux(begin, p.start_y, d.start_y)),
+            first.address.eq(Mux(walking, d.base, p.base)),
+            first.x.eq(Mux(walking, d.start_x, p.start_x)),
+            first.y.eq(Mux(walking, d.start_y, p.start_y)),
             first.column.eq(0),
-            first.left.eq(Mux(begin, p.tokens, d.tokens)),
-            first.line_ends.eq(Mux(begin, p.width == 1, single.width)),
-            first.group_ends.eq(Mux(begin, p.tokens == 1, single.tokens)),
+            first.left.eq(Mux(walking, d.tokens, p.tokens)),
+            first.line_ends.eq(Mux(walking, single.width, p.width == 1)),
+            first.group_ends.eq(Mux(walking, single.tokens, p.tokens == 1)),
             following.group_ends.eq(here.left <= 2),
             following.left.eq(Mux(here.left == 0, 0, here.left - 1)),
         ]
@@ -173,8 +173,6 @@ class MatrixUnit(Component):
                 walking.eq(1),
                 last_tile.eq(p.tiles == 1),
                 tile.eq(p.tiles),
-                here.eq(first),
-                group.eq(first),
                 tap_address.eq(0),
                 tap_x.eq(0),
                 tap_y.eq(0),
@@ -183,10 +181,23 @@ class MatrixUnit(Component):
                 word.eq(0),
                 token.eq(0),
             ]
-        with m.If(walking & stage.i.ready):
-            m.d.sync += [token.eq(token + 1), here.eq(following)]
+        advance = Signal()
+        # What the next position is does not depend on when it is needed.
+        over = end_loop & end_group
+        m.d.comb += [
+            advance.eq(walking & (~stage.o.valid | reader.i.ready)),
+            successor.eq(Mux(walking & ~over, following, first)),
+        ]
+        with m.If(begin | advance):
+            m.d.sync += here.eq(Mux(walking & ~end_token, following, successor))
+            with m.If(walking & end_token & ~end_loop):
+                m.d.sync += here.eq(group)
+        with m.If(begin | (advance & end_token & end_loop)):
+            m.d.sync += group.eq(successor)
+        with m.If(advance):
+            m.d.sync += token.eq(token + 1)
             with m.If(end_token):
-                m.d.sync += [token.eq(0), here.eq(group), word.eq(word + 1)]
+                m.d.sync += [token.eq(0), word.eq(word + 1)]
                 m.d.sync += last.words.eq(word == limit.words)
                 with m.If(end_word):
                     m.d.sync += [
@@ -210,10 +221,8 @@ class MatrixUnit(Component):
                 with m.If(end_loop):
                     m.d.sync += [ky.eq(0), tap_y.eq(0), tap_address.eq(0)]
                     m.d.sync += last.kernel_y.eq(single.kernel_y)
-                    m.d.sync += [here.eq(following), group.eq(following)]
                     with m.If(end_group):
-                        m.d.sync += [here.eq(first), group.eq(first), tile.eq(tile - 1)]
-                        m.d.sync += last_tile.eq(tile == 2)
+                        m.d.sync += [tile.eq(tile - 1), last_tile.eq(tile == 2)]
                         with m.If(last_tile):
                             m.d.sync += walking.eq(0)
 

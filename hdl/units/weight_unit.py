@@ -176,6 +176,7 @@ class WeightUnit(Component):
         )
         word_outside = Signal()
         index = Signal(range(max(2, spec.tokens)))  # entry in the word
+        end_word = Signal()  # it is the last one
         have = Signal()  # `word` (or the block) is loaded
         block = Signal(
             data.ArrayLayout(data.ArrayLayout(signed(8), self.held), spec.lanes), reset_less=True
@@ -186,6 +187,7 @@ class WeightUnit(Component):
         end_row, end_entry, end_tile, last_tile = Signal(), Signal(), Signal(), Signal()
         sent = Signal()
         spent = Signal()  # this entry is the last one of the word (or block)
+        refill = Signal()  # and a new word may be loaded as it leaves
         out = to.payload
         m.d.comb += [
             to.valid.eq(busy & have),
@@ -195,9 +197,7 @@ class WeightUnit(Component):
                 Mux(
                     transposed,
                     end_row,
-                    (index == spec.tokens - 1)
-                    | (~streamed & end_entry)
-                    | (streamed & bool(spec.classes)),
+                    end_word | (~streamed & end_entry) | (streamed & bool(spec.classes)),
                 )
             ),
             out.row.eq(row),
@@ -228,14 +228,18 @@ class WeightUnit(Component):
         # transposed block may not, since `part` still belongs to the old tile.
         room = Signal()
         m.d.comb += [
-            room.eq(busy & (~have | (sent & spent & ~transposed & ~self.unit.done))),
+            refill.eq(spent & ~transposed & ~(end_tile & last_tile)),
+            room.eq(busy & (~have | (to.ready & refill))),
             streamed_words.ready.eq(room & streamed),
             read_words.ready.eq(room & ~streamed),
         ]
         with m.If(sent):
             with m.If(spent):
                 m.d.sync += have.eq(0)
-            m.d.sync += index.eq(Mux(spent, 0, index + 1))
+            m.d.sync += [
+                index.eq(Mux(spent, 0, index + 1)),
+                end_word.eq(Mux(spent, spec.tokens == 1, index == spec.tokens - 2)),
+            ]
             with m.If(~transposed | end_row):
                 m.d.sync += [
                     entry.eq(Mux(end_entry, 0, entry + 1)),
@@ -296,6 +300,7 @@ class WeightUnit(Component):
                 channels_left.eq(p.rows),
                 part.eq(0),
                 index.eq(0),
+                end_word.eq(spec.tokens == 1),
                 into.eq(0),
                 have.eq(0),
             ]
