@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, ResetInserter, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib.wiring import Component, Out, Signature, connect
 
 from hdl.axi.read_arbiter import ReadArbiter
@@ -10,6 +10,7 @@ from hdl.axi.signature import AxiLiteSignature, AxiReadSignature, AxiWriteSignat
 from hdl.cim.beside import MacroEngine
 from hdl.control.program_fetch import ProgramFetch
 from hdl.control.registers import ControlRegisters
+from hdl.control.reset_tree import ResetTree
 from hdl.control.sequencer import Sequencer
 from hdl.engine.digital_array import DigitalArray
 from hdl.engine.row_array import RowArray
@@ -22,6 +23,9 @@ from hdl.vector.vector_unit import VectorUnit
 from models.machine.spec import MachineSpec
 from models.machine.units import UNIT_NAMES, UNITS
 from models.program.registers import CONTROL_UNIT, ErrorCode
+
+SPLIT = {"vector": 1, "engine": 2}
+"""Levels of submodules that have copies of the reset of their own, in parts of many registers."""
 
 
 def _flat(prefix: str, signature: Signature) -> dict[str, object]:
@@ -70,7 +74,7 @@ class Machine(Component):
         control = ControlRegisters(spec)
         m.submodules.control = control
         # A start resets all other parts, so that no state survives a failed run.
-        fresh = ResetInserter(control.start)
+        tree = ResetTree(control.start, self.family)
         fetch, sequencer = ProgramFetch(spec), Sequencer(spec)
         arbiter = ReadArbiter(spec.axi_width, clients=2)
         load, weight, matrix = LoadUnit(spec), WeightUnit(spec), MatrixUnit(spec)
@@ -90,7 +94,8 @@ class Machine(Component):
             "engine": engine,
         }
         for name, part in parts.items():
-            m.submodules[name] = fresh(part)
+            m.submodules[name] = tree.part(part, platform, SPLIT.get(name, 0))
+        m.submodules.reset = tree
 
         units = [parts[name] for name in UNIT_NAMES]
         for name, component in zip(UNIT_NAMES, units, strict=True):
@@ -121,17 +126,15 @@ class Machine(Component):
         for component in (load, store, fetch):
             m.d.comb += component.windows.eq(control.windows)
 
-        begin = Signal()
         failed = Signal(4)
-        m.d.sync += begin.eq(control.start)
+        m.d.sync += sequencer.go.eq(control.running & ~control.halt)
         m.d.comb += [
-            fetch.start.eq(begin),
+            fetch.start.eq(control.begin),
             fetch.offset.eq(control.program),
             fetch.stop.eq(control.halt),
-            sequencer.go.eq(control.running & ~control.halt),
             arbiter.halt.eq(control.halt),
             store.halt.eq(control.halt),
-            control.finished.eq(sequencer.finished & ~begin),
+            control.finished.eq(sequencer.finished),
             control.quiet.eq(arbiter.idle & store.idle),
             control.active.eq(sequencer.active),
             control.stall.eq(Cat(u.unit.stall for u in units)),

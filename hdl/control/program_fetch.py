@@ -8,8 +8,8 @@ from amaranth.lib.wiring import Component, In, Out
 
 from hdl.axi.burst import BurstSplitter
 from hdl.axi.signature import BurstReadSignature
+from hdl.axi.window_check import WindowCheck, window_layout
 from hdl.descriptors import struct
-from hdl.units.load_unit import window_holds, window_layout
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
 from models.program.layout import DESCRIPTOR_BYTES, HEADER, MAGIC, PROGRAM_HEADER, VERSION, width
@@ -48,20 +48,20 @@ class ProgramFetch(Component):
         spec = self.spec
         beats = DESCRIPTOR_BYTES // spec.axi_bytes
         m.submodules.splitter = splitter = BurstSplitter(spec.axi_width)
-        raw = Signal(8 * DESCRIPTOR_BYTES)
-        held = Signal(8 * DESCRIPTOR_BYTES)
+        m.submodules.check = check = WindowCheck(spec.axi_bytes)
+        raw = Signal(8 * DESCRIPTOR_BYTES, reset_less=True)
+        held = Signal(8 * DESCRIPTOR_BYTES, reset_less=True)
         have = Signal()
         count = Signal(range(beats + 1))
         at = Signal(32)
-        window = self.windows[0]
-        fits = Signal()
-        end = Signal(33)
+        checked = Signal(check.LATENCY)  # the check is of `at`
         header = data.View(struct(PROGRAM_HEADER), raw[: width(PROGRAM_HEADER)])
         unit = data.View(struct(HEADER), raw[: width(HEADER)]).unit
         m.d.comb += [
-            end.eq(at + DESCRIPTOR_BYTES),
-            fits.eq(window_holds(window, at, end, spec.axi_bytes.bit_length() - 1)),
-            splitter.i.payload.address.eq(window.base + at),
+            check.windows.eq(self.windows),
+            check.offset.eq(at),
+            check.length.eq(DESCRIPTOR_BYTES),
+            splitter.i.payload.address.eq(check.address),
             splitter.i.payload.beats.eq(beats),
             self.memory.burst.valid.eq(splitter.o.valid),
             self.memory.burst.payload.eq(splitter.o.payload),
@@ -76,26 +76,29 @@ class ProgramFetch(Component):
         with m.If(self.o.ready):
             m.d.sync += have.eq(0)
         is_header = Signal()
+        m.d.sync += checked.eq(Cat(1, checked))
         with m.FSM():
             with m.State("IDLE"):
                 with m.If(self.start):
-                    m.d.sync += [at.eq(self.offset), is_header.eq(1)]
+                    m.d.sync += [at.eq(self.offset), is_header.eq(1), checked.eq(0)]
                     m.next = "ASK"
             with m.State("ASK"):
                 with m.If(self.stop):
                     m.next = "IDLE"
-                with m.Elif(~fits):
-                    m.d.sync += self.error.eq(ErrorCode.WINDOW_BOUNDS)
-                    m.next = "IDLE"
-                with m.Else():
-                    m.d.comb += splitter.i.valid.eq(1)
-                    m.d.sync += count.eq(0)
-                    with m.If(splitter.i.ready):
+                with m.Elif(checked[-1]):
+                    with m.If(check.fits):
+                        # All bursts of the last descriptor have gone: the splitter is ready. The
+                        # next one is checked meanwhile.
+                        m.d.comb += splitter.i.valid.eq(1)
+                        m.d.sync += [count.eq(0), at.eq(at + DESCRIPTOR_BYTES), checked.eq(0)]
                         m.next = "TAKE"
+                    with m.Else():
+                        m.d.sync += self.error.eq(ErrorCode.WINDOW_BOUNDS)
+                        m.next = "IDLE"
             with m.State("TAKE"):
                 with m.If(count == beats):
                     with m.If(is_header):
-                        m.d.sync += [is_header.eq(0), at.eq(at + DESCRIPTOR_BYTES)]
+                        m.d.sync += is_header.eq(0)
                         m.next = "ASK"
                         with m.If(header.magic != MAGIC):
                             m.d.sync += self.error.eq(ErrorCode.BAD_MAGIC)
@@ -106,12 +109,9 @@ class ProgramFetch(Component):
                         with m.Elif(header.fingerprint != spec.fingerprint):
                             m.d.sync += self.error.eq(ErrorCode.BAD_FINGERPRINT)
                             m.next = "IDLE"
-                    with m.Elif(~have | self.o.ready):
-                        m.d.sync += [
-                            held.eq(raw),
-                            have.eq(1),
-                            at.eq(at + DESCRIPTOR_BYTES),
-                        ]
+                    # Not in the cycle in which one is taken: that flag comes from the queues.
+                    with m.Elif(~have):
+                        m.d.sync += [held.eq(raw), have.eq(1)]
                         # Stop at END: the bytes after it may lie outside the window.
                         with m.If(unit == Unit.END):
                             m.next = "IDLE"

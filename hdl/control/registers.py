@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from hdl.axi.signature import AxiLiteSignature
-from hdl.units.load_unit import WINDOWS, window_layout
+from hdl.axi.window_check import WINDOWS, window_layout
+from hdl.control.reset_tree import ResetTree
 from models.machine.spec import MachineSpec
 from models.machine.units import UNITS
 from models.program.layout import MAGIC, VERSION
@@ -32,10 +33,12 @@ class ControlRegisters(Component):
 
     Attributes
     ----------
-    start : out
-        High for one cycle: resets everything but this component, then the run begins.
+    start, begin : out
+        Registered, high for one cycle: everything but this component is to be reset; then, once
+        it is (:class:`~hdl.control.reset_tree.ResetTree`), the run begins.
     halt : out
-        The run has failed: units begin no further work.
+        The run has failed, or what is left of the last one is not reset yet: units begin no
+        further work.
     running : out
         A run is in progress.
     finished, quiet : in
@@ -57,6 +60,7 @@ class ControlRegisters(Component):
                 "bus": Out(AxiLiteSignature()),
                 "interrupt": Out(1),
                 "start": Out(1),
+                "begin": Out(1),
                 "halt": Out(1),
                 "running": Out(1),
                 "finished": In(1),
@@ -118,56 +122,91 @@ class ControlRegisters(Component):
         with m.If(writes & (bus.awaddr == Register.INTERRUPT_CLEAR)):
             m.d.sync += pending.eq(0)
 
+        asked, settled = Signal(), Signal()
+        steps = Signal(ResetTree.LATENCY)
+        over = Signal()
+        m.d.sync += [
+            steps.eq(Cat(asked, steps)),
+            self.begin.eq(steps[-1]),
+            self.halt.eq(status_error | asked | ~steps[-1] & steps.any()),
+        ]
         m.d.comb += [
-            self.start.eq(
+            asked.eq(
                 writes
                 & (bus.awaddr == Register.CONTROL)
                 & ((bus.wdata & CONTROL_START) != 0)
                 & ~self.running
             ),
-            self.halt.eq(status_error),
+            self.start.eq(steps[0]),
             self.interrupt.eq(pending & enable),
         ]
-        failures = [self.unit_errors[i] for i in range(UNITS + 1)]
-        stuck = Signal()
-        m.d.comb += stuck.eq((watchdog != 0) & (idle_cycles >= watchdog))
+        # Until everything is reset the inputs are of the last run.
+        with m.If(steps[-1]):
+            m.d.sync += settled.eq(1)
+        # Registered, as they come from deep within the units.
+        failures = Signal(self.unit_errors.shape())
+        tags = Signal(self.tags.shape(), reset_less=True)
+        active, waits = Signal(UNITS), Signal(UNITS)
+        moves, stuck, watched = Signal(), Signal(), Signal()
+        failed = Signal(UNITS + 1)
+        m.d.sync += [
+            active.eq(Mux(settled, self.active, 0)),
+            waits.eq(self.active & self.stall),
+            moves.eq((active & ~waits).any()),
+            watched.eq(watchdog != 0),
+            stuck.eq(watched & (idle_cycles >= watchdog)),
+        ]
+        m.d.sync += [
+            tags.eq(self.tags),
+            failures.eq(self.unit_errors),
+            over.eq(settled & self.finished & self.quiet),
+            *(failed[unit].eq(settled & self.unit_errors[unit].any()) for unit in range(UNITS + 1)),
+        ]
         with m.If(self.running):
             m.d.sync += cycles.eq(cycles + 1)
+        with m.If(settled):
             for unit in range(UNITS):
                 m.d.sync += [
-                    busy[unit].eq(busy[unit] + self.active[unit]),
-                    stall[unit].eq(stall[unit] + (self.active[unit] & self.stall[unit])),
+                    busy[unit].eq(busy[unit] + active[unit]),
+                    stall[unit].eq(stall[unit] + (active[unit] & waits[unit])),
                 ]
-            with m.If((self.active & ~self.stall).any() & ~status_error):
+            with m.If(moves & ~status_error):
                 m.d.sync += idle_cycles.eq(0)
             with m.Else():
                 m.d.sync += idle_cycles.eq(idle_cycles + 1)
             with m.If(status_error):
-                with m.If(self.quiet):
-                    m.d.sync += [self.running.eq(0), pending.eq(1)]
+                # What began in the cycle of the error is seen on the bus once all have halted.
+                with m.If(self.quiet & self.halt):
+                    m.d.sync += [self.running.eq(0), settled.eq(0), pending.eq(1)]
                 with m.Elif(stuck):
                     # The bus may never answer: interrupt the host although it is not quiet.
                     m.d.sync += pending.eq(1)
-            with m.Elif(Cat(f.any() for f in failures).any() | stuck):
-                m.d.sync += [status_error.eq(1), idle_cycles.eq(0)]
+            with m.Elif(failed.any() | stuck):
+                m.d.sync += [status_error.eq(1), idle_cycles.eq(0), stuck.eq(0)]
                 m.d.sync += error.eq(ErrorCode.WATCHDOG | CONTROL_UNIT << 8)
                 for unit in reversed(range(UNITS + 1)):
-                    tag = self.tags[unit] if unit < UNITS else 0
-                    with m.If(failures[unit].any()):
+                    tag = tags[unit] if unit < UNITS else 0
+                    with m.If(failed[unit]):
                         m.d.sync += error.eq(Cat(failures[unit], Const(0, 4), Const(unit, 8), tag))
-            with m.Elif(self.finished & self.quiet):
-                m.d.sync += [self.running.eq(0), status_done.eq(1), pending.eq(1)]
+            with m.Elif(over):
+                m.d.sync += [self.running.eq(0), settled.eq(0)]
+                m.d.sync += [status_done.eq(1), pending.eq(1)]
                 if self.spec.macro is not None:
                     # Each run has fresh noise, even if the host never writes RUN.
                     m.d.sync += self.run.eq(self.run + 1)
-        with m.If(self.start):
+        with m.If(asked):
             m.d.sync += [
                 self.running.eq(1),
                 status_done.eq(0),
                 status_error.eq(0),
+            ]
+        # A cycle later: these are many.
+        with m.If(self.start):
+            m.d.sync += [
                 error.eq(0),
-                cycles.eq(0),
+                cycles.eq(1),
                 idle_cycles.eq(0),
+                stuck.eq(0),
                 *(counter.eq(0) for counter in (*busy, *stall)),
             ]
         return m

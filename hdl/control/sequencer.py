@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, stream
-from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import Component, In, Out
 
 from hdl.descriptors import UnitSignature, struct
@@ -20,10 +20,11 @@ TOKEN_BITS = 8
 class Sequencer(Component):
     """In-order dispatch into five queues; each unit takes its own queue in order.
 
-    A descriptor starts when, for every bit ``p`` of its ``wait``, the counter of tokens from unit
-    ``p`` to this unit is above 0; starting takes one token from each of these counters. When done
-    it adds one token for every bit of ``signal``. A program in a valid sequential order cannot
-    deadlock, since every token comes from an earlier descriptor.
+    A descriptor is checked in the cycle before its queue takes it, and reaches the head of an empty
+    queue two cycles after that. It starts when, for every bit ``p`` of its ``wait``, the counter of
+    tokens from unit ``p`` to this unit is above 0; starting takes one token from each of these
+    counters. When done it adds one token for every bit of ``signal``. A program in a valid
+    sequential order cannot deadlock, since every token comes from an earlier descriptor.
 
     Attributes
     ----------
@@ -65,24 +66,34 @@ class Sequencer(Component):
         header = data.View(struct(HEADER), self.i.payload[: width(HEADER)])
         m.d.comb += self.i.ready.eq(0)
         rest, ended = Signal(), Signal()
+        # Flags of the waiting descriptor are registered: its rules are sums and comparisons.
+        seen, ends, unknown = Signal(), Signal(), Signal()
+        mine, legal = Signal(UNITS), Signal(UNITS)
+        m.d.sync += [
+            seen.eq(self.i.valid & ~self.i.ready),
+            ends.eq(header.unit == Unit.END),
+            unknown.eq((header.unit != Unit.END) & (header.unit >= UNITS)),
+            *(mine[unit].eq(header.unit == unit) for unit in WORKING_UNITS),
+            *(legal[unit].eq(self._legal(m, unit)) for unit in WORKING_UNITS),
+        ]
         m.d.comb += rest.eq(~self.active.any())
         queues = []
         for unit in WORKING_UNITS:
             bits = width(HEADER) + width(FIELDS[unit])
-            queue = SyncFIFO(width=bits, depth=self.spec.queue_depth)
+            queue = SyncFIFOBuffered(width=bits, depth=self.spec.queue_depth)
             m.submodules[f"queue_{unit.name.lower()}"] = queue
             m.d.comb += queue.w_data.eq(self.i.payload[:bits])
-            with m.If(self.go & self.i.valid & (header.unit == unit)):
-                with m.If(self._legal(m, unit)):
+            with m.If(self.go & seen & mine[unit]):
+                with m.If(legal[unit]):
                     m.d.comb += [queue.w_en.eq(1), self.i.ready.eq(queue.w_rdy)]
                 with m.Else():
                     m.d.sync += self.error.eq(ErrorCode.BAD_DESCRIPTOR)
             queues.append(queue)
-        with m.If(self.go & self.i.valid):
-            with m.If(header.unit == Unit.END):
+        with m.If(self.go & seen):
+            with m.If(ends):
                 m.d.comb += self.i.ready.eq(1)
                 m.d.sync += ended.eq(1)
-            with m.Elif(header.unit >= UNITS):
+            with m.Elif(unknown):
                 m.d.sync += self.error.eq(ErrorCode.BAD_DESCRIPTOR)
         m.d.comb += self.finished.eq(ended & rest & ~Cat(q.r_rdy for q in queues).any())
 
@@ -93,7 +104,9 @@ class Sequencer(Component):
         }
         gives = {key: Signal(name=f"give_{key[0]}_{key[1]}") for key in tokens}
         takes = {key: Signal(name=f"take_{key[0]}_{key[1]}") for key in tokens}
+        some = {key: Signal(name=f"some_{key[0]}_{key[1]}") for key in tokens}  # not 0
         for key, counter in tokens.items():
+            m.d.sync += some[key].eq(gives[key] | (counter > 1) | ((counter != 0) & ~takes[key]))
             m.d.sync += counter.eq(counter + gives[key] - takes[key])
             with m.If(counter.all() & gives[key] & ~takes[key]):
                 m.d.sync += self.error.eq(ErrorCode.TOKEN_OVERFLOW)
@@ -102,7 +115,7 @@ class Sequencer(Component):
             port = getattr(self, f"unit_{unit.name.lower()}")
             head = data.View(struct(HEADER), queue.r_data[: width(HEADER)])
             signal = Signal(UNITS, name=f"signal_{index}")
-            ready = Cat(~head.wait[p] | (tokens[p, index] != 0) for p in range(UNITS)).all()
+            ready = Cat(~head.wait[p] | some[p, index] for p in range(UNITS)).all()
             begin = self.start[index]
             m.d.comb += [
                 port.descriptor.payload.eq(queue.r_data[width(HEADER) :]),

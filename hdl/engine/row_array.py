@@ -8,6 +8,7 @@ from amaranth.lib.wiring import Component, connect, flipped
 from hdl.engine.contract import EngineSignature
 from hdl.engine.row_grid import RowGrid
 from hdl.engine.weight_store import WeightStore
+from hdl.memory.register_slice import RegisterSlice
 from hdl.rows.choose import row_blocks
 from models.machine.spec import MachineSpec
 
@@ -15,8 +16,8 @@ from models.machine.spec import MachineSpec
 class RowArray(Component):
     """A :class:`~hdl.engine.row_grid.RowGrid` of the spec's row classes behind a weight store.
 
-    Latency from the last beat of a K loop to its first accumulators is that of the grid plus one
-    cycle. Throughput is one beat per cycle if a K loop has at least as many beats as its drain,
+    Latency from the last beat of a K loop to its first accumulators is that of the grid plus two
+    cycles. Throughput is one beat per cycle if a K loop has at least as many beats as its drain,
     ``tokens * rows / vector_lanes``. A beat waits (``ready`` low) while its tile is incomplete or
     the drain is blocked.
 
@@ -53,7 +54,10 @@ class RowArray(Component):
             short=short,
         )
         connect(m, flipped(self.i_weights), store.i_weights)
-        connect(m, grid.o, flipped(self.o_accs))
+        # The readiness of what follows would reach the enables of the whole drain.
+        m.submodules.out = out = RegisterSlice(self.o_accs.payload.shape())
+        connect(m, grid.o, out.i)
+        connect(m, out.o, flipped(self.o_accs))
 
         acts = self.i_acts.payload
         accept, move, have = Signal(), Signal(), Signal()

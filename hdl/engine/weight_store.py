@@ -54,9 +54,11 @@ class WeightStore(Component):
         full = Signal(2)
         short = Signal(2)
         fill, use = Signal(), Signal()
-        stored = Signal()
+        stored, space = Signal(), Signal(init=1)
+        # Registered: the weight unit's loops follow from it.
+        m.d.sync += space.eq(~full.bit_select(fill ^ stored, 1))
         m.d.comb += [
-            self.i_weights.ready.eq(~full.bit_select(fill, 1)),
+            self.i_weights.ready.eq(space),
             self.full.eq(full.bit_select(use, 1)),
             self.short.eq(short.bit_select(use, 1)),
             stored.eq(self.i_weights.valid & self.i_weights.ready & self.i_weights.payload.last),

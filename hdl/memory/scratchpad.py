@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream
-from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import Component, In, Out, Signature
+from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 
+from hdl.memory.register_slice import RegisterSlice
 from models.machine.spec import MachineSpec
 from models.program.layout import ADDRESS
 
@@ -153,7 +154,9 @@ class ScratchpadReader(Component):
     """Turns a read port into a pair of streams: addresses in, words out, in order.
 
     ``meta`` is a sideband that accompanies each address and returns with its word. Latency from an
-    accepted address to its word is three cycles without contention, throughput one word per cycle.
+    accepted address to its word is :data:`models.cost.pipelines.READ_LATENCY` cycles without
+    contention, throughput one word per cycle. Registered are ``i.ready``, the port's request, and
+    all of ``o``.
 
     Parameters
     ----------
@@ -181,20 +184,29 @@ class ScratchpadReader(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         bits = self.meta.size
-        m.submodules.words = words = SyncFIFO(width=8 * self.spec.word_bytes, depth=self.DEPTH)
-        m.submodules.metas = metas = SyncFIFO(width=bits, depth=self.DEPTH)
+        width = 8 * self.spec.word_bytes
+        m.submodules.words = words = SyncFIFOBuffered(width=width, depth=self.DEPTH)
+        m.submodules.metas = metas = SyncFIFOBuffered(width=bits, depth=self.DEPTH)
+        m.submodules.asked = asked = RegisterSlice(self.i.payload.shape())
+        connect(m, flipped(self.i), asked.i)
         # A credit is a free place in `words`, taken when the address is granted: the port's data
-        # have no back-pressure.
+        # have no back-pressure. It comes back a cycle late, as `o.ready` may come from afar.
         credits = Signal(range(self.DEPTH + 1), init=self.DEPTH)
-        take = self.port.valid & self.port.ready
-        give = self.o.valid & self.o.ready
-        m.d.sync += credits.eq(credits - take + give)
+        some = Signal(init=1)
+        take, give, given = Signal(), Signal(), Signal()
+        m.d.sync += [
+            given.eq(give),
+            credits.eq(credits - take + given),
+            some.eq(given | (credits > 1) | ((credits != 0) & ~take)),
+        ]
         m.d.comb += [
-            self.port.valid.eq(self.i.valid & (credits != 0)),
-            self.port.address.eq(self.i.payload.address),
-            self.i.ready.eq(take),
+            take.eq(self.port.valid & self.port.ready),
+            give.eq(self.o.valid & self.o.ready),
+            self.port.valid.eq(asked.o.valid & some),
+            self.port.address.eq(asked.o.payload.address),
+            asked.o.ready.eq(some & self.port.ready),
             metas.w_en.eq(take),
-            metas.w_data.eq(self.i.payload.meta),
+            metas.w_data.eq(asked.o.payload.meta),
             words.w_en.eq(self.port.data_valid),
             words.w_data.eq(self.port.data),
             self.o.valid.eq(words.r_rdy),

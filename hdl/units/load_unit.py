@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import Component, In, Out
 
 from hdl.axi.burst import BurstSplitter
 from hdl.axi.signature import BURST_BEATS, BurstReadSignature
+from hdl.axi.window_check import WindowCheck, window_layout
 from hdl.descriptors import UnitSignature
+from hdl.memory.register_slice import register_between
 from hdl.memory.scratchpad import WritePort
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
 from models.program.engine_items import ITEM_BYTES
-from models.program.layout import PARAM_BYTES, ROW_ENTRIES, TABLE_ENTRIES, LoadTarget
+from models.program.layout import ADDRESS, PARAM_BYTES, ROW_ENTRIES, TABLE_ENTRIES, LoadTarget
 from models.program.registers import ErrorCode
-
-WINDOWS = 4
-
-
-def window_layout() -> data.ArrayLayout:
-    """Memory windows from the control registers: byte address and size of each."""
-    return data.ArrayLayout(data.StructLayout({"base": 32, "size": 32}), WINDOWS)
-
-
-def window_holds(window: data.View, offset: Value, end: Value, lane: int) -> Value:
-    """Flag: ``offset`` to ``end`` lie in the window; its base and ``offset`` are beat-aligned.
-
-    ``lane`` is the number of address bits within a bus beat.
-    """
-    top = (window.base + end)[:36]
-    aligned = (window.base[:lane] == 0) & (offset[:lane] == 0)
-    return (end <= window.size) & (top <= 1 << 32) & aligned
 
 
 class ParamWrite(data.StructLayout):
@@ -79,7 +64,7 @@ class LoadUnit(Component):
     """Prefetches bursts as far as its buffer of 64 bus beats allows and writes them to the target.
 
     Throughput one bus beat per cycle (tables: one 16-bit entry per cycle); latency is the
-    memory's plus four cycles.
+    memory's plus nine cycles (two each to check the window and to split the run).
 
     Errors: ``WINDOW_BOUNDS``, raised before any access; ``BUS_READ`` for an error response;
     ``ENTRY_BOUNDS`` past the end of parameters or tables.
@@ -108,49 +93,51 @@ class LoadUnit(Component):
         spec = self.spec
         m.submodules.splitter = splitter = BurstSplitter(spec.axi_width)
         m.submodules.buffer = buffer = SyncFIFOBuffered(width=spec.axi_width, depth=self.BUFFER)
-        d = Signal(self.unit.descriptor.payload.shape())
+        m.submodules.check = check = WindowCheck(spec.axi_bytes)
+        d = Signal(self.unit.descriptor.payload.shape(), reset_less=True)
         p = self.unit.descriptor.payload
-        busy, start = Signal(), Signal()
-        begin = Signal()
+        busy, begin = Signal(), Signal()
+        steps = Signal(1 + check.LATENCY)
         m.d.comb += [
             begin.eq(self.unit.descriptor.valid & self.unit.descriptor.ready),
             self.unit.descriptor.ready.eq(~busy),
         ]
         with m.If(begin):
-            m.d.sync += [d.eq(p), busy.eq(1), start.eq(1)]
+            m.d.sync += [d.eq(p), busy.eq(1)]
         with m.If(self.unit.done):
             m.d.sync += busy.eq(0)
 
         lane = (spec.axi_bytes).bit_length() - 1
-        window = self.windows[d.window]
-        end = Signal(34)
-        fits = Signal()
+        m.d.sync += steps.eq(Cat(begin, steps))
         m.d.comb += [
-            end.eq(d.offset + (d.beats << lane)),
-            fits.eq(window_holds(window, d.offset, end, lane)),
-            splitter.i.valid.eq(start & fits),
-            splitter.i.payload.address.eq(window.base + d.offset),
+            check.windows.eq(self.windows),
+            check.window.eq(d.window),
+            check.offset.eq(d.offset),
+            check.length.eq(d.beats << lane),
+            # All bursts of the last run have gone: the splitter is ready.
+            splitter.i.valid.eq(steps[-1] & check.fits),
+            splitter.i.payload.address.eq(check.address),
             splitter.i.payload.beats.eq(d.beats),
         ]
-        with m.If(start):
-            with m.If(~fits):
-                m.d.sync += self.unit.error.eq(ErrorCode.WINDOW_BOUNDS)
-            with m.If(splitter.i.ready | ~fits):
-                m.d.sync += start.eq(0)
+        with m.If(steps[-1] & ~check.fits):
+            m.d.sync += self.unit.error.eq(ErrorCode.WINDOW_BOUNDS)
 
         # Request only beats that the buffer has room for: read beats have no back-pressure.
         room = Signal(range(self.BUFFER + 1), init=self.BUFFER)
         asked = Signal()
-        taken = Signal()
+        taken, freed = Signal(), Signal()
+        # One cycle late, which is in time: the splitter's next burst comes no sooner.
+        roomy = Signal()
+        m.d.sync += [roomy.eq(room >= BURST_BEATS), freed.eq(taken)]
         m.d.comb += [
-            self.memory.burst.valid.eq(splitter.o.valid & (room >= BURST_BEATS)),
+            self.memory.burst.valid.eq(splitter.o.valid & roomy),
             self.memory.burst.payload.eq(splitter.o.payload),
-            splitter.o.ready.eq(self.memory.burst.ready & (room >= BURST_BEATS)),
+            splitter.o.ready.eq(self.memory.burst.ready & roomy),
             asked.eq(self.memory.burst.valid & self.memory.burst.ready),
             buffer.w_en.eq(self.memory.valid),
             buffer.w_data.eq(self.memory.data),
         ]
-        m.d.sync += room.eq(room - Mux(asked, splitter.o.payload.length, 0) + taken)
+        m.d.sync += room.eq(room - Mux(asked, splitter.o.payload.length, 0) + freed)
         with m.If(self.memory.valid & self.memory.error):
             m.d.sync += self.unit.error.eq(ErrorCode.BUS_READ)
         self._collect(m, buffer, d, begin=begin, busy=busy, taken=taken)
@@ -170,33 +157,53 @@ class LoadUnit(Component):
         spec = self.spec
         per_param = max(1, PARAM_BYTES // spec.axi_bytes)
         most = max(spec.beats_per_word, per_param)
-        item = Signal(most * spec.axi_width)
+        item = Signal(most * spec.axi_width, reset_less=True)
         beat = Signal(range(max(2, most)))
         have = Signal()
-        left = Signal(d.beats.shape())
+        left = Signal(d.beats.shape(), reset_less=True)
+        whole = Signal()  # no beat is left
         per_beat = spec.axi_bytes // 2
         entry = Signal(range(max(2, per_beat)))
         address = Signal(len(d.address) + 1)
         lane = Signal(range(max(2, spec.vector_lanes)))
         sent = Signal()
+        # The port's readiness depends on other writers.
+        write = {"address": ADDRESS.bits, "data": 8 * spec.word_bytes}
+        m.submodules.writes = writes = register_between(
+            data.StructLayout(write), spec.beats_per_word
+        )
 
-        to_scratchpad = d.target == LoadTarget.SCRATCHPAD
-        to_weights = d.target == LoadTarget.WEIGHTS
-        to_params = d.target == LoadTarget.PARAMS
-        to_order = d.target == LoadTarget.ORDER
+        # Decoded once a descriptor.
+        targets = Signal(len(LoadTarget))
+        to_tables, at_once = Signal(), Signal()
+        target = self.unit.descriptor.payload.target
+        tables = (LoadTarget.FUNCTION_TABLE, LoadTarget.ROW_TABLE)
+        with m.If(begin):
+            m.d.sync += [
+                targets.eq(Cat(target == t for t in LoadTarget)),
+                to_tables.eq(Cat(target == t for t in tables).any()),
+                at_once.eq((target == LoadTarget.PARAMS) | (target == LoadTarget.ORDER)),
+            ]
+        to_scratchpad = targets[LoadTarget.SCRATCHPAD]
+        to_weights = targets[LoadTarget.WEIGHTS]
+        to_params = targets[LoadTarget.PARAMS]
+        to_order = targets[LoadTarget.ORDER]
         to_engine = Const(0)
         engine_ready = Const(0)
         if spec.macro is not None:
-            to_engine, engine_ready = d.target == LoadTarget.ENGINE, self.o_items.ready
-        to_tables = ~(to_scratchpad | to_weights | to_params | to_order | to_engine)
-        last_entry = entry == per_beat - 1
+            to_engine, engine_ready = targets[LoadTarget.ENGINE], self.o_items.ready
+        last_entry = Signal()  # registered, one ahead
         size = Mux(to_params | to_engine, per_param, Mux(to_tables, 1, spec.beats_per_word))
         m.d.comb += [
             taken.eq(busy & buffer.r_rdy & (~have | sent)),
             buffer.r_en.eq(taken),
-            self.port.valid.eq(have & to_scratchpad),
-            self.port.address.eq(address),
-            self.port.data.eq(item),
+            writes.i.valid.eq(have & to_scratchpad),
+            writes.i.payload.address.eq(address),
+            writes.i.payload.data.eq(item),
+            writes.o.ready.eq(self.port.ready),
+            self.port.valid.eq(writes.o.valid),
+            self.port.address.eq(writes.o.payload.address),
+            self.port.data.eq(writes.o.payload.data),
             self.port.enable.eq(~0),
             self.o_words.valid.eq(have & to_weights),
             self.o_words.payload.eq(item),
@@ -207,25 +214,25 @@ class LoadUnit(Component):
             self.order.enable.eq(have & to_order),
             self.order.entry.eq(address),
             self.order.value.eq(item),
-            self.tables.function.eq(have & (d.target == LoadTarget.FUNCTION_TABLE)),
-            self.tables.row.eq(have & (d.target == LoadTarget.ROW_TABLE)),
+            self.tables.function.eq(have & (targets[LoadTarget.FUNCTION_TABLE])),
+            self.tables.row.eq(have & (targets[LoadTarget.ROW_TABLE])),
             self.tables.entry.eq(address),
             self.tables.value.eq(item.word_select(entry, 16)),
             sent.eq(
                 have
-                & Mux(
-                    to_scratchpad,
-                    self.port.ready,
-                    Mux(
-                        to_weights,
-                        self.o_words.ready,
-                        Mux(to_engine, engine_ready, to_params | to_order | last_entry),
-                    ),
+                & (
+                    at_once
+                    | (to_tables & last_entry)
+                    | (to_scratchpad & writes.i.ready)
+                    | (to_weights & self.o_words.ready)
+                    | (to_engine & engine_ready)
                 )
             ),
             self.unit.stall.eq(busy & ~taken & ~(have & to_tables)),
             # A last incomplete item is dropped.
-            self.unit.done.eq(busy & (left == 0) & (sent | ~have)),
+            self.unit.done.eq(
+                busy & whole & Mux(to_scratchpad, ~have & ~writes.o.valid, sent | ~have)
+            ),
         ]
         if spec.macro is not None:
             m.d.comb += [self.o_items.valid.eq(have & to_engine), self.o_items.payload.eq(item)]
@@ -235,6 +242,7 @@ class LoadUnit(Component):
             m.d.sync += [
                 item.word_select(beat, spec.axi_width).eq(buffer.r_data),
                 left.eq(left - 1),
+                whole.eq(left == 1),
             ]
             with m.If(beat == size - 1):
                 m.d.sync += [beat.eq(0), have.eq(1)]
@@ -242,6 +250,7 @@ class LoadUnit(Component):
                 m.d.sync += beat.eq(beat + 1)
         with m.If(have & to_tables):
             m.d.sync += [entry.eq(Mux(last_entry, 0, entry + 1)), address.eq(address + 1)]
+            m.d.sync += last_entry.eq(Mux(last_entry, per_beat == 1, entry == per_beat - 2))
         with m.If(sent & (to_scratchpad | to_order)):
             m.d.sync += address.eq(address + 1)
         with m.If(sent & to_params):
@@ -258,9 +267,11 @@ class LoadUnit(Component):
         with m.If(begin):
             m.d.sync += [
                 left.eq(self.unit.descriptor.payload.beats),
+                whole.eq(0),
                 address.eq(self.unit.descriptor.payload.address),
                 have.eq(0),
                 beat.eq(0),
                 entry.eq(0),
+                last_entry.eq(per_beat == 1),
                 lane.eq(0),
             ]

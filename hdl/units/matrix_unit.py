@@ -8,6 +8,7 @@ from amaranth.lib.wiring import Component, Out, connect, flipped
 
 from hdl.descriptors import UnitSignature
 from hdl.engine.contract import acts_layout
+from hdl.memory.register_slice import RegisterStage
 from hdl.memory.scratchpad import ReadPort, ScratchpadReader
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
@@ -23,7 +24,8 @@ class MatrixUnit(Component):
     A block is the same channels of ``tokens`` successive output positions: it is read word by
     word (a word = one token) and leaves beat by beat (a beat = ``lanes`` channels of every
     token). A double buffer of two blocks overlaps reading and feeding; sustained throughput is one
-    beat per cycle, latency from accepting a descriptor to its first beat ``tokens + 4`` cycles.
+    beat per cycle, latency from accepting a descriptor to its first beat ``tokens + 2`` cycles and
+    :data:`~models.cost.pipelines.READ_LATENCY`.
 
     Stride, padding, dilation and the kernel loops are address arithmetic only. A position outside
     the image, or past the last token, contributes zeros.
@@ -43,7 +45,7 @@ class MatrixUnit(Component):
         m = Module()
         m.submodules.reader = reader = ScratchpadReader(self.spec, META)
         connect(m, reader.port, flipped(self.port))
-        d = Signal(self.unit.descriptor.payload.shape())
+        d = Signal(self.unit.descriptor.payload.shape(), reset_less=True)
         busy, walking = Signal(), Signal()
         begin = self.unit.descriptor.valid & self.unit.descriptor.ready
         m.d.comb += [
@@ -70,13 +72,19 @@ class MatrixUnit(Component):
                 "y": signed(16),
                 "column": MATRIX["width"].bits,
                 "left": MATRIX["tokens"].bits,
+                "line_ends": 1,  # column is the last one
+                "group_ends": 1,  # at most one token is left
             }
         )
-        # Registered limits minus one, so that the loops need only equality comparators.
+        # Flags of the loops' ends are made one ahead: limits minus two, and whether they are one.
         ends = ("width", "words", "kernel_x", "kernel_y")
-        last = Signal(data.StructLayout({name: MATRIX[name].bits for name in ends}))
-        here, group = Signal(position), Signal(position)  # this token; the group's first token
-        following = Signal(position)
+        limit = Signal(data.StructLayout({name: MATRIX[name].bits for name in ends}))
+        single = Signal(data.StructLayout(dict.fromkeys((*ends, "tokens"), 1)))
+        last = Signal(data.StructLayout(dict.fromkeys(ends[1:], 1)))
+        last_tile = Signal()
+        # This token; the group's first token.
+        here, group = Signal(position, reset_less=True), Signal(position, reset_less=True)
+        following, successor = Signal(position), Signal(position)
         first = Signal(position)
         tap_address = Signal(signed(STEP.bits))
         tap_x, tap_y = Signal(signed(16)), Signal(signed(16))
@@ -87,15 +95,19 @@ class MatrixUnit(Component):
         p = self.unit.descriptor.payload
 
         m.d.comb += [
-            first.address.eq(Mux(begin, p.base, d.base)),
-            first.x.eq(Mux(begin, p.start_x, d.start_x)),
-            first.y.eq(Mux(begin, p.start_y, d.start_y)),
+            first.address.eq(Mux(walking, d.base, p.base)),
+            first.x.eq(Mux(walking, d.start_x, p.start_x)),
+            first.y.eq(Mux(walking, d.start_y, p.start_y)),
             first.column.eq(0),
-            first.left.eq(Mux(begin, p.tokens, d.tokens)),
+            first.left.eq(Mux(walking, d.tokens, p.tokens)),
+            first.line_ends.eq(Mux(walking, single.width, p.width == 1)),
+            first.group_ends.eq(Mux(walking, single.tokens, p.tokens == 1)),
+            following.group_ends.eq(here.left <= 2),
             following.left.eq(Mux(here.left == 0, 0, here.left - 1)),
         ]
-        with m.If(here.column == last.width):
+        with m.If(here.line_ends):
             m.d.comb += [
+                following.line_ends.eq(single.width),
                 following.address.eq(here.address + d.line_step),
                 following.x.eq(d.start_x),
                 following.y.eq(here.y + d.stride_y),
@@ -103,44 +115,64 @@ class MatrixUnit(Component):
             ]
         with m.Else():
             m.d.comb += [
+                following.line_ends.eq(here.column == limit.width),
                 following.address.eq(here.address + d.token_step),
                 following.x.eq(here.x + d.stride_x),
                 following.y.eq(here.y),
                 following.column.eq(here.column + 1),
             ]
 
-        x, y = Signal(signed(17)), Signal(signed(17))
+        place = data.StructLayout(
+            {
+                "address": signed(STEP.bits),
+                "x": signed(17),
+                "y": signed(17),
+                "token": 1,
+                "meta": META,
+            }
+        )
+        # Sums first, what they mean for the address in the next cycle.
+        m.submodules.stage = stage = RegisterStage(place)
+        now, then = stage.i.payload, stage.o.payload
         inside = Signal()
-        address = Signal(signed(STEP.bits))
         end_word, end_kx, end_ky = Signal(), Signal(), Signal()
         end_token, end_group, end_loop = Signal(), Signal(), Signal()
         m.d.comb += [
-            x.eq(here.x + tap_x),
-            y.eq(here.y + tap_y),
+            now.x.eq(here.x + tap_x),
+            now.y.eq(here.y + tap_y),
+            now.token.eq(here.left != 0),
+            now.address.eq(here.address + tap_address + word),
+            stage.i.valid.eq(walking),
             inside.eq(
-                (here.left != 0) & (x >= 0) & (x < d.in_width) & (y >= 0) & (y < d.in_height)
+                then.token
+                & (then.x >= 0)
+                & (then.x < d.in_width)
+                & (then.y >= 0)
+                & (then.y < d.in_height)
             ),
-            address.eq(here.address + tap_address + word),
-            end_word.eq(word == last.words),
-            end_kx.eq(kx == last.kernel_x),
-            end_ky.eq(ky == last.kernel_y),
+            end_word.eq(last.words),
+            end_kx.eq(last.kernel_x),
+            end_ky.eq(last.kernel_y),
             end_token.eq(token == spec.tokens - 1),
             end_loop.eq(end_word & end_kx & end_ky),
-            end_group.eq(following.left == 0),
-            reader.i.valid.eq(walking),
-            reader.i.payload.address.eq(Mux(inside, address, 0)),
+            end_group.eq(here.group_ends),
+            now.meta.short.eq(end_word),
+            now.meta.last.eq(end_loop),
+            now.meta.release.eq(end_group),
+            reader.i.valid.eq(stage.o.valid),
+            reader.i.payload.address.eq(Mux(inside, then.address, 0)),
+            reader.i.payload.meta.eq(then.meta),
             reader.i.payload.meta.outside.eq(~inside),
-            reader.i.payload.meta.short.eq(end_word),
-            reader.i.payload.meta.last.eq(end_loop),
-            reader.i.payload.meta.release.eq(end_group),
+            stage.o.ready.eq(reader.i.ready),
         ]
         with m.If(begin):
-            m.d.sync += [getattr(last, name).eq(getattr(p, name) - 1) for name in ends]
+            m.d.sync += [limit[name].eq(getattr(p, name) - 2) for name in ends]
+            m.d.sync += [single[name].eq(getattr(p, name) == 1) for name in (*ends, "tokens")]
+            m.d.sync += [last[name].eq(getattr(p, name) == 1) for name in ends[1:]]
             m.d.sync += [
                 walking.eq(1),
+                last_tile.eq(p.tiles == 1),
                 tile.eq(p.tiles),
-                here.eq(first),
-                group.eq(first),
                 tap_address.eq(0),
                 tap_x.eq(0),
                 tap_y.eq(0),
@@ -149,31 +181,49 @@ class MatrixUnit(Component):
                 word.eq(0),
                 token.eq(0),
             ]
-        with m.If(walking & reader.i.ready):
-            m.d.sync += [token.eq(token + 1), here.eq(following)]
+        advance = Signal()
+        # What the next position is does not depend on when it is needed.
+        over = end_loop & end_group
+        m.d.comb += [
+            advance.eq(walking & (~stage.o.valid | reader.i.ready)),
+            successor.eq(Mux(walking & ~over, following, first)),
+        ]
+        with m.If(begin | advance):
+            m.d.sync += here.eq(Mux(walking & ~end_token, following, successor))
+            with m.If(walking & end_token & ~end_loop):
+                m.d.sync += here.eq(group)
+        with m.If(begin | (advance & end_token & end_loop)):
+            m.d.sync += group.eq(successor)
+        with m.If(advance):
+            m.d.sync += token.eq(token + 1)
             with m.If(end_token):
-                m.d.sync += [token.eq(0), here.eq(group), word.eq(word + 1)]
+                m.d.sync += [token.eq(0), word.eq(word + 1)]
+                m.d.sync += last.words.eq(word == limit.words)
                 with m.If(end_word):
                     m.d.sync += [
                         word.eq(0),
+                        last.words.eq(single.words),
                         kx.eq(kx + 1),
+                        last.kernel_x.eq(kx == limit.kernel_x),
                         tap_x.eq(tap_x + d.dilation_x),
                         tap_address.eq(tap_address + d.tap_step),
                     ]
                     with m.If(end_kx):
                         m.d.sync += [
                             kx.eq(0),
+                            last.kernel_x.eq(single.kernel_x),
                             tap_x.eq(0),
                             ky.eq(ky + 1),
+                            last.kernel_y.eq(ky == limit.kernel_y),
                             tap_y.eq(tap_y + d.dilation_y),
                             tap_address.eq(tap_address + d.tap_line_step),
                         ]
                 with m.If(end_loop):
                     m.d.sync += [ky.eq(0), tap_y.eq(0), tap_address.eq(0)]
-                    m.d.sync += [here.eq(following), group.eq(following)]
+                    m.d.sync += last.kernel_y.eq(single.kernel_y)
                     with m.If(end_group):
-                        m.d.sync += [here.eq(first), group.eq(first), tile.eq(tile - 1)]
-                        with m.If(tile == 1):
+                        m.d.sync += [tile.eq(tile - 1), last_tile.eq(tile == 2)]
+                        with m.If(last_tile):
                             m.d.sync += walking.eq(0)
 
     def _transpose(self, m: Module, reader: ScratchpadReader, d: Signal) -> None:
@@ -189,7 +239,7 @@ class MatrixUnit(Component):
                 "release": 1,
             }
         )
-        blocks = [Signal(block, name=f"block{i}") for i in range(2)]
+        blocks = [Signal(block, name=f"block{i}", reset_less=True) for i in range(2)]
         full = Signal(2)
         fill, use = Signal(), Signal()
         into = Signal(range(max(2, spec.tokens)))
@@ -249,9 +299,10 @@ class MatrixUnit(Component):
                     else Mux(left.outside[token], 0, lanes[lane] - d.zero)
                 )
                 m.d.comb += self.o_acts.payload["values"][token][lane].eq(value)
-        tiles = Signal(MATRIX["tiles"].bits)
+        tiles, last_tile = Signal(MATRIX["tiles"].bits), Signal()
         with m.If(self.unit.descriptor.valid & self.unit.descriptor.ready):
-            m.d.sync += tiles.eq(self.unit.descriptor.payload.tiles)
+            tiles_given = self.unit.descriptor.payload.tiles
+            m.d.sync += [tiles.eq(tiles_given), last_tile.eq(tiles_given == 1)]
         with m.If(sent & self.o_acts.payload.release):
-            m.d.sync += tiles.eq(tiles - 1)
-        m.d.comb += self.unit.done.eq(sent & self.o_acts.payload.release & (tiles == 1))
+            m.d.sync += [tiles.eq(tiles - 1), last_tile.eq(tiles == 2)]
+        m.d.comb += self.unit.done.eq(sent & self.o_acts.payload.release & last_tile)

@@ -9,9 +9,9 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from hdl.axi.burst import BurstSplitter
 from hdl.axi.signature import AxiWriteSignature
+from hdl.axi.window_check import WindowCheck, window_layout
 from hdl.descriptors import UnitSignature
 from hdl.memory.scratchpad import ReadPort, ScratchpadReader
-from hdl.units.load_unit import window_holds, window_layout
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
 from models.program.registers import ErrorCode
@@ -54,39 +54,42 @@ class StoreUnit(Component):
         m.submodules.splitter = splitter = BurstSplitter(spec.axi_width)
         m.submodules.buffer = buffer = SyncFIFO(width=spec.axi_width, depth=self.BUFFER)
         connect(m, reader.port, flipped(self.port))
-        d = Signal(self.unit.descriptor.payload.shape())
+        m.submodules.check = check = WindowCheck(spec.axi_bytes)
+        d = Signal(self.unit.descriptor.payload.shape(), reset_less=True)
         p = self.unit.descriptor.payload
-        busy, start, begin = Signal(), Signal(), Signal()
+        busy, begin = Signal(), Signal()
+        steps = Signal(1 + check.LATENCY)
         m.d.comb += [
             begin.eq(self.unit.descriptor.valid & self.unit.descriptor.ready),
             self.unit.descriptor.ready.eq(~busy),
         ]
-        asked = Signal(d.words.shape())
+        asking = Signal()
+        address = Signal(d.address.shape(), reset_less=True)
+        left = Signal(d.words.shape(), reset_less=True)  # words to ask for
         with m.If(begin):
-            m.d.sync += [d.eq(p), busy.eq(1), start.eq(1), asked.eq(0)]
+            m.d.sync += [d.eq(p), busy.eq(1), address.eq(p.address), left.eq(p.words)]
         with m.If(self.unit.done):
             m.d.sync += busy.eq(0)
 
-        lane = spec.axi_bytes.bit_length() - 1
-        window = self.windows[d.window]
-        end = Signal(35)
-        fits = Signal()
+        m.d.sync += steps.eq(Cat(begin, steps))
         m.d.comb += [
-            end.eq(d.offset + d.words * spec.word_pitch),
-            fits.eq(window_holds(window, d.offset, end, lane)),
-            splitter.i.valid.eq(start & fits),
-            splitter.i.payload.address.eq(window.base + d.offset),
+            check.windows.eq(self.windows),
+            check.window.eq(d.window),
+            check.offset.eq(d.offset),
+            check.length.eq(d.words * spec.word_pitch),
+            # All bursts of the last run have gone: the splitter is ready.
+            splitter.i.valid.eq(steps[-1] & check.fits),
+            splitter.i.payload.address.eq(check.address),
             splitter.i.payload.beats.eq(d.words * spec.beats_per_word),
-            reader.i.valid.eq(busy & ~start & (asked != d.words)),
-            reader.i.payload.address.eq(d.address + asked),
+            reader.i.valid.eq(asking),
+            reader.i.payload.address.eq(address),
         ]
-        with m.If(start):
-            with m.If(~fits):
+        with m.If(steps[-1]):
+            m.d.sync += asking.eq(check.fits)
+            with m.If(~check.fits):
                 m.d.sync += self.unit.error.eq(ErrorCode.WINDOW_BOUNDS)
-            with m.Elif(splitter.i.ready):
-                m.d.sync += start.eq(0)
-        with m.If(reader.i.valid & reader.i.ready):
-            m.d.sync += asked.eq(asked + 1)
+        with m.If(asking & reader.i.ready):
+            m.d.sync += [address.eq(address + 1), left.eq(left - 1), asking.eq(left != 1)]
 
         beat = Signal(range(max(2, spec.beats_per_word)))
         last_beat = beat == spec.beats_per_word - 1
@@ -98,7 +101,7 @@ class StoreUnit(Component):
         ]
         with m.If(buffer.w_en & buffer.w_rdy):
             m.d.sync += beat.eq(Mux(last_beat, 0, beat + 1))
-        self._write(m, splitter, buffer, busy=busy, begin=begin, start=start)
+        self._write(m, splitter, buffer, busy=busy, begin=begin)
         return m
 
     def _write(
@@ -109,7 +112,6 @@ class StoreUnit(Component):
         *,
         busy: Signal,
         begin: Signal,
-        start: Signal,
     ) -> None:
         spec, axi = self.spec, self.axi
         sending = Signal()
@@ -118,20 +120,22 @@ class StoreUnit(Component):
         whole = Signal()  # every burst of the descriptor has begun
         place = Signal(range(max(2, spec.beats_per_word)))
         strobes = Const((1 << spec.word_bytes) - 1, spec.word_pitch)
-        go = Signal()
+        go, enough = Signal(), Signal()
         sent = Signal()
+        ending = sent & (left == 1)
+        length = splitter.o.payload.length
+        # All beats of the next burst will be buffered once this one has been sent.
+        m.d.sync += enough.eq(
+            splitter.o.valid
+            & Mux(sending, ending & (buffer.r_level > length), buffer.r_level >= length)
+        )
         m.d.comb += [
             axi.awsize.eq(spec.axi_bytes.bit_length() - 1),
             axi.awburst.eq(1),
             axi.awcache.eq(0b0011),
             axi.bready.eq(1),
             go.eq(
-                splitter.o.valid
-                & ~sending
-                & ~axi.awvalid
-                & ~self.halt
-                & (buffer.r_level >= splitter.o.payload.length)
-                & ~waiting.all()
+                splitter.o.valid & ~sending & ~axi.awvalid & ~self.halt & enough & ~waiting.all()
             ),
             splitter.o.ready.eq(go),
             axi.wvalid.eq(sending),

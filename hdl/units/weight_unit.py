@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from hdl.descriptors import UnitSignature
 from hdl.engine.contract import row_groups, weights_layout
+from hdl.memory.register_slice import RegisterStage, register_between
 from hdl.memory.scratchpad import ReadPort, ScratchpadReader
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
@@ -29,7 +32,8 @@ class WeightUnit(Component):
 
     Elements past the valid ones are zero, whatever the scratchpad holds there. Throughput is one
     entry per cycle; ``TRANSPOSED`` adds ``lanes`` reads, not overlapped, for every entry of all
-    rows.
+    rows. An entry leaves two cycles after its word has come (one in the slice of ``i_words``, or in
+    the reader's queue).
     """
 
     def __init__(self, spec: MachineSpec) -> None:
@@ -51,13 +55,19 @@ class WeightUnit(Component):
         m = Module()
         m.submodules.reader = reader = ScratchpadReader(self.spec, META)
         connect(m, reader.port, flipped(self.port))
-        d = Signal(self.unit.descriptor.payload.shape())
+        m.submodules.words = words = register_between(
+            self.i_words.payload.shape(), self.spec.beats_per_word
+        )
+        m.submodules.out = out = RegisterStage(self.o_weights.payload.shape())
+        connect(m, flipped(self.i_words), words.i)
+        connect(m, out.o, flipped(self.o_weights))
+        d = Signal(self.unit.descriptor.payload.shape(), reset_less=True)
         busy = Signal()
         begin = Signal()
         m.d.comb += [
             begin.eq(self.unit.descriptor.valid & self.unit.descriptor.ready),
             self.unit.descriptor.ready.eq(~busy),
-            self.unit.stall.eq(busy & ~(self.o_weights.valid & self.o_weights.ready)),
+            self.unit.stall.eq(busy & ~(out.i.valid & out.i.ready)),
         ]
         with m.If(begin):
             m.d.sync += [d.eq(self.unit.descriptor.payload), busy.eq(1)]
@@ -66,7 +76,7 @@ class WeightUnit(Component):
         with m.If(self.unit.done):
             m.d.sync += busy.eq(0)
         self._ask(m, reader, d, begin)
-        self._emit(m, reader, d, begin, busy)
+        self._emit(m, words.o, reader.o, out.i, d, begin=begin, busy=busy)
         return m
 
     def _ask(self, m: Module, reader: ScratchpadReader, d: Signal, begin: Signal) -> None:
@@ -82,7 +92,7 @@ class WeightUnit(Component):
         column = Signal(WEIGHT["base"].bits)  # word offset of this tile's channels (transposed)
         part = Signal(range(max(2, spec.word_bytes // self.held)))
         p = self.unit.descriptor.payload
-        direct = d.source == WeightSource.DIRECT
+        direct = Signal()
         end_outer, end_inner = Signal(), Signal()
         entries_left = Signal(self.entry_bits)  # entries of this row from this word on
         outer_last = Signal(outer.shape())
@@ -103,6 +113,7 @@ class WeightUnit(Component):
         with m.If(begin):
             m.d.sync += [
                 asking.eq(p.source != WeightSource.STREAM),
+                direct.eq(p.source == WeightSource.DIRECT),
                 outer.eq(0),
                 inner.eq(0),
                 entries_left.eq(p.entries),
@@ -136,53 +147,64 @@ class WeightUnit(Component):
                         m.d.sync += asking.eq(0)
 
     def _emit(
-        self, m: Module, reader: ScratchpadReader, d: Signal, begin: Signal, busy: Signal
+        self,
+        m: Module,
+        streamed_words: Any,
+        read_words: Any,
+        to: Any,
+        d: Signal,
+        *,
+        begin: Signal,
+        busy: Signal,
     ) -> None:
         """Loop over entries: tile x row x entry, or tile x entry x row (transposed)."""
         spec = self.spec
         parts = spec.word_bytes // self.held
         tile = Signal(WEIGHT["tiles"].bits)
         row = Signal(range(max(2, spec.rows)))
-        last_row = Signal(range(max(2, spec.rows)))
         entry = Signal(self.entry_bits)
-        last_entry = Signal(self.entry_bits)
+        # Entries and rows but two: the flags of the last ones are made one ahead.
+        before_last_entry, before_last_row = Signal.like(entry), Signal.like(row)
+        single_entry, single_row = Signal(), Signal()
         channels_left = Signal(WEIGHT["rows"].bits)  # channels from this tile on (transposed)
         part = Signal(range(max(2, parts)))
-        transposed = d.source == WeightSource.TRANSPOSED
-        streamed = d.source == WeightSource.STREAM
+        transposed, streamed = Signal(), Signal()
 
-        word = Signal(data.ArrayLayout(data.ArrayLayout(signed(8), spec.lanes), spec.tokens))
+        word = Signal(
+            data.ArrayLayout(data.ArrayLayout(signed(8), spec.lanes), spec.tokens),
+            reset_less=True,
+        )
         word_outside = Signal()
         index = Signal(range(max(2, spec.tokens)))  # entry in the word
+        end_word = Signal()  # it is the last one
         have = Signal()  # `word` (or the block) is loaded
-        block = Signal(data.ArrayLayout(data.ArrayLayout(signed(8), self.held), spec.lanes))
+        block = Signal(
+            data.ArrayLayout(data.ArrayLayout(signed(8), self.held), spec.lanes), reset_less=True
+        )
         block_outside = Signal(spec.lanes)
         into = Signal(range(max(2, spec.lanes)))
 
-        end_row, end_entry, end_tile = Signal(), Signal(), Signal()
+        end_row, end_entry, end_tile, last_tile = Signal(), Signal(), Signal(), Signal()
         sent = Signal()
         spent = Signal()  # this entry is the last one of the word (or block)
-        out = self.o_weights.payload
+        refill = Signal()  # and a new word may be loaded as it leaves
+        out = to.payload
         m.d.comb += [
-            self.o_weights.valid.eq(busy & have),
-            sent.eq(self.o_weights.valid & self.o_weights.ready),
-            end_row.eq(row == last_row),
-            end_entry.eq(entry == last_entry),
+            to.valid.eq(busy & have),
+            sent.eq(to.valid & to.ready),
             end_tile.eq(end_row & end_entry),
             spent.eq(
                 Mux(
                     transposed,
                     end_row,
-                    (index == spec.tokens - 1)
-                    | (~streamed & end_entry)
-                    | (streamed & bool(spec.classes)),
+                    end_word | (~streamed & end_entry) | (streamed & bool(spec.classes)),
                 )
             ),
             out.row.eq(row),
             out.entry.eq(entry),
             out.last.eq(end_tile),
             out.short.eq(0 if self.held == spec.rows else ~streamed),
-            self.unit.done.eq(sent & end_tile & (tile == 1)),
+            self.unit.done.eq(sent & end_tile & last_tile),
         ]
         for lane in range(spec.lanes):
             valid = ~end_entry | (lane < d.last_lanes)
@@ -206,38 +228,45 @@ class WeightUnit(Component):
         # transposed block may not, since `part` still belongs to the old tile.
         room = Signal()
         m.d.comb += [
-            room.eq(busy & (~have | (sent & spent & ~transposed & ~self.unit.done))),
-            self.i_words.ready.eq(room & streamed),
-            reader.o.ready.eq(room & ~streamed),
+            refill.eq(spent & ~transposed & ~(end_tile & last_tile)),
+            room.eq(busy & (~have | (to.ready & refill))),
+            streamed_words.ready.eq(room & streamed),
+            read_words.ready.eq(room & ~streamed),
         ]
         with m.If(sent):
             with m.If(spent):
                 m.d.sync += have.eq(0)
-            m.d.sync += index.eq(Mux(spent, 0, index + 1))
-            with m.If(transposed):
-                m.d.sync += row.eq(Mux(end_row, 0, row + 1))
-                with m.If(end_row):
-                    m.d.sync += entry.eq(Mux(end_entry, 0, entry + 1))
-            with m.Else():
-                m.d.sync += entry.eq(Mux(end_entry, 0, entry + 1))
-                with m.If(end_entry):
-                    m.d.sync += row.eq(Mux(end_row, 0, row + 1))
+            m.d.sync += [
+                index.eq(Mux(spent, 0, index + 1)),
+                end_word.eq(Mux(spent, spec.tokens == 1, index == spec.tokens - 2)),
+            ]
+            with m.If(~transposed | end_row):
+                m.d.sync += [
+                    entry.eq(Mux(end_entry, 0, entry + 1)),
+                    end_entry.eq(Mux(end_entry, single_entry, entry == before_last_entry)),
+                ]
+            with m.If(transposed | end_entry):
+                m.d.sync += [
+                    row.eq(Mux(end_row, 0, row + 1)),
+                    end_row.eq(Mux(end_row, single_row, row == before_last_row)),
+                ]
             with m.If(end_tile):
                 m.d.sync += [
                     tile.eq(tile - 1),
+                    last_tile.eq(tile == 2),
                     channels_left.eq(Mux(channels_left > self.held, channels_left - self.held, 0)),
                 ]
-        with m.If(self.i_words.valid & self.i_words.ready):
-            m.d.sync += [word.as_value().eq(self.i_words.payload), word_outside.eq(0), have.eq(1)]
-        with m.If(reader.o.valid & reader.o.ready):
+        with m.If(streamed_words.valid & streamed_words.ready):
+            m.d.sync += [word.as_value().eq(streamed_words.payload), word_outside.eq(0), have.eq(1)]
+        with m.If(read_words.valid & read_words.ready):
             with m.If(transposed):
                 chunks = data.ArrayLayout(data.ArrayLayout(signed(8), self.held), parts)
-                chunk = data.View(chunks, reader.o.payload.word)[part]
+                chunk = data.View(chunks, read_words.payload.word)[part]
                 for lane in range(spec.lanes):
                     with m.If(into == lane):
                         m.d.sync += [
                             block[lane].eq(chunk),
-                            block_outside[lane].eq(reader.o.payload.meta.outside),
+                            block_outside[lane].eq(read_words.payload.meta.outside),
                         ]
                 with m.If(into == spec.lanes - 1):
                     m.d.sync += [into.eq(0), have.eq(1)]
@@ -245,28 +274,33 @@ class WeightUnit(Component):
                     m.d.sync += into.eq(into + 1)
             with m.Else():
                 m.d.sync += [
-                    word.as_value().eq(reader.o.payload.word),
-                    word_outside.eq(reader.o.payload.meta.outside),
+                    word.as_value().eq(read_words.payload.word),
+                    word_outside.eq(read_words.payload.meta.outside),
                     have.eq(1),
                 ]
         with m.If(sent & end_tile):
             m.d.sync += part.eq(Mux(part == parts - 1, 0, part + 1))
         with m.If(begin):
+            p = self.unit.descriptor.payload
+            rows = row_groups(spec) or spec.rows
+            stream_begins = p.source == WeightSource.STREAM
             m.d.sync += [
-                tile.eq(self.unit.descriptor.payload.tiles),
+                streamed.eq(stream_begins),
+                transposed.eq(p.source == WeightSource.TRANSPOSED),
+                tile.eq(p.tiles),
+                last_tile.eq(p.tiles == 1),
                 row.eq(0),
                 entry.eq(0),
-                last_row.eq(
-                    Mux(
-                        self.unit.descriptor.payload.source == WeightSource.STREAM,
-                        (row_groups(spec) or spec.rows) - 1,
-                        self.held - 1,
-                    )
-                ),
-                last_entry.eq(self.unit.descriptor.payload.entries - 1),
-                channels_left.eq(self.unit.descriptor.payload.rows),
+                before_last_row.eq(Mux(stream_begins, rows - 2, self.held - 2)),
+                single_row.eq(Mux(stream_begins, rows == 1, self.held == 1)),
+                end_row.eq(Mux(stream_begins, rows == 1, self.held == 1)),
+                before_last_entry.eq(p.entries - 2),
+                single_entry.eq(p.entries == 1),
+                end_entry.eq(p.entries == 1),
+                channels_left.eq(p.rows),
                 part.eq(0),
                 index.eq(0),
+                end_word.eq(spec.tokens == 1),
                 into.eq(0),
                 have.eq(0),
             ]

@@ -1,7 +1,8 @@
 """Cycles from operands to results, as functions of the sizes of a machine.
 
-:mod:`hdl.engine.row_drain` and :mod:`hdl.vector.vector_unit` take their latency from here, as the
-estimate of cycles does; the digital array takes the adders' radix, from which its latency follows.
+:mod:`hdl.engine.row_drain`, :mod:`hdl.vector.vector_unit` and :mod:`hdl.memory.scratchpad` take
+their latency from here, as the estimate of cycles does; the digital array takes its chains and the
+adders' radix, from which its latency follows.
 Sizes are numbers or arrays of numbers (one for each machine).
 """
 
@@ -12,7 +13,15 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LANE_LATENCY", "RADIX", "digital_latency", "drain_latency", "levels"]
+__all__ = [
+    "LANE_LATENCY",
+    "RADIX",
+    "READ_LATENCY",
+    "chain_lengths",
+    "digital_latency",
+    "drain_latency",
+    "levels",
+]
 
 Number = TypeVar("Number", int, NDArray[np.int64])
 
@@ -24,6 +33,12 @@ A selection's four data and two select bits fill a six-input LUT.
 LANE_LATENCY = 12
 """Cycles from an operand of the vector unit's lane to its result code."""
 
+READ_LATENCY = 5
+"""Cycles from an address that a scratchpad reader takes to its word, if nobody else has the bank.
+
+One each for the slice of addresses, the memory and the selection of its bank; two for the queue.
+"""
+
 
 def levels(count: Number) -> Number:
     """Registered levels of a tree that brings ``count`` values together, four by four."""
@@ -32,12 +47,20 @@ def levels(count: Number) -> Number:
     return int(found) if isinstance(count, int) else found
 
 
+def chain_lengths(lanes: int) -> list[int]:
+    """Lanes of the digital array whose products are added one after another, chain by chain."""
+    return [min(RADIX, lanes - start) for start in range(0, lanes, RADIX)]
+
+
 def digital_latency(lanes: Number) -> Number:
     """Cycles of the digital array from the last operands of a K loop to its sums.
 
-    One each for the operands' register, the products and the accumulators; and the adder tree.
+    One each for the operands' register, that of the weight memories' output, the products and the
+    accumulators; one for each lane of a chain; the adder tree over the chains; two for the queue
+    behind the drain.
     """
-    return 3 + levels(lanes)
+    found = 6 + np.minimum(lanes, RADIX) + levels(-(-lanes // RADIX))
+    return int(found) if isinstance(lanes, int) else found
 
 
 def drain_latency(places: Number, width: Number) -> Number:

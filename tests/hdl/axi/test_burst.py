@@ -86,8 +86,8 @@ def test_bursts_cover_runs(width: int, data: st.DataObject, seed: int, stall: fl
     assert next(bursts, None) is None
 
 
-def test_one_burst_a_cycle() -> None:
-    """Without stalls 100 bursts take 100 cycles, and two for the start."""
+def test_one_burst_in_two_cycles() -> None:
+    """Without stalls the first burst comes after the latency, then one each period."""
     dut = BurstSplitter(64)
     cycles: list[int] = []
 
@@ -95,7 +95,7 @@ def test_one_burst_a_cycle() -> None:
         ctx.set(dut.i.payload, {"address": 0, "beats": 1600})
         ctx.set(dut.i.valid, 1)
         ctx.set(dut.o.ready, 1)
-        for cycle in range(110):
+        for cycle in range(220):
             if ctx.get(dut.o.valid):
                 cycles.append(cycle)
             if cycle == 1:
@@ -103,4 +103,5 @@ def test_one_burst_a_cycle() -> None:
             await ctx.tick()
 
     simulate(dut, bench)
-    assert cycles == list(range(1, 101))
+    latency, period = BurstSplitter.LATENCY, BurstSplitter.PERIOD
+    assert cycles == list(range(latency, latency + 100 * period, period))

@@ -9,6 +9,7 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 
+from hdl.control.reset_tree import ResetTree
 from models.machine.units import UNITS
 from models.program.layout import MAGIC, VERSION
 from models.program.registers import (
@@ -195,6 +196,7 @@ async def counters(dut: Any) -> None:
         cycles = 0
         dut.finished.value = dut.quiet.value = 0
         await m.bus.write(Register.CONTROL, CONTROL_START)
+        await ClockCycles(dut.clk, ResetTree.LATENCY + 1)  # until then all else is reset
         while True:
             active, stall = random.getrandbits(UNITS), random.getrandbits(UNITS)
             dut.active.value, dut.stall.value = active, stall
@@ -207,6 +209,7 @@ async def counters(dut: Any) -> None:
             if cycles == 300:
                 break
         dut.active.value = dut.stall.value = 0
+        await ClockCycles(dut.clk, 2)  # both are registered before they are counted
         first = [await m.bus.read(r) for r in COUNTERS]
         assert first == want, f"busy and stall must be {want}, not {first}"
         dut.finished.value = 1
@@ -236,13 +239,14 @@ async def errors(dut: Any) -> None:
         for code in (ErrorCode.SCRATCHPAD_BOUNDS, ErrorCode.TOKEN_OVERFLOW):
             dut.quiet.value = 0
             await m.start()
+            await ClockCycles(dut.clk, ResetTree.LATENCY)
             assert not int(dut.halt.value)
             # Others fail in the same cycle: the unit of the lowest number counts.
             failing = (
                 [unit, *range(unit + 1, UNITS + 1)] if code is ErrorCode.TOKEN_OVERFLOW else [unit]
             )
             dut.unit_errors.value = sum(code << 4 * u for u in failing)
-            await ClockCycles(dut.clk, 2)
+            await ClockCycles(dut.clk, 4)
             assert int(dut.halt.value), "an error halts"
             dut.unit_errors.value = ErrorCode.BUS_READ << 4 * ((unit + 1) % UNITS)
             await ClockCycles(dut.clk, 10)
@@ -283,7 +287,7 @@ async def watchdog(dut: Any) -> None:
     dut.stall.value = 0b00100
     await ClockCycles(dut.clk, limit - 2)
     assert not int(dut.halt.value), "not yet"
-    await ClockCycles(dut.clk, 6)
+    await ClockCycles(dut.clk, 10)
     assert int(dut.halt.value), f"no progress in {limit} cycles"
     await m.expect(Register.ERROR, ErrorCode.WATCHDOG | CONTROL_UNIT << 8, "watchdog")
     await m.expect(Register.STATUS, STATUS_ERROR, "watchdog")
@@ -305,7 +309,7 @@ async def a_bus_that_never_answers(dut: Any) -> None:
     await m.start()
     await ClockCycles(dut.clk, 3 * limit)
     dut.unit_errors.value = ErrorCode.BUS_READ
-    await ClockCycles(dut.clk, 2)
+    await ClockCycles(dut.clk, 4)
     dut.unit_errors.value = 0
     assert int(dut.halt.value), "an error halts"
     await ClockCycles(dut.clk, limit - 4)

@@ -9,6 +9,7 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 
+from models.cost.pipelines import READ_LATENCY
 from models.program.layout import ADDRESS
 from sim.stalls import NEVER, Stalls
 from tests.support.hdl.scratchpad_model import READERS, WRITERS, Model, Reader
@@ -80,7 +81,7 @@ async def beyond_the_end(dut: Any) -> None:
 
 @cocotb.test()
 async def reader_at_full_speed(dut: Any) -> None:
-    """One word a cycle alone; the first one three cycles after its address."""
+    """One word a cycle alone; the first one after the latency."""
     model = await begin(dut)
     model.taken = 0
     count = 200
@@ -93,7 +94,7 @@ async def reader_at_full_speed(dut: Any) -> None:
         reader.judge()
         first = first or (model.taken and model.cycle)
         assert model.cycle < start + 10 * count
-    assert first - start == 4, f"first word after {first - start} cycles"
+    assert first - start == 1 + READ_LATENCY, f"first word after {first - start} cycles"
     assert model.cycle - first == count - 1, f"{count} words in {model.cycle - first + 1} cycles"
 
 

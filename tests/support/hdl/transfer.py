@@ -13,11 +13,12 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from hdl.axi.read_arbiter import ReadArbiter
 from hdl.axi.signature import AxiReadSignature, AxiWriteSignature
+from hdl.axi.window_check import window_layout
 from hdl.control.program_fetch import ProgramFetch
 from hdl.descriptors import struct
 from hdl.emit import emit
 from hdl.memory.scratchpad import Scratchpad, ScratchpadReader
-from hdl.units.load_unit import TABLE_WRITE, LoadUnit, OrderWrite, ParamWrite, window_layout
+from hdl.units.load_unit import TABLE_WRITE, LoadUnit, OrderWrite, ParamWrite
 from hdl.units.store_unit import StoreUnit
 from models.machine.spec import MachineSpec
 from models.program.layout import ADDRESS, DESCRIPTOR_BYTES, LOAD, STORE
