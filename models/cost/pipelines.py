@@ -12,7 +12,17 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LANE_LATENCY", "RADIX", "digital_latency", "drain_latency", "levels"]
+__all__ = [
+    "ISSUE_LATENCY",
+    "LANE_LATENCY",
+    "RADIX",
+    "RESULT_LATENCY",
+    "RESULT_PLACES",
+    "digital_latency",
+    "drain_latency",
+    "levels",
+    "reduce_latency",
+]
 
 Number = TypeVar("Number", int, NDArray[np.int64])
 
@@ -21,8 +31,20 @@ RADIX = 4
 
 A selection's four data and two select bits fill a six-input LUT.
 """
-LANE_LATENCY = 12
+LANE_LATENCY = 16
 """Cycles from an operand of the vector unit's lane to its result code."""
+
+ISSUE_LATENCY = 2
+"""Cycles from words or accumulators to the lanes' operands."""
+
+RESULT_LATENCY = 2
+"""Cycles from result codes to the scratchpad's write port."""
+
+RESULT_PLACES = 32
+"""Results that wait for the write port or are on their way to it; a LUT memory holds 32.
+
+More than the cycles from a beat to its write, so that the vector unit need not wait for places.
+"""
 
 
 def levels(count: Number) -> Number:
@@ -46,3 +68,11 @@ def drain_latency(places: Number, width: Number) -> Number:
     One for the register that holds the sums; and selections of groups among all ``places``.
     """
     return 1 + levels(-(-places // width))
+
+
+def reduce_latency(lanes: Number) -> Number:
+    """Cycles of the row reductions from a row's last values to its sums.
+
+    One for the choice of values; the tree over the lanes; and the sum over the row's beats.
+    """
+    return 2 + levels(lanes)
