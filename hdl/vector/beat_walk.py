@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from hdl.descriptors import struct
+from hdl.vector.compare import above
 from hdl.vector.operand_fetch import passes
 from models.machine.spec import MachineSpec
 from models.program.layout import ADDRESS, STEP, VECTOR, VectorOp
@@ -38,14 +39,6 @@ def tag_layout(spec: MachineSpec) -> data.StructLayout:
             "end": 1,
         }
     )
-
-
-def above(value: Value, limit: int) -> Value:
-    """Whether a signed value is above a small limit: two levels of LUTs, no carry chain."""
-    bits = max(1, limit.bit_length())
-    table = sum(1 << low for low in range(1 << bits) if low > limit)
-    low = Const(table, 1 << bits).bit_select(value[:bits], 1)
-    return ~value[-1] & (value[bits:-1].any() | low)
 
 
 class BeatWalk(Component):
