@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
@@ -84,6 +84,7 @@ class BeatWalk(Component):
         lanes = spec.vector_lanes
         per_tile = spec.rows // lanes
         drain, norm, softmax = Signal(), Signal(), Signal()
+        statistics = Signal()  # there are passes before the last one
         last_turn = Signal(2)
         column = Signal(len(c.channels))  # number of this beat within its row
         remaining = Signal(signed(len(c.channels) + 2))  # channels from this beat on
@@ -102,8 +103,14 @@ class BeatWalk(Component):
         beat = Signal(range(max(2, per_tile)))
         last_beat = Signal.like(beat)
 
-        end_columns, end_row, end_pass, end_tokens = Signal(), Signal(), Signal(), Signal()
-        gone = Signal()  # past the last token: the array's result is padding, dropped
+        # Flags of the beat are registers, set one beat ahead: they lead to the enables of all that
+        # is below. `end_columns` is one, of a row, or of a tile's row of accumulators; `end_pass`,
+        # of the last pass; `exponential`, of a softmax's second pass.
+        end_columns, single = Signal(), Signal()
+        end_pass, exponential = Signal(), Signal()
+        # One row is left; none: the array's result is padding, dropped.
+        one_left, gone = Signal(), Signal()
+        end_row, end_tokens = Signal(), Signal()
         next_chunk, next_word = Signal.like(chunk), Signal.like(word)
         step = 1 + c.wide_out
         with m.If(chunk + step == spec.subwords):
@@ -112,12 +119,13 @@ class BeatWalk(Component):
             m.d.comb += [next_chunk.eq(chunk + step), next_word.eq(word)]
         final = Signal()
         ordered = drain & ~c.short
+        is_drain = c.op == VectorOp.DRAIN
+        first_beats = Mux(c.short, max(spec.dynamic_rows // lanes, 1) - 1, per_tile - 1)
+        channels = Cat(c.channels, Const(0, 1))
+        alone = Mux(is_drain, first_beats == 0, ~above(channels, lanes))
         m.d.comb += [
-            end_columns.eq(Mux(drain, beat == last_beat, ~above(remaining, lanes))),
-            gone.eq(left == 0),
-            end_tokens.eq((left <= 1) & (token == spec.tokens - 1)),
-            end_row.eq((row == spec.row_group - 1) | (left == 1)),
-            end_pass.eq(turn == last_turn),
+            end_tokens.eq((gone | one_left) & (token == spec.tokens - 1)),
+            end_row.eq((row == spec.row_group - 1) | one_left),
             final.eq(drain | end_pass),
             # The row order has its own mask: `tag.mask` does not apply.
             tag.write.eq(final & ~gone & (above(remaining, 0) | (ordered if spec.scatter else 0))),
@@ -127,7 +135,7 @@ class BeatWalk(Component):
             tag.chunk.eq(chunk),
             tag.square.eq(~final & norm),
             tag.largest.eq(~final & softmax & (turn == 0)),
-            tag.exponential.eq(~final & softmax & (turn == 1)),
+            tag.exponential.eq(exponential),
             tag.first.eq(column == 0),
             tag.last.eq(end_columns),
             tag.row.eq(row),
@@ -135,15 +143,15 @@ class BeatWalk(Component):
                 Mux(
                     drain,
                     end_columns & end_tokens & (tile == 1),
-                    end_columns & (left == 1) & end_pass,
+                    end_columns & one_left & end_pass,
                 )
             ),
             self.param.eq(c.param + Mux(drain & ~c.param_step, 0, column)),
             self.order.eq(c.order + column),
             *([tag.order.eq(self.order)] if spec.scatter else []),
             self.hold.eq(
-                (tag.exponential & (self.first_done <= row))
-                | (final & (last_turn != 0) & (self.second_done <= row))
+                (exponential & (self.first_done <= row))
+                | (statistics & end_pass & (self.second_done <= row))
             ),
         ]
         for lane in range(lanes):
@@ -152,17 +160,22 @@ class BeatWalk(Component):
         with m.If(self.start):
             m.d.sync += [
                 # Decode once per descriptor: keeps the operator's code off all later paths.
-                drain.eq(c.op == VectorOp.DRAIN),
+                drain.eq(is_drain),
                 norm.eq(c.op == VectorOp.LAYER_NORM),
                 softmax.eq(c.op == VectorOp.SOFTMAX),
+                statistics.eq(passes(c.op) != 0),
                 last_turn.eq(passes(c.op)),
+                single.eq(alone),
+                end_columns.eq(alone),
+                end_pass.eq(passes(c.op) == 0),
+                exponential.eq(0),
+                one_left.eq(c.rows == 1),
+                gone.eq(c.rows == 0),
                 column.eq(0), remaining.eq(c.channels), row.eq(0), turn.eq(0), word.eq(0),
                 chunk.eq(0), left.eq(c.rows), group_left.eq(c.rows), line.eq(c.out),
                 tile.eq(c.tiles), tile_column.eq(0), tile_remaining.eq(c.channels),
                 tile_word.eq(0), tile_chunk.eq(0), token.eq(0), beat.eq(0),
-                last_beat.eq(
-                    Mux(c.short, max(spec.dynamic_rows // lanes, 1) - 1, per_tile - 1)
-                ),
+                last_beat.eq(first_beats),
             ]  # fmt: skip
         # A group's first pass needs no statistics, so that counts of the one before may stay there
         # for a cycle more.
@@ -176,7 +189,10 @@ class BeatWalk(Component):
                 word.eq(next_word),
                 chunk.eq(next_chunk),
                 beat.eq(beat + 1),
+                end_columns.eq(Mux(drain, beat + 1 == last_beat, ~above(remaining, 2 * lanes))),
             ]
+            with m.If(end_columns):
+                m.d.sync += end_columns.eq(single)
             with m.If(end_columns & drain):
                 m.d.sync += [
                     beat.eq(0),
@@ -186,11 +202,15 @@ class BeatWalk(Component):
                     chunk.eq(tile_chunk),
                     token.eq(Mux(token == spec.tokens - 1, 0, token + 1)),
                     left.eq(Mux(gone, 0, left - 1)),
+                    one_left.eq(left == 2),
+                    gone.eq(gone | one_left),
                     line.eq(line + c.out_stride),
                 ]
                 with m.If(end_tokens):
                     m.d.sync += [
                         left.eq(c.rows),
+                        one_left.eq(c.rows == 1),
+                        gone.eq(c.rows == 0),
                         line.eq(c.out),
                         tile.eq(tile - 1),
                         column.eq(column + 1),
@@ -210,13 +230,25 @@ class BeatWalk(Component):
                     chunk.eq(0),
                     row.eq(row + 1),
                     left.eq(left - 1),
+                    one_left.eq(left == 2),
                 ]
                 with m.If(final):
                     m.d.sync += line.eq(line + c.out_stride)
                 with m.If(end_row):
                     m.d.sync += row.eq(0)
                     with m.If(end_pass):
-                        m.d.sync += [turn.eq(0), group_left.eq(left - 1)]
+                        m.d.sync += [
+                            turn.eq(0),
+                            end_pass.eq(~statistics),
+                            exponential.eq(0),
+                            group_left.eq(left - 1),
+                        ]
                     with m.Else():
-                        m.d.sync += [turn.eq(turn + 1), left.eq(group_left)]
+                        m.d.sync += [
+                            turn.eq(turn + 1),
+                            end_pass.eq(turn + 1 == last_turn),
+                            exponential.eq(softmax & (turn == 0)),
+                            left.eq(group_left),
+                            one_left.eq(group_left == 1),
+                        ]
         return m

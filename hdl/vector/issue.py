@@ -12,6 +12,7 @@ from hdl.descriptors import struct
 from hdl.engine.contract import accs_layout
 from hdl.vector.beat_walk import BeatWalk, tag_layout
 from hdl.vector.operand_fetch import word_meta
+from models.cost.pipelines import ISSUE_LATENCY
 from models.machine.spec import MachineSpec
 from models.program.layout import VECTOR, VectorOp
 
@@ -23,8 +24,8 @@ class VectorIssue(Component):
     codes, default machine), an addition takes two cycles per beat; with two or more beats per word
     it takes one.
 
-    Latency from a word or accumulators to ``ahead`` is one cycle, to operands two
-    (:data:`models.cost.pipelines.ISSUE_LATENCY`).
+    Latency from a word or accumulators to operands is ``ISSUE_LATENCY`` cycles
+    (:mod:`models.cost.pipelines`), to ``ahead`` one less.
 
     Attributes
     ----------
@@ -81,12 +82,18 @@ class VectorIssue(Component):
             walk.second_done.eq(self.second_done),
             self.group_start.eq(walk.group_start),
         ]
-        m.d.sync += [
-            self.ahead.eq(walk.tag),
-            self.tag.eq(self.ahead),
-            self.param.eq(walk.param),
-            self.order.eq(walk.order),
-        ]
+        tag = walk.tag
+        for stage in range(1, ISSUE_LATENCY - 1):
+            later = Signal(tag_layout(self.spec), name=f"tag{stage}")
+            m.d.sync += later.eq(tag)
+            tag = later
+        m.d.sync += [self.ahead.eq(tag), self.tag.eq(self.ahead)]
+        for entry, out in ((walk.param, self.param), (walk.order, self.order)):
+            for stage in range(1, ISSUE_LATENCY - 1):
+                later = Signal.like(out, name=f"entry{stage}")
+                m.d.sync += later.eq(entry)
+                entry = later
+            m.d.sync += out.eq(entry)
         on = Signal()
         self._drain, self._pool = Signal(name="drain"), Signal(name="pool")
         self._add, self._largest = Signal(name="add"), Signal(name="largest")
@@ -109,7 +116,7 @@ class VectorIssue(Component):
         return m
 
     def _words(self, m: Module, *, on: Signal, fire: Signal) -> tuple[list[Signal], list[Signal]]:
-        """Take words; hold those of an addition; return the codes of the beat that may leave."""
+        """Take words; hold those of an addition; register the beat's bytes."""
         spec, c = self.spec, self.config
         drain, pool, add = self._drain, self._pool, self._add
         chunks = data.ArrayLayout(8 * spec.vector_lanes, spec.subwords)
@@ -120,7 +127,8 @@ class VectorIssue(Component):
         have = Signal()
         head = self.i_words.payload.word
         meta = self.i_words.payload.meta
-        fresh = chunk == 0
+        # Its first beat, and the last one that its bytes can be; registers, set one beat ahead.
+        fresh, ends = Signal(), Signal()
         a = self._codes(m, Mux(add, kept.as_value(), head), Mux(pool, meta.chunk, chunk), "a")
         b = self._codes(m, Mux(fresh, head, kept2.as_value()), chunk, "b")
         step = 1 + c.wide_in
@@ -130,7 +138,7 @@ class VectorIssue(Component):
         )
         second, first = Signal(), Signal()  # an addition accepts its second, its first word
         m.d.comb += [
-            word_over.eq((chunk + step == spec.subwords) | self._walk.tag.last),
+            word_over.eq(ends | self._walk.tag.last),
             fire.eq(on & self.ready & ~self._walk.hold & Mux(drain, self.i_accs.valid, operands)),
             self.i_accs.ready.eq(on & drain & self.ready),
             second.eq(add & fire & fresh),
@@ -142,7 +150,13 @@ class VectorIssue(Component):
             ),
         ]
         with m.If(fire & ~pool & ~drain):
-            m.d.sync += chunk.eq(Mux(word_over, 0, chunk + step))
+            m.d.sync += [
+                chunk.eq(chunk + step),
+                fresh.eq(word_over),
+                ends.eq(chunk + 2 * step == spec.subwords),
+            ]
+            with m.If(word_over):
+                m.d.sync += [chunk.eq(0), ends.eq(step == spec.subwords)]
         with m.If(second):
             m.d.sync += kept2.as_value().eq(head)
         with m.If(on & first & self.i_words.valid):
@@ -150,23 +164,28 @@ class VectorIssue(Component):
         with m.Elif(fire & word_over):
             m.d.sync += have.eq(0)
         with m.If(self.start):
-            m.d.sync += [chunk.eq(0), have.eq(0)]
+            m.d.sync += [chunk.eq(0), fresh.eq(1), ends.eq(step == spec.subwords), have.eq(0)]
         return a, b
 
     def _operands(self, m: Module, a: list[Signal], b: list[Signal], zero: Signal) -> None:
-        """Build both stages of operands; the second one reduces pooling windows."""
+        """Build the second stage, codes or accumulators, and the third: sums of windows."""
         meta = self.i_words.payload.meta
-        moves, first = Signal(), Signal()  # of the first stage: to be merged; a window begins
+        accs = Signal.like(self.i_accs.payload)
+        m.d.sync += accs.eq(self.i_accs.payload)
+        # To be merged; a window begins.
+        moves1, first1, moves, first = Signal(), Signal(), Signal(), Signal()
         m.d.sync += [
-            moves.eq(~self._pool | (self.i_words.valid & self.i_words.ready)),
-            first.eq(~self._pool | meta.first),
+            moves1.eq(~self._pool | (self.i_words.valid & self.i_words.ready)),
+            first1.eq(~self._pool | meta.first),
+            moves.eq(moves1),
+            first.eq(first1),
         ]
         for lane in range(self.spec.vector_lanes):
             value = Signal(signed(32), name=f"value{lane}")
             second = Signal(signed(16), name=f"second{lane}")
             window, keep, take = self.x[lane], Signal(name="keep"), Signal(name="take")
             with m.If(self._drain):
-                m.d.sync += value.eq(self.i_accs.payload[lane])
+                m.d.sync += value.eq(accs[lane])
             with m.Else():
                 m.d.sync += value.eq(a[lane] - zero)
             m.d.sync += [second.eq(b[lane]), self.y[lane].eq(second)]
@@ -180,10 +199,10 @@ class VectorIssue(Component):
                 m.d.sync += window.eq(Mux(keep, window, 0) + Mux(take, value, 0))
 
     def _codes(self, m: Module, word: Any, chunk: Any, name: str) -> list[Signal]:
-        """Return the beat's sign-extended codes: 8-bit from one chunk, or 16-bit from two."""
+        """Return a beat's sign-extended codes, a register behind its bytes: one chunk, or two."""
         spec, lanes = self.spec, self.spec.vector_lanes
         wide = Signal(16 * lanes, name=f"{name}_beat")
-        m.d.comb += wide.eq(word >> (chunk * (8 * lanes))[: (8 * spec.word_bytes).bit_length()])
+        m.d.sync += wide.eq(word >> (chunk * (8 * lanes))[: (8 * spec.word_bytes).bit_length()])
         codes = []
         for lane in range(lanes):
             code = Signal(signed(16), name=f"{name}{lane}")

@@ -47,6 +47,7 @@ class VectorLane(Component):
 
     Attributes
     ----------
+    config : the descriptor, from two cycles before its first element on
     x : operand: accumulator, code, or sum of codes
     y : second operand of an addition
     param : the channel's 72 parameter bits
@@ -73,7 +74,9 @@ class VectorLane(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        self._is_op = {op: self.config.op == op for op in VectorOp}
+        # Decode once per descriptor: keeps the operator's code off all later paths.
+        self._is_op = {op: Signal(name=f"is_{op.name.lower()}") for op in VectorOp}
+        m.d.sync += [flag.eq(self.config.op == op) for op, flag in self._is_op.items()]
         # What the table is asked for: a distance, or a code.
         distance, code = Signal(signed(17)), Signal(signed(16))
         m.d.sync += distance.eq(self.row.max - self.x[:16].as_signed())
@@ -144,15 +147,13 @@ class VectorLane(Component):
             exponent.eq(row.shift),
             addend.eq(Mux(is_op[VectorOp.LAYER_NORM], norm.addend, 0)),
         ]
-        with m.Switch(c.op):
-            with m.Case(VectorOp.DRAIN):
-                m.d.sync += [factor.eq(drain.factor), shift.eq(drain.shift)]
-            with m.Case(VectorOp.LAYER_NORM):
-                m.d.sync += [factor.eq(norm.factor), shift.eq(c.shift)]
-            with m.Case(VectorOp.SOFTMAX):
-                m.d.sync += [factor.eq(row.entry), shift.eq(row.shift)]
-            with m.Default():
-                m.d.sync += [factor.eq(c.multiplier), shift.eq(c.shift)]
+        m.d.sync += [factor.eq(c.multiplier), shift.eq(c.shift)]
+        with m.If(is_op[VectorOp.DRAIN]):
+            m.d.sync += [factor.eq(drain.factor), shift.eq(drain.shift)]
+        with m.If(is_op[VectorOp.LAYER_NORM]):
+            m.d.sync += factor.eq(norm.factor)
+        with m.If(is_op[VectorOp.SOFTMAX]):
+            m.d.sync += [factor.eq(row.entry), shift.eq(row.shift)]
 
         # Stage 2: both operands of the small product; stages 3 and 4: its registers, which
         # synthesis puts into the DSP slice.
@@ -180,13 +181,11 @@ class VectorLane(Component):
         # Stage 5
         a5, factor5 = Signal(signed(32)), Signal(signed(32))
         addend5, shift5 = Signal(signed(43)), Signal(6)
-        with m.Switch(c.op):
-            with m.Case(VectorOp.LAYER_NORM):
-                m.d.sync += a5.eq(product4 >> exponent)
-            with m.Case(VectorOp.SOFTMAX):
-                m.d.sync += a5.eq(entry)
-            with m.Default():
-                m.d.sync += a5.eq(a)
+        m.d.sync += a5.eq(a)
+        with m.If(is_op[VectorOp.LAYER_NORM]):
+            m.d.sync += a5.eq(product4 >> exponent)
+        with m.If(is_op[VectorOp.SOFTMAX]):
+            m.d.sync += a5.eq(entry)
         m.d.sync += [
             factor5.eq(factor),
             addend5.eq(Mux(is_op[VectorOp.ADD], product4, addend)),

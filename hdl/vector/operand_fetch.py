@@ -149,13 +149,16 @@ class VectorFetch(Component):
         word = Signal(c.channels.shape())
         chunk = Signal(range(max(2, spec.subwords)))
         remaining = Signal(signed(len(c.channels) + 2))  # channels from this beat on
+        # Taps from this one on, but for it, in both directions; whether there are none, and whether
+        # there were none before: flags are registers, set with the counters.
         ky, kx = Signal(c.kernel_y.shape()), Signal(c.kernel_x.shape())
         last_ky, last_kx = Signal.like(ky), Signal.like(kx)
+        end_ky, end_kx, first_ky, first_kx = Signal(), Signal(), Signal(), Signal()
         column = Signal(c.width.shape())
         last_column = Signal.like(column)
         left = Signal(c.rows.shape())
         step = 1 + c.wide_in
-        end_kx, end_window, end_beats = Signal(), Signal(), Signal()
+        end_window, end_beats = Signal(), Signal()
         meta = self.o.payload.meta
         # Constant over a descriptor: calculated ahead of the loops.
         m.d.sync += [
@@ -164,14 +167,13 @@ class VectorFetch(Component):
             last_column.eq(c.width - 1),
         ]
         m.d.comb += [
-            end_kx.eq(kx == last_kx),
-            end_window.eq(end_kx & (ky == last_ky)),
+            end_window.eq(end_kx & end_ky),
             end_beats.eq(~above(remaining, spec.vector_lanes)),
         ]
         with m.If(on):
             m.d.comb += [
                 self.o.payload.address.eq(position + tap + word),
-                meta.first.eq((kx == 0) & (ky == 0)),
+                meta.first.eq(first_kx & first_ky),
                 meta.last.eq(end_window),
                 meta.chunk.eq(chunk),
             ]
@@ -182,17 +184,38 @@ class VectorFetch(Component):
                 word.eq(0),
                 chunk.eq(0),
                 remaining.eq(c.channels),
-                ky.eq(0),
-                kx.eq(0),
+                ky.eq(c.kernel_y - 1),
+                kx.eq(c.kernel_x - 1),
+                end_ky.eq(c.kernel_y == 1),
+                end_kx.eq(c.kernel_x == 1),
+                first_ky.eq(1),
+                first_kx.eq(1),
                 column.eq(0),
                 left.eq(c.rows),
             ]
         with m.If(on & self.o.ready):
-            m.d.sync += [kx.eq(kx + 1), tap.eq(tap + c.tap_step)]
+            m.d.sync += [
+                kx.eq(kx - 1),
+                end_kx.eq(kx == 1),
+                first_kx.eq(end_kx),
+                tap.eq(tap + c.tap_step),
+            ]
             with m.If(end_kx):
-                m.d.sync += [kx.eq(0), ky.eq(ky + 1), tap.eq(tap + c.tap_line_step)]
+                m.d.sync += [
+                    kx.eq(last_kx),
+                    end_kx.eq(last_kx == 0),
+                    ky.eq(ky - 1),
+                    end_ky.eq(ky == 1),
+                    first_ky.eq(end_ky),
+                    tap.eq(tap + c.tap_line_step),
+                ]
             with m.If(end_window):
-                m.d.sync += [ky.eq(0), tap.eq(0), remaining.eq(remaining - spec.vector_lanes)]
+                m.d.sync += [
+                    ky.eq(last_ky),
+                    end_ky.eq(last_ky == 0),
+                    tap.eq(0),
+                    remaining.eq(remaining - spec.vector_lanes),
+                ]
                 with m.If(chunk + step == spec.subwords):
                     m.d.sync += [chunk.eq(0), word.eq(word + 1)]
                 with m.Else():

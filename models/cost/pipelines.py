@@ -34,7 +34,7 @@ A selection's four data and two select bits fill a six-input LUT.
 LANE_LATENCY = 16
 """Cycles from an operand of the vector unit's lane to its result code."""
 
-ISSUE_LATENCY = 2
+ISSUE_LATENCY = 3
 """Cycles from words or accumulators to the lanes' operands."""
 
 RESULT_LATENCY = 2

@@ -80,13 +80,15 @@ class LaneBench(_Configured):
         # `configure` drives one part; its configuration and table writes go to all lanes.
         part = _Fan(config, TABLE_WRITE)
         busy = self.configure(m, part, empty=under_way == 0, ended=taken & self.i.payload.last)
+        known = Signal()  # lanes have decoded the descriptor
+        m.d.sync += known.eq(busy & ~(taken & self.i.payload.last))
         m.d.comb += [
             fifo.w_en.eq(valid[-1]),
             fifo.w_data.eq(results),
             self.o.valid.eq(fifo.r_rdy),
             self.o.payload.eq(fifo.r_data),
             fifo.r_en.eq(self.o.ready),
-            self.i.ready.eq(busy & (under_way != self.ROOM)),
+            self.i.ready.eq(known & (under_way != self.ROOM)),
         ]
         m.d.sync += [valid.eq(Cat(taken, valid)), under_way.eq(under_way + taken - given)]
         for index, lane in enumerate(lanes):
