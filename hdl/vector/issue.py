@@ -128,9 +128,10 @@ class VectorIssue(Component):
         head = self.i_words.payload.word
         meta = self.i_words.payload.meta
         # Its first beat, and the last one that its bytes can be; registers, set one beat ahead.
-        fresh, ends = Signal(), Signal()
+        # `late` is the opposite of `fresh`, for the many bits of a word.
+        fresh, late, ends = Signal(), Signal(), Signal()
         a = self._codes(m, Mux(add, kept.as_value(), head), Mux(pool, meta.chunk, chunk), "a")
-        b = self._codes(m, Mux(fresh, head, kept2.as_value()), chunk, "b")
+        b = self._codes(m, Mux(late, kept2.as_value(), head), chunk, "b")
         step = 1 + c.wide_in
         word_over = Signal()
         operands = Mux(
@@ -153,18 +154,21 @@ class VectorIssue(Component):
             m.d.sync += [
                 chunk.eq(chunk + step),
                 fresh.eq(word_over),
+                late.eq(~word_over),
                 ends.eq(chunk + 2 * step == spec.subwords),
             ]
             with m.If(word_over):
                 m.d.sync += [chunk.eq(0), ends.eq(step == spec.subwords)]
-        with m.If(second):
+        # Whatever is there while the second word is awaited: that needs no look at the handshake.
+        with m.If(fresh):
             m.d.sync += kept2.as_value().eq(head)
         with m.If(on & first & self.i_words.valid):
             m.d.sync += [kept.as_value().eq(head), have.eq(1)]
         with m.Elif(fire & word_over):
             m.d.sync += have.eq(0)
         with m.If(self.start):
-            m.d.sync += [chunk.eq(0), fresh.eq(1), ends.eq(step == spec.subwords), have.eq(0)]
+            m.d.sync += [chunk.eq(0), fresh.eq(1), late.eq(0), have.eq(0)]
+            m.d.sync += ends.eq(step == spec.subwords)
         return a, b
 
     def _operands(self, m: Module, a: list[Signal], b: list[Signal], zero: Signal) -> None:

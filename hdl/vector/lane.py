@@ -16,9 +16,6 @@ from models.program.layout import PARAM_DRAIN, PARAM_NORM, TABLE_ENTRIES, VECTOR
 ROW_VALUES = data.StructLayout({"mean": signed(18), "entry": 17, "shift": 6, "max": signed(16)})
 """Scalars of a row: its mean, its function's table entry and shift, its largest code."""
 
-REDUCE_STAGE = 4
-"""Cycles from an operand to its outputs for the row reductions."""
-
 NEAR_BITS = 18
 """Bits of a rounded number that are kept: zero point and clamp are of 16 bits."""
 

@@ -33,8 +33,8 @@ def sums_layout(spec: MachineSpec) -> data.StructLayout:
 class RowScalar(Component):
     """Mean and row function (``models.ops.row_function``) of one row after the other.
 
-    Throughput one row per nine cycles (layer norm) or eight cycles (softmax); latency 15 or 8
-    cycles, more if an earlier row is in progress.
+    Throughput one row per ``NORM_CYCLES`` or ``SOFTMAX_CYCLES`` cycles, latency ``NORM_SCALARS`` or
+    ``SOFTMAX_SCALARS`` (:mod:`models.cost.pipelines`), more if an earlier row is in progress.
 
     The variance is ``squares - mean * (2 * total - channels * mean)``: exact after one pass over
     the row, although ``mean`` is rounded.

@@ -13,13 +13,13 @@ from hdl.memory.scratchpad import ReadPort, ScratchpadReader, WritePort
 from hdl.units.load_unit import TABLE_WRITE, OrderWrite, ParamWrite
 from hdl.vector.beat_walk import tag_layout
 from hdl.vector.issue import VectorIssue
-from hdl.vector.lane import REDUCE_STAGE, ROW_VALUES, VectorLane
+from hdl.vector.lane import ROW_VALUES, VectorLane
 from hdl.vector.operand_fetch import VectorFetch, word_meta
 from hdl.vector.reduce import RowReduce
 from hdl.vector.result_queue import ResultQueue
 from hdl.vector.row_scalar import RowScalar
 from hdl.vector.scatter import RowOrder, scattered
-from models.cost.pipelines import LANE_LATENCY
+from models.cost.pipelines import LANE_LATENCY, REDUCE_STAGE
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
 from models.program.layout import VectorOp

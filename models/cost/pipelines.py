@@ -1,7 +1,7 @@
 """Cycles from operands to results, as functions of the sizes of a machine.
 
-:mod:`hdl.engine.row_drain` and :mod:`hdl.vector.vector_unit` take their latency from here, as the
-estimate of cycles does; the digital array takes the adders' radix, from which its latency follows.
+:mod:`hdl.engine.row_drain` and :mod:`hdl.vector` take their latency from here, as the estimate of
+cycles does; the digital array takes the adders' radix, from which its latency follows.
 Sizes are numbers or arrays of numbers (one for each machine).
 """
 
@@ -13,11 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "DONE_LATENCY",
     "ISSUE_LATENCY",
     "LANE_LATENCY",
+    "NORM_CYCLES",
+    "NORM_SCALARS",
     "RADIX",
+    "REDUCE_STAGE",
     "RESULT_LATENCY",
     "RESULT_PLACES",
+    "SOFTMAX_CYCLES",
+    "SOFTMAX_SCALARS",
     "digital_latency",
     "drain_latency",
     "levels",
@@ -34,11 +40,23 @@ A selection's four data and two select bits fill a six-input LUT.
 LANE_LATENCY = 16
 """Cycles from an operand of the vector unit's lane to its result code."""
 
+REDUCE_STAGE = 4
+"""Cycles from an operand to the lane's outputs for the row reductions."""
+
 ISSUE_LATENCY = 3
 """Cycles from words or accumulators to the lanes' operands."""
 
 RESULT_LATENCY = 2
 """Cycles from result codes to the scratchpad's write port."""
+
+DONE_LATENCY = 1
+"""Cycles from the write of a descriptor's last results to the vector unit's being done."""
+
+NORM_CYCLES, SOFTMAX_CYCLES = 9, 8
+"""Cycles that the scalars of a row keep :class:`hdl.vector.row_scalar.RowScalar` from the next."""
+
+NORM_SCALARS, SOFTMAX_SCALARS = 16, 9
+"""Cycles from a row's sums to its scalars."""
 
 RESULT_PLACES = 32
 """Results that wait for the write port or are on their way to it; a LUT memory holds 32.

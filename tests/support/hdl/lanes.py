@@ -11,9 +11,9 @@ from amaranth.lib.wiring import Component, In, Out
 
 from hdl.descriptors import struct
 from hdl.units.load_unit import TABLE_WRITE
-from hdl.vector.lane import REDUCE_STAGE, ROW_VALUES, VectorLane
+from hdl.vector.lane import ROW_VALUES, VectorLane
 from hdl.vector.row_scalar import RowScalar, sums_layout
-from models.cost.pipelines import LANE_LATENCY
+from models.cost.pipelines import LANE_LATENCY, REDUCE_STAGE
 from models.machine.spec import MachineSpec
 from models.program.layout import VECTOR
 
