@@ -96,6 +96,7 @@ class VectorIssue(Component):
             m.d.sync += out.eq(entry)
         on = Signal()
         self._drain, self._pool = Signal(name="drain"), Signal(name="pool")
+        self._single = Signal(name="single")
         self._add, self._largest = Signal(name="add"), Signal(name="largest")
         zero = Signal(c.a_zero.shape())  # what codes of a window are above
         with m.If(self.start):
@@ -106,6 +107,7 @@ class VectorIssue(Component):
                 self._drain.eq(c.op == VectorOp.DRAIN),
                 self._pool.eq((c.op == VectorOp.MAX_POOL) | average),
                 self._add.eq(c.op == VectorOp.ADD),
+                self._single.eq(c.op != VectorOp.ADD),
                 self._largest.eq(c.op == VectorOp.MAX_POOL),
                 zero.eq(Mux(average, c.a_zero, 0)),
             ]
@@ -128,26 +130,34 @@ class VectorIssue(Component):
         head = self.i_words.payload.word
         meta = self.i_words.payload.meta
         # Its first beat, and the last one that its bytes can be; registers, set one beat ahead.
-        # `late` is the opposite of `fresh`, for the many bits of a word.
+        # `late` is the opposite of `fresh`, as `single` is of `add`, for the many bits of a word.
         fresh, late, ends = Signal(), Signal(), Signal()
-        a = self._codes(m, Mux(add, kept.as_value(), head), Mux(pool, meta.chunk, chunk), "a")
+        a = self._codes(
+            m, Mux(self._single, head, kept.as_value()), Mux(pool, meta.chunk, chunk), "a"
+        )
         b = self._codes(m, Mux(late, kept2.as_value(), head), chunk, "b")
         step = 1 + c.wide_in
         word_over = Signal()
         operands = Mux(
             add, have & (~fresh | self.i_words.valid), self.i_words.valid & (~pool | meta.last)
         )
-        second, first = Signal(), Signal()  # an addition accepts its second, its first word
+        first = Signal()  # an addition accepts its first word
+        # Whether a word is accepted does not depend on its being there: if it is not, none leaves.
+        # Only row operators' beats hold.
+        go = on & self.ready & ~self._walk.hold
         m.d.comb += [
             word_over.eq(ends | self._walk.tag.last),
-            fire.eq(on & self.ready & ~self._walk.hold & Mux(drain, self.i_accs.valid, operands)),
+            fire.eq(go & Mux(drain, self.i_accs.valid, operands)),
             self.i_accs.ready.eq(on & drain & self.ready),
-            second.eq(add & fire & fresh),
-            first.eq(add & (~have | (fire & word_over & ~fresh))),
+            first.eq(~have | (self.ready & word_over & ~fresh)),
             self.i_words.ready.eq(
                 on
                 & ~drain
-                & Mux(add, first | second, Mux(pool, fire | ~meta.last, fire & word_over))
+                & Mux(
+                    add,
+                    first | (self.ready & fresh),
+                    Mux(pool, self.ready | ~meta.last, go & word_over),
+                )
             ),
         ]
         with m.If(fire & ~pool & ~drain):
@@ -162,8 +172,10 @@ class VectorIssue(Component):
         # Whatever is there while the second word is awaited: that needs no look at the handshake.
         with m.If(fresh):
             m.d.sync += kept2.as_value().eq(head)
-        with m.If(on & first & self.i_words.valid):
-            m.d.sync += [kept.as_value().eq(head), have.eq(1)]
+        with m.If(first):
+            m.d.sync += kept.as_value().eq(head)
+        with m.If(on & add & first & self.i_words.valid):
+            m.d.sync += have.eq(1)
         with m.Elif(fire & word_over):
             m.d.sync += have.eq(0)
         with m.If(self.start):
