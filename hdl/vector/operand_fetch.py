@@ -7,6 +7,7 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
 from hdl.descriptors import struct
+from hdl.vector.compare import above
 from models.machine.spec import MachineSpec
 from models.program.layout import ADDRESS, STEP, VECTOR, VectorOp
 
@@ -71,20 +72,32 @@ class VectorFetch(Component):
         address, address2 = Signal(signed(STEP.bits)), Signal(signed(STEP.bits))
         group = Signal(signed(STEP.bits))
         word = Signal(c.channels.shape())
-        covered = Signal(len(c.channels) + 1)
+        remaining = Signal(signed(len(c.channels) + 2))  # channels from this word on
         row = Signal(range(spec.row_group))
         left = Signal(c.rows.shape())  # rows from this one on
         group_left = Signal(c.rows.shape())  # rows from the group's first on
         turn = Signal(2)
         second = Signal()
-        per_word = Mux(c.wide_in, spec.word_bytes // 2, spec.word_bytes)
+        # Constant over a descriptor: decoded ahead of the loops.
+        is_add, last_turn = Signal(), Signal(2)
+        codes = Signal(range(spec.word_bytes + 1))  # of a word
         end_word, end_row, end_pass = Signal(), Signal(), Signal()
         following, following2 = Signal(signed(STEP.bits)), Signal(signed(STEP.bits))
-        is_add = c.op == VectorOp.ADD
+        m.d.sync += [
+            is_add.eq(c.op == VectorOp.ADD),
+            last_turn.eq(passes(c.op)),
+            codes.eq(Mux(c.wide_in, spec.word_bytes // 2, spec.word_bytes)),
+        ]
         m.d.comb += [
-            end_word.eq(covered + per_word >= c.channels),
+            end_word.eq(
+                ~Mux(
+                    c.wide_in,
+                    above(remaining, spec.word_bytes // 2),
+                    above(remaining, spec.word_bytes),
+                )
+            ),
             end_row.eq((row == spec.row_group - 1) | (left == 1)),
-            end_pass.eq(turn == passes(c.op)),
+            end_pass.eq(turn == last_turn),
             following.eq(address + c.src_stride),
             following2.eq(address2 + c.src2_stride),
         ]
@@ -96,7 +109,7 @@ class VectorFetch(Component):
                 group.eq(c.src),
                 address2.eq(c.src2),
                 word.eq(0),
-                covered.eq(0),
+                remaining.eq(c.channels),
                 row.eq(0),
                 left.eq(c.rows),
                 group_left.eq(c.rows),
@@ -107,9 +120,9 @@ class VectorFetch(Component):
             with m.If(is_add & ~second):
                 m.d.sync += second.eq(1)
             with m.Else():
-                m.d.sync += [second.eq(0), word.eq(word + 1), covered.eq(covered + per_word)]
+                m.d.sync += [second.eq(0), word.eq(word + 1), remaining.eq(remaining - codes)]
                 with m.If(end_word):
-                    m.d.sync += [word.eq(0), covered.eq(0)]
+                    m.d.sync += [word.eq(0), remaining.eq(c.channels)]
                     m.d.sync += [row.eq(row + 1), left.eq(left - 1)]
                     m.d.sync += [address.eq(following), address2.eq(following2)]
                     with m.If(end_row):
@@ -135,22 +148,32 @@ class VectorFetch(Component):
         tap = Signal(signed(STEP.bits))
         word = Signal(c.channels.shape())
         chunk = Signal(range(max(2, spec.subwords)))
-        covered = Signal(len(c.channels) + 1)
+        remaining = Signal(signed(len(c.channels) + 2))  # channels from this beat on
+        # Taps from this one on, but for it, in both directions; whether there are none, and whether
+        # there were none before: flags are registers, set with the counters.
         ky, kx = Signal(c.kernel_y.shape()), Signal(c.kernel_x.shape())
+        last_ky, last_kx = Signal.like(ky), Signal.like(kx)
+        end_ky, end_kx, first_ky, first_kx = Signal(), Signal(), Signal(), Signal()
         column = Signal(c.width.shape())
+        last_column = Signal.like(column)
         left = Signal(c.rows.shape())
         step = 1 + c.wide_in
-        end_kx, end_window, end_beats = Signal(), Signal(), Signal()
+        end_window, end_beats = Signal(), Signal()
         meta = self.o.payload.meta
+        # Constant over a descriptor: calculated ahead of the loops.
+        m.d.sync += [
+            last_kx.eq(c.kernel_x - 1),
+            last_ky.eq(c.kernel_y - 1),
+            last_column.eq(c.width - 1),
+        ]
         m.d.comb += [
-            end_kx.eq(kx == c.kernel_x - 1),
-            end_window.eq(end_kx & (ky == c.kernel_y - 1)),
-            end_beats.eq(covered + spec.vector_lanes >= c.channels),
+            end_window.eq(end_kx & end_ky),
+            end_beats.eq(~above(remaining, spec.vector_lanes)),
         ]
         with m.If(on):
             m.d.comb += [
                 self.o.payload.address.eq(position + tap + word),
-                meta.first.eq((kx == 0) & (ky == 0)),
+                meta.first.eq(first_kx & first_ky),
                 meta.last.eq(end_window),
                 meta.chunk.eq(chunk),
             ]
@@ -160,25 +183,51 @@ class VectorFetch(Component):
                 tap.eq(0),
                 word.eq(0),
                 chunk.eq(0),
-                covered.eq(0),
-                ky.eq(0),
-                kx.eq(0),
+                remaining.eq(c.channels),
+                ky.eq(c.kernel_y - 1),
+                kx.eq(c.kernel_x - 1),
+                end_ky.eq(c.kernel_y == 1),
+                end_kx.eq(c.kernel_x == 1),
+                first_ky.eq(1),
+                first_kx.eq(1),
                 column.eq(0),
                 left.eq(c.rows),
             ]
         with m.If(on & self.o.ready):
-            m.d.sync += [kx.eq(kx + 1), tap.eq(tap + c.tap_step)]
+            m.d.sync += [
+                kx.eq(kx - 1),
+                end_kx.eq(kx == 1),
+                first_kx.eq(end_kx),
+                tap.eq(tap + c.tap_step),
+            ]
             with m.If(end_kx):
-                m.d.sync += [kx.eq(0), ky.eq(ky + 1), tap.eq(tap + c.tap_line_step)]
+                m.d.sync += [
+                    kx.eq(last_kx),
+                    end_kx.eq(last_kx == 0),
+                    ky.eq(ky - 1),
+                    end_ky.eq(ky == 1),
+                    first_ky.eq(end_ky),
+                    tap.eq(tap + c.tap_line_step),
+                ]
             with m.If(end_window):
-                m.d.sync += [ky.eq(0), tap.eq(0), covered.eq(covered + spec.vector_lanes)]
+                m.d.sync += [
+                    ky.eq(last_ky),
+                    end_ky.eq(last_ky == 0),
+                    tap.eq(0),
+                    remaining.eq(remaining - spec.vector_lanes),
+                ]
                 with m.If(chunk + step == spec.subwords):
                     m.d.sync += [chunk.eq(0), word.eq(word + 1)]
                 with m.Else():
                     m.d.sync += chunk.eq(chunk + step)
                 with m.If(end_beats):
-                    m.d.sync += [chunk.eq(0), word.eq(0), covered.eq(0), left.eq(left - 1)]
-                    with m.If(column == c.width - 1):
+                    m.d.sync += [
+                        chunk.eq(0),
+                        word.eq(0),
+                        remaining.eq(c.channels),
+                        left.eq(left - 1),
+                    ]
+                    with m.If(column == last_column):
                         m.d.sync += [column.eq(0), position.eq(position + c.line_step)]
                     with m.Else():
                         m.d.sync += [column.eq(column + 1), position.eq(position + c.token_step)]

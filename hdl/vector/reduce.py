@@ -9,8 +9,9 @@ from amaranth.lib import data, stream
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, Out
 
-from hdl.vector.issue import tag_layout
+from hdl.vector.beat_walk import tag_layout
 from hdl.vector.row_scalar import sums_layout
+from models.cost.pipelines import RADIX, levels
 from models.machine.spec import MachineSpec
 from models.ops.row_function import VALUE_BITS
 
@@ -18,12 +19,13 @@ from models.ops.row_function import VALUE_BITS
 class RowReduce(Component):
     """Reduces over the lanes by a tree, then over the beats of a row.
 
-    Latency two cycles, throughput one beat per cycle.
+    Latency :func:`models.cost.pipelines.reduce_latency` cycles to the row's values, throughput one
+    beat per cycle.
 
     Attributes
     ----------
     codes, squares, exponentials : in
-        Per lane, valid with ``tag`` when ``ce`` is high.
+        Per lane, with their ``tag``.
     max_valid, max_row, max : out
         A row's largest code, valid for one cycle.
     o : stream of :func:`~hdl.vector.row_scalar.sums_layout`
@@ -34,7 +36,6 @@ class RowReduce(Component):
         lanes = spec.vector_lanes
         super().__init__(
             {
-                "ce": In(1),
                 "tag": In(tag_layout(spec)),
                 "codes": In(data.ArrayLayout(signed(18), lanes)),
                 "squares": In(data.ArrayLayout(36, lanes)),
@@ -50,32 +51,26 @@ class RowReduce(Component):
         m = Module()
         lanes = range(self.spec.vector_lanes)
         tag = self.tag
-        exponential = tag.exponential
-
-        def masked(value: Value, lane: int, other: int) -> Value:
-            return Mux(tag.mask[lane], value, other)
-
-        largest = self._tree(
-            m, [masked(self.codes[i][:16].as_signed(), i, -(1 << 15)) for i in lanes],
-            signed(16), lambda a, b: Mux(a > b, a, b), "largest",
-        )  # fmt: skip
-        terms = [masked(Mux(exponential, self.exponentials[i], self.codes[i]), i, 0) for i in lanes]
-        total = self._tree(m, terms, signed(28), lambda a, b: a + b, "total")
-        squares = self._tree(
-            m, [masked(self.squares[i], i, 0) for i in lanes], VALUE_BITS, lambda a, b: a + b,
-            "squares",
-        )  # fmt: skip
-
-        stage = Signal(tag_layout(self.spec))
-        largest1, total1 = Signal(signed(16)), Signal(signed(28))
-        squares1 = Signal(VALUE_BITS)
-        with m.If(self.ce):
-            m.d.sync += [
-                stage.eq(tag),
-                largest1.eq(largest),
-                total1.eq(total),
-                squares1.eq(squares),
-            ]
+        kept: dict[str, list[Signal]] = {"largest": [], "total": [], "squares": []}
+        for lane in lanes:
+            code = self.codes[lane]
+            one = {
+                "largest": (signed(16), code[:16].as_signed(), -(1 << 15)),
+                "total": (signed(18), Mux(tag.exponential, self.exponentials[lane], code), 0),
+                "squares": (36, self.squares[lane], 0),
+            }
+            for name, (shape, value, other) in one.items():
+                term = Signal(shape, name=f"{name}_{lane}")
+                m.d.sync += term.eq(Mux(tag.mask[lane], value, other))
+                kept[name].append(term)
+        largest1 = self._tree(m, kept["largest"], lambda a, b: Mux(a > b, a, b))
+        total1 = self._tree(m, kept["total"], lambda a, b: a + b)
+        squares1 = self._tree(m, kept["squares"], lambda a, b: a + b)
+        stage = self.tag
+        for number in range(1 + levels(self.spec.vector_lanes)):
+            later = Signal(tag_layout(self.spec), name=f"stage{number}")
+            m.d.sync += later.eq(stage)
+            stage = later
         max_so_far, total_so_far = Signal(signed(16)), Signal(signed(32))
         squares_so_far = Signal(VALUE_BITS)
         max_now, total_now = Signal(signed(16)), Signal(signed(32))
@@ -85,15 +80,14 @@ class RowReduce(Component):
             total_now.eq(Mux(stage.first, 0, total_so_far) + total1),
             squares_now.eq(Mux(stage.first, 0, squares_so_far) + squares1),
         ]
-        moves = self.ce & stage.valid
-        with m.If(moves):
+        with m.If(stage.valid):
             m.d.sync += [
                 max_so_far.eq(max_now),
                 total_so_far.eq(total_now),
                 squares_so_far.eq(squares_now),
             ]
         m.d.comb += [
-            self.max_valid.eq(moves & stage.largest & stage.last),
+            self.max_valid.eq(stage.valid & stage.largest & stage.last),
             self.max_row.eq(stage.row),
             self.max.eq(max_now),
         ]
@@ -106,7 +100,7 @@ class RowReduce(Component):
             packed.total.eq(total_now),
             packed.squares.eq(squares_now),
             sums.w_data.eq(packed),
-            sums.w_en.eq(moves & (stage.square | stage.exponential) & stage.last),
+            sums.w_en.eq(stage.valid & (stage.square | stage.exponential) & stage.last),
             self.o.valid.eq(sums.r_rdy),
             self.o.payload.eq(sums.r_data),
             sums.r_en.eq(self.o.ready),
@@ -114,22 +108,18 @@ class RowReduce(Component):
         return m
 
     def _tree(
-        self,
-        m: Module,
-        terms: list[Value],
-        shape: object,
-        combine: Callable[[Value, Value], Value],
-        name: str,
-    ) -> Value:
-        level = 0
+        self, m: Module, terms: list[Signal], combine: Callable[[Value, Value], Value]
+    ) -> Signal:
+        """Bring terms together, up to ``RADIX`` between two registers."""
         while len(terms) > 1:
             merged = []
-            for index in range(0, len(terms) - 1, 2):
-                node = Signal(shape, name=f"{name}{level}_{index}")
-                m.d.comb += node.eq(combine(terms[index], terms[index + 1]))
+            for index in range(0, len(terms), RADIX):
+                some: list[Value] = list(terms[index : index + RADIX])
+                while len(some) > 1:
+                    pairs = zip(some[::2], some[1::2], strict=False)
+                    some = [*(combine(a, b) for a, b in pairs), *some[len(some) & ~1 :]]
+                node = Signal(some[0].shape(), name=f"{terms[0].name}_{len(terms)}")
+                m.d.sync += node.eq(some[0])
                 merged.append(node)
-            if len(terms) % 2:
-                merged.append(terms[-1])
             terms = merged
-            level += 1
         return terms[0]

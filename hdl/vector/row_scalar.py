@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import pairwise
 
-from amaranth.hdl import Const, Module, Mux, Signal, signed
+from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
@@ -14,6 +14,9 @@ from hdl.units.load_unit import TABLE_WRITE
 from models.machine.spec import MachineSpec
 from models.ops.row_function import INDEX_BITS, VALUE_BITS
 from models.program.layout import ROW_ENTRIES, VECTOR, VectorOp
+
+FUNCTION_STATES = ("OFFSET", "CLAMP", "LENGTH", "POINT", "DOWN", "INDEX", "READ")
+"""Steps of the row function, one cycle each; its result comes in the cycle after them."""
 
 
 def sums_layout(spec: MachineSpec) -> data.StructLayout:
@@ -30,8 +33,8 @@ def sums_layout(spec: MachineSpec) -> data.StructLayout:
 class RowScalar(Component):
     """Mean and row function (``models.ops.row_function``) of one row after the other.
 
-    Throughput one row per nine cycles (layer norm) or eight cycles (softmax); latency 15 or 8
-    cycles, more if an earlier row is in progress.
+    Throughput one row per ``NORM_CYCLES`` or ``SOFTMAX_CYCLES`` cycles, latency ``NORM_SCALARS`` or
+    ``SOFTMAX_SCALARS`` (:mod:`models.cost.pipelines`), more if an earlier row is in progress.
 
     The variance is ``squares - mean * (2 * total - channels * mean)``: exact after one pass over
     the row, although ``mean`` is rounded.
@@ -79,7 +82,9 @@ class RowScalar(Component):
         half, rounded = Signal(40), Signal(signed(51))
         m.d.sync += product.eq(left * right)
 
-        index_parts = self._index(m, reader, value)
+        found = self._index(m, value)
+        m.d.comb += [reader.addr.eq(found["index"]), self.o_shift.eq(found["shift"]),
+                     self.o_entry.eq(reader.data)]  # fmt: skip
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.i.ready.eq(1)
@@ -122,84 +127,90 @@ class RowScalar(Component):
                     m.d.comb += hand.eq(1)
                     m.d.sync += [value.eq(variance), self.o_row.eq(row), self.o_mean.eq(own_mean)]
                     m.next = "IDLE"
-        # Pipelined with the FSM above: the function of one row overlaps the sums of the next.
+        # Pipelined with the FSM above: the function of one row overlaps the sums of the next. Its
+        # registers have no enable: `value` stays as it is until the result is there.
         with m.FSM():
             with m.State("FREE"):
                 m.d.comb += free.eq(1)
                 with m.If(hand):
-                    m.next = "OFFSET"
-            self._function(m, reader, value, index_parts)
+                    m.next = FUNCTION_STATES[0]
+            for state, following in pairwise([*FUNCTION_STATES, "RESULT"]):
+                with m.State(state):
+                    m.next = following
+            with m.State("RESULT"):
+                m.d.comb += [self.o_valid.eq(1), free.eq(1)]
+                m.next = "FREE"
+                with m.If(hand):
+                    m.next = FUNCTION_STATES[0]
         return m
 
-    def _index(self, m: Module, reader: Any, value: Signal) -> dict[str, Signal]:
-        """Return a floating-point table index: the ten leading bits below the point."""
+    def _index(self, m: Module, value: Signal) -> dict[str, Signal]:
+        """Build both manners of an index, a register for each step; states wait for them.
+
+        Linear: shift, clamp, base. Floating: the ten leading bits below the point.
+        """
         c = self.config
-        near, far = Signal(signed(VALUE_BITS + 2)), Signal(signed(VALUE_BITS + 2))
-        index = Signal(range(ROW_ENTRIES))
-        shift = Signal(6)
+        wide = signed(VALUE_BITS + 2)
+        near, far = Signal(wide), Signal(wide)
+        m.d.sync += [near.eq(value + c.row_offset), far.eq(value + c.row2_offset)]
+
+        cursor, cursor2 = Signal(wide), Signal(wide)
+        first, second = Signal(range(ROW_ENTRIES)), Signal(range(ROW_ENTRIES))
+        beyond = Signal()
+        base2 = Signal(range(ROW_ENTRIES))
+        m.d.sync += [
+            cursor.eq(near >> c.row_shift),
+            cursor2.eq(far >> c.row2_shift),
+            first.eq(_clamped(cursor, c.row_last)),
+            second.eq(_clamped(cursor2, c.row2_last)),
+            beyond.eq(c.row_two & (cursor > c.row_last)),
+            base2.eq(c.row_base + c.row2_base),
+        ]
+
         shifted = Signal(VALUE_BITS)
-        length = Signal(range(VALUE_BITS + 1))
-        point = Signal(range(VALUE_BITS + 2))
-        # One register per step; the states after OFFSET wait for these registers.
+        length, point = Signal(range(VALUE_BITS + 1)), Signal(range(VALUE_BITS + 2))
+        down, up = Signal(range(VALUE_BITS)), Signal(range(INDEX_BITS + 1))
+        leading = Signal(VALUE_BITS)
+        here = Signal.like(point)
+        m.d.comb += here.eq(Mux(c.row_even, length + length[0], length))
         m.d.sync += [
             shifted.eq(Mux(near < 0, 0, Mux(near >> VALUE_BITS != 0, ~0, near))),
-            point.eq(Mux(c.row_even, length + length[0], length)),
+            length.eq(_length(m, shifted)),
+            point.eq(here),
+            down.eq(Mux(here > INDEX_BITS, here - INDEX_BITS, 0)),
+            up.eq(Mux(here < INDEX_BITS, INDEX_BITS - here, 0)),
+            leading.eq(shifted >> down),
         ]
-        for bit in range(VALUE_BITS):
-            with m.If(shifted[bit]):
-                m.d.comb += length.eq(bit + 1)
-        down = Signal(VALUE_BITS)
-        up = Signal(2 * INDEX_BITS)
-        m.d.sync += down.eq(shifted >> Mux(point > INDEX_BITS, point - INDEX_BITS, 0)[:6])
-        m.d.comb += [
-            up.eq(down[:INDEX_BITS] << Mux(point < INDEX_BITS, INDEX_BITS - point, 0)[:4]),
-            reader.addr.eq(index),
-        ]
-        return {"near": near, "far": far, "index": index, "shift": shift, "point": point, "up": up}
-
-    def _function(self, m: Module, reader: Any, value: Signal, parts: dict[str, Signal]) -> None:
-        """Build the states from the value to the table's entry."""
-        c = self.config
-        near, far, index = parts["near"], parts["far"], parts["index"]
-        shift, point, up = parts["shift"], parts["point"], parts["up"]
-        with m.State("OFFSET"):
-            m.d.sync += [near.eq(value + c.row_offset), far.eq(value + c.row2_offset)]
-            m.next = "CLAMP"
-        for state, following in (("CLAMP", "POINT"), ("POINT", "DOWN"), ("DOWN", "INDEX")):
-            with m.State(state):
-                m.next = following
-        with m.State("INDEX"):
-            cursor, other = Signal(signed(VALUE_BITS + 2)), Signal(signed(VALUE_BITS + 2))
-            m.d.comb += [cursor.eq(near >> c.row_shift), other.eq(far >> c.row2_shift)]
-            with m.If(c.row_floating):
-                m.d.sync += [
-                    index.eq(c.row_base + up[:INDEX_BITS]),
-                    shift.eq(c.row_out_shift + Mux(c.row_even, point >> 1, point)),
-                ]
-            with m.Elif(c.row_two & (cursor > c.row_last)):
-                m.d.sync += [
-                    index.eq(
-                        c.row_base
-                        + c.row2_base
-                        + Mux(other < 0, 0, Mux(other > c.row2_last, c.row2_last, other))
-                    ),
-                    shift.eq(c.row2_out_shift),
-                ]
-            with m.Else():
-                m.d.sync += [
-                    index.eq(
-                        c.row_base
-                        + Mux(cursor < 0, 0, Mux(cursor > c.row_last, c.row_last, cursor))
-                    ),
-                    shift.eq(c.row_out_shift),
-                ]
-            m.next = "READ"
-        with m.State("READ"):
-            m.next = "WRITE"
-        with m.State("WRITE"):
-            m.d.comb += [
-                self.o_valid.eq(1),
-                self.o_entry.eq(reader.data),
-                self.o_shift.eq(shift),
+        fraction = Signal(INDEX_BITS)
+        m.d.comb += fraction.eq(leading[:INDEX_BITS] << up)
+        index, shift = Signal(range(ROW_ENTRIES)), Signal(6)
+        with m.If(c.row_floating):
+            m.d.sync += [
+                index.eq(c.row_base + fraction),
+                shift.eq(c.row_out_shift + Mux(c.row_even, point >> 1, point)),
             ]
-            m.next = "FREE"
+        with m.Elif(beyond):
+            m.d.sync += [index.eq(base2 + second), shift.eq(c.row2_out_shift)]
+        with m.Else():
+            m.d.sync += [index.eq(c.row_base + first), shift.eq(c.row_out_shift)]
+        return {"index": index, "shift": shift}
+
+
+def _clamped(cursor: Signal, last: Value) -> Value:
+    return Mux(cursor < 0, 0, Mux(cursor > last, last, cursor))
+
+
+def _length(m: Module, number: Signal) -> Value:
+    """Return a number's bits without leading zeros: groups of eight, each with its own length."""
+    lengths: list[Value] = []
+    for start in range(0, len(number), 8):
+        own = Signal(range(len(number) + 1), name=f"length{start}")
+        for bit in range(start, min(start + 8, len(number))):
+            with m.If(number[bit]):
+                m.d.comb += own.eq(bit + 1)
+        lengths.append(own)
+    while len(lengths) > 1:
+        pairs = zip(lengths[::2], lengths[1::2], strict=False)
+        merged = [Mux(high.any(), high, low) for low, high in pairs]
+        lengths = merged + lengths[len(lengths) & ~1 :]
+    return lengths[0]

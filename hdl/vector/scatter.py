@@ -20,8 +20,6 @@ class RowOrder(Component):
 
     Attributes
     ----------
-    ce : in
-        Clock enable of the pipeline.
     write : in
         Write port of the entries.
     entry : in
@@ -44,7 +42,6 @@ class RowOrder(Component):
             )
         super().__init__(
             {
-                "ce": In(1),
                 "write": In(OrderWrite(spec)),
                 "entry": In(range(spec.param_entries)),
                 "row": In(ADDRESS.bits),
@@ -75,17 +72,15 @@ class RowOrder(Component):
             writer.addr.eq(self.write.entry),
             writer.data.enable.eq(Cat(word[ORDER_LANE_BITS] for word in words)),
             writer.data.word.eq(number),
-            reader.en.eq(self.ce),
             reader.addr.eq(self.entry),
         ]
         for column, word in enumerate(words):
             m.d.comb += writer.data.lane[column].eq(word[:bits])
-        with m.If(self.ce):
-            m.d.sync += [
-                self.lane.eq(reader.data.lane),
-                self.enable.eq(reader.data.enable),
-                self.address.eq(self.row + reader.data.word),
-            ]
+        m.d.sync += [
+            self.lane.eq(reader.data.lane),
+            self.enable.eq(reader.data.enable),
+            self.address.eq(self.row + reader.data.word),
+        ]
         return m
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
-from amaranth.lib import data, stream
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import stream
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
@@ -11,13 +11,15 @@ from hdl.descriptors import UnitSignature
 from hdl.engine.contract import accs_layout
 from hdl.memory.scratchpad import ReadPort, ScratchpadReader, WritePort
 from hdl.units.load_unit import TABLE_WRITE, OrderWrite, ParamWrite
-from hdl.vector.issue import VectorIssue, tag_layout
-from hdl.vector.lane import REDUCE_STAGE, ROW_VALUES, VectorLane
+from hdl.vector.beat_walk import tag_layout
+from hdl.vector.issue import VectorIssue
+from hdl.vector.lane import ROW_VALUES, VectorLane
 from hdl.vector.operand_fetch import VectorFetch, word_meta
 from hdl.vector.reduce import RowReduce
+from hdl.vector.result_queue import ResultQueue
 from hdl.vector.row_scalar import RowScalar
 from hdl.vector.scatter import RowOrder, scattered
-from models.cost.pipelines import LANE_LATENCY
+from models.cost.pipelines import LANE_LATENCY, REDUCE_STAGE
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
 from models.program.layout import VectorOp
@@ -29,8 +31,11 @@ class VectorUnit(Component):
 
     Passes over a row: one for requantisation, table, addition and pooling, two for layer norm,
     three for softmax. Rows are processed in groups of ``row_group``, so that the scalar work of one
-    row overlaps the passes over the others. Latency from a beat of operands to its write is 13
-    cycles. The whole pipeline stalls while a write is not granted.
+    row overlaps the passes over the others.
+
+    Once issued, beats never wait: results queue for their write, and a beat is only issued if there
+    is a place for its result. Latency from a beat's words to its write is ``ISSUE_LATENCY +
+    LANE_LATENCY + RESULT_LATENCY`` cycles.
     """
 
     def __init__(self, spec: MachineSpec) -> None:
@@ -62,8 +67,9 @@ class VectorUnit(Component):
         connect(m, flipped(self.i_accs), issue.i_accs)
 
         d = Signal(self.unit.descriptor.payload.shape())
-        busy, start, ce = Signal(), Signal(), Signal()
-        begin = Signal()
+        busy, start, begin = Signal(), Signal(), Signal()
+        m.submodules.queue = queue = ResultQueue(spec)
+        connect(m, queue.write, flipped(self.write))
         m.d.comb += [
             begin.eq(self.unit.descriptor.valid & self.unit.descriptor.ready),
             self.unit.descriptor.ready.eq(~busy),
@@ -72,9 +78,10 @@ class VectorUnit(Component):
             scalar.config.eq(d),
             fetch.start.eq(start),
             issue.start.eq(start),
-            issue.ready.eq(ce),
+            issue.ready.eq(queue.room),
             scalar.table.eq(self.tables),
-            self.unit.stall.eq(busy & ~issue.tag.valid),
+            self.unit.stall.eq(busy & ~issue.ahead.valid),
+            self.unit.done.eq(queue.done),
         ]
         m.d.sync += start.eq(begin)
         with m.If(begin):
@@ -86,24 +93,19 @@ class VectorUnit(Component):
         over = issue.param >= spec.param_entries
         if spec.scatter:
             over |= (d.op == VectorOp.DRAIN) & ~d.short & (issue.order >= spec.param_entries)
-        with m.If(issue.tag.valid & uses_params & over):
+        with m.If(issue.ahead.valid & uses_params & over):
             m.d.sync += self.unit.error.eq(ErrorCode.ENTRY_BOUNDS)
-        tags = self._tags(m, issue, ce)
-        params = self._params(m, issue, ce)
-        row = self._rows(m, issue, reduce, scalar, ce)
-        x = Signal(data.ArrayLayout(signed(32), spec.vector_lanes))
-        y = Signal(data.ArrayLayout(signed(16), spec.vector_lanes))
-        with m.If(ce):
-            m.d.sync += [x.eq(issue.x), y.eq(issue.y)]
+        tags = self._tags(m, issue)
+        params = self._params(m, issue)
+        row = self._rows(m, issue, reduce, scalar)
         results = []
         for index in range(spec.vector_lanes):
             lane = VectorLane()
             m.submodules[f"lane{index}"] = lane
             m.d.comb += [
-                lane.ce.eq(ce),
                 lane.config.eq(d),
-                lane.x.eq(x[index]),
-                lane.y.eq(y[index]),
+                lane.x.eq(issue.x[index]),
+                lane.y.eq(issue.y[index]),
                 lane.param.eq(params[index]),
                 lane.square.eq(tags[0].square),
                 lane.row.eq(row),
@@ -113,21 +115,23 @@ class VectorUnit(Component):
                 reduce.exponentials[index].eq(lane.reduce_exp),
             ]
             results.append(lane.result)
-        m.d.comb += [reduce.ce.eq(ce), reduce.tag.eq(tags[REDUCE_STAGE])]
-        self._write(m, tags, results, d, busy=busy, ce=ce)
+        m.d.comb += [
+            reduce.tag.eq(tags[REDUCE_STAGE]),
+            queue.takes.eq(tags[0].valid & (tags[0].write | tags[0].end)),
+        ]
+        self._write(m, tags, results, d, queue)
         return m
 
-    def _tags(self, m: Module, issue: VectorIssue, ce: Signal) -> list[Signal]:
+    def _tags(self, m: Module, issue: VectorIssue) -> list[Signal]:
         """Delay tags as the lanes do; element ``i`` belongs to stage ``i``."""
         tags = [Signal(tag_layout(self.spec), name=f"tag{i}") for i in range(LANE_LATENCY + 1)]
-        with m.If(ce):
-            m.d.sync += tags[0].eq(issue.tag)
-            for earlier, later in zip(tags, tags[1:], strict=False):
-                m.d.sync += later.eq(earlier)
+        m.d.comb += tags[0].eq(issue.tag)
+        for earlier, later in zip(tags, tags[1:], strict=False):
+            m.d.sync += later.eq(earlier)
         return tags
 
-    def _params(self, m: Module, issue: VectorIssue, ce: Signal) -> list[Signal]:
-        """Build a memory of 72-bit parameters for each lane, read in the cycle of issue."""
+    def _params(self, m: Module, issue: VectorIssue) -> list[Signal]:
+        """Build a memory of 72-bit parameters for each lane, read while operands are formed."""
         out = []
         for lane in range(self.spec.vector_lanes):
             memory = Memory(shape=72, depth=self.spec.param_entries, init=[])
@@ -137,15 +141,12 @@ class VectorUnit(Component):
                 writer.en.eq(self.params.enable & (self.params.lane == lane)),
                 writer.addr.eq(self.params.entry),
                 writer.data.eq(self.params.value),
-                reader.en.eq(ce),
                 reader.addr.eq(issue.param),
             ]
             out.append(reader.data)
         return out
 
-    def _rows(
-        self, m: Module, issue: VectorIssue, reduce: RowReduce, scalar: RowScalar, ce: Signal
-    ) -> Signal:
+    def _rows(self, m: Module, issue: VectorIssue, reduce: RowReduce, scalar: RowScalar) -> Signal:
         """Store scalars of the rows of a group; count the rows whose scalars are known."""
         spec = self.spec
         row = Signal(ROW_VALUES)
@@ -165,7 +166,7 @@ class VectorUnit(Component):
             m.d.comb += [writer.en.eq(valid), writer.addr.eq(at), writer.data.eq(value)]
         read_scalars, read_maxima = scalars.read_port(), maxima.read_port()
         for reader in (read_scalars, read_maxima):
-            m.d.comb += [reader.en.eq(ce), reader.addr.eq(issue.tag.row)]
+            m.d.comb += reader.addr.eq(issue.ahead.row)
         m.d.comb += [
             Cat(row.mean, row.entry, row.shift).eq(read_scalars.data),
             row.max.eq(read_maxima.data),
@@ -188,12 +189,10 @@ class VectorUnit(Component):
         tags: list[Signal],
         results: list[Signal],
         d: Signal,
-        *,
-        busy: Signal,
-        ce: Signal,
+        queue: ResultQueue,
     ) -> None:
         """Build the last stage: place the codes in the bytes of a word."""
-        spec, tag = self.spec, tags[LANE_LATENCY]
+        spec, tag, word = self.spec, tags[LANE_LATENCY], queue.i
         narrow = Cat(r[:8] for r in results)
         wide = Cat(results)
         size = 8 * spec.vector_lanes
@@ -202,35 +201,33 @@ class VectorUnit(Component):
             at = slice(index * spec.vector_lanes, (index + 1) * spec.vector_lanes)
             part = (index & 1) * spec.vector_lanes
             here = tag.chunk == (index & ~1)
-            m.d.comb += self.write.data[index * size : (index + 1) * size].eq(
+            m.d.comb += word.data[index * size : (index + 1) * size].eq(
                 Mux(d.wide_out, wide.word_select(index & 1, size), narrow)
             )
             with m.If(d.wide_out):
-                m.d.comb += self.write.enable[at].eq(
+                m.d.comb += word.enable[at].eq(
                     Mux(here, enable_wide[part : part + spec.vector_lanes], 0)
                 )
             with m.Else():
-                m.d.comb += self.write.enable[at].eq(Mux(tag.chunk == index, tag.mask, 0))
-        valid = tag.valid & tag.write
-        m.d.comb += self.write.address.eq(tag.address)
+                m.d.comb += word.enable[at].eq(Mux(tag.chunk == index, tag.mask, 0))
+        write = Signal()
+        m.d.comb += [word.address.eq(tag.address), write.eq(tag.write)]
         if spec.scatter:
             m.submodules.order = order = RowOrder(spec)
             m.d.comb += [
-                order.ce.eq(ce),
                 order.write.eq(self.order),
                 order.entry.eq(tags[LANE_LATENCY - 2].order),
                 order.row.eq(tags[LANE_LATENCY - 1].address),
             ]
-            ordered = (d.op == VectorOp.DRAIN) & ~d.short
-            with m.If(ordered):
+            with m.If((d.op == VectorOp.DRAIN) & ~d.short):
                 m.d.comb += [
-                    self.write.address.eq(order.address),
-                    self.write.data.eq(scattered(m, order, results, d.wide_out)),
-                    self.write.enable.eq(order.enable),
+                    word.address.eq(order.address),
+                    word.data.eq(scattered(m, order, results, d.wide_out)),
+                    word.enable.eq(order.enable),
+                    write.eq(tag.write & order.enable.any()),
                 ]
-            valid &= ~ordered | order.enable.any()
         m.d.comb += [
-            self.write.valid.eq(valid),
-            ce.eq(~self.write.valid | self.write.ready),
-            self.unit.done.eq(busy & ce & tag.valid & tag.end),
+            word.write.eq(write),
+            word.end.eq(tag.end),
+            queue.i_valid.eq(tag.valid & (tag.write | tag.end)),
         ]

@@ -1,8 +1,8 @@
 """Cycles from operands to results, as functions of the sizes of a machine.
 
-:mod:`hdl.engine.row_drain`, :mod:`hdl.vector.vector_unit` and :mod:`hdl.memory.scratchpad` take
-their latency from here, as the estimate of cycles does; the digital array takes its chains and the
-adders' radix, from which its latency follows.
+:mod:`hdl.engine.row_drain`, :mod:`hdl.vector` and :mod:`hdl.memory.scratchpad` take their latency
+from here, as the estimate of cycles does; the digital array takes its chains and the adders' radix,
+from which its latency follows.
 Sizes are numbers or arrays of numbers (one for each machine).
 """
 
@@ -14,13 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "DONE_LATENCY",
+    "ISSUE_LATENCY",
     "LANE_LATENCY",
+    "NORM_CYCLES",
+    "NORM_SCALARS",
     "RADIX",
     "READ_LATENCY",
+    "REDUCE_STAGE",
+    "RESULT_LATENCY",
+    "RESULT_PLACES",
+    "SOFTMAX_CYCLES",
+    "SOFTMAX_SCALARS",
     "chain_lengths",
     "digital_latency",
     "drain_latency",
     "levels",
+    "reduce_latency",
 ]
 
 Number = TypeVar("Number", int, NDArray[np.int64])
@@ -30,13 +40,37 @@ RADIX = 4
 
 A selection's four data and two select bits fill a six-input LUT.
 """
-LANE_LATENCY = 12
+LANE_LATENCY = 16
 """Cycles from an operand of the vector unit's lane to its result code."""
 
 READ_LATENCY = 5
 """Cycles from an address that a scratchpad reader takes to its word, if nobody else has the bank.
 
 One each for the slice of addresses, the memory and the selection of its bank; two for the queue.
+"""
+
+REDUCE_STAGE = 4
+"""Cycles from an operand to the lane's outputs for the row reductions."""
+
+ISSUE_LATENCY = 3
+"""Cycles from words or accumulators to the lanes' operands."""
+
+RESULT_LATENCY = 2
+"""Cycles from result codes to the scratchpad's write port."""
+
+DONE_LATENCY = 1
+"""Cycles from the write of a descriptor's last results to the vector unit's being done."""
+
+NORM_CYCLES, SOFTMAX_CYCLES = 9, 8
+"""Cycles that the scalars of a row keep :class:`hdl.vector.row_scalar.RowScalar` from the next."""
+
+NORM_SCALARS, SOFTMAX_SCALARS = 16, 9
+"""Cycles from a row's sums to its scalars."""
+
+RESULT_PLACES = 32
+"""Results that wait for the write port or are on their way to it; a LUT memory holds 32.
+
+More than the cycles from a beat to its write, so that the vector unit need not wait for places.
 """
 
 
@@ -69,3 +103,11 @@ def drain_latency(places: Number, width: Number) -> Number:
     One for the register that holds the sums; and selections of groups among all ``places``.
     """
     return 1 + levels(-(-places // width))
+
+
+def reduce_latency(lanes: Number) -> Number:
+    """Cycles of the row reductions from a row's last values to its sums.
+
+    One for the choice of values; the tree over the lanes; and the sum over the row's beats.
+    """
+    return 2 + levels(lanes)

@@ -14,7 +14,20 @@ from numpy.typing import NDArray
 
 from flows.estimate.cycles.geometry import Column, ProductShape, ceil, dynamic_rows
 from flows.estimate.machine_points import Points
-from models.cost.pipelines import LANE_LATENCY, digital_latency, drain_latency
+from models.cost.pipelines import (
+    DONE_LATENCY,
+    ISSUE_LATENCY,
+    LANE_LATENCY,
+    NORM_CYCLES,
+    NORM_SCALARS,
+    REDUCE_STAGE,
+    RESULT_LATENCY,
+    SOFTMAX_CYCLES,
+    SOFTMAX_SCALARS,
+    digital_latency,
+    drain_latency,
+    reduce_latency,
+)
 from models.machine.units import UNITS, WORKING_UNITS, Unit
 
 __all__ = ["Timeline"]
@@ -27,9 +40,10 @@ FETCH = 34  # fetch of a descriptor, without its beats: the round trip to memory
 QUEUED = 24  # additional latency of a fetch behind bursts of a load
 LOAD_LATENCY = 36  # cycles of a load without its beats
 FIRST_WORD = 36  # from the start of a load to its first word, without the word's beats
-PIPELINE = LANE_LATENCY + 1  # from a beat to the write of its results
-VECTOR_LATENCY = 18  # cycles of a vector descriptor without its beats
-NORM_LATENCY, SOFTMAX_LATENCY = 21, 14  # from a row's last beat to its scalars
+# From a beat to the write of its results, and of the last one to the unit's being done.
+PIPELINE = ISSUE_LATENCY + LANE_LATENCY + RESULT_LATENCY + DONE_LATENCY
+VECTOR_LATENCY = PIPELINE + 5  # cycles of a vector descriptor without its beats
+MAXIMUM = 8  # from a row's largest code to its exponentials
 STORE_LATENCY = 16
 BURST = 16  # beats of a burst
 AHEAD = 64  # beats that a load requests before the first one arrives
@@ -158,12 +172,15 @@ class Timeline:
 
     def _group(self, rows: Column, beats: Column, turns: int) -> Column:
         """Cycles of passes over ``rows`` rows; a pass waits for the scalars of the one before."""
-        scalar, latency = (9, NORM_LATENCY) if turns == 2 else (8, SOFTMAX_LATENCY)
+        reduced = ISSUE_LATENCY + REDUCE_STAGE + reduce_latency(self.points.vector_lanes)
+        scalar, latency = (NORM_CYCLES, reduced + NORM_SCALARS)
+        if turns == 3:
+            scalar, latency = (SOFTMAX_CYCLES, reduced + SOFTMAX_SCALARS)
         before = self.zero
         ready = self.zero
         if turns == 3:
             before = rows * beats
-            ready = np.maximum(before, beats + 14)  # the maximum of the first row
+            ready = np.maximum(before, beats + reduced + MAXIMUM)  # the maximum of the first row
         step = np.maximum(beats, scalar)
         first = ready + beats + latency
         after = np.maximum(ready + rows * beats, first)

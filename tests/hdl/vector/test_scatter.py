@@ -29,7 +29,6 @@ def test_entries_are_looked_up(spec: MachineSpec) -> None:
     order = RowOrder(spec)
 
     async def bench(ctx: Any) -> None:
-        ctx.set(order.ce, 1)
         for entry in range(entries):
             value = 0
             for column in range(columns):

@@ -11,9 +11,9 @@ from amaranth.lib.wiring import Component, In, Out
 
 from hdl.descriptors import struct
 from hdl.units.load_unit import TABLE_WRITE
-from hdl.vector.lane import REDUCE_STAGE, ROW_VALUES, VectorLane
+from hdl.vector.lane import ROW_VALUES, VectorLane
 from hdl.vector.row_scalar import RowScalar, sums_layout
-from models.cost.pipelines import LANE_LATENCY
+from models.cost.pipelines import LANE_LATENCY, REDUCE_STAGE
 from models.machine.spec import MachineSpec
 from models.program.layout import VECTOR
 
@@ -56,7 +56,9 @@ class _Configured(Component):
 
 
 class LaneBench(_Configured):
-    """``LANES`` lanes side by side; a result that is not taken stops them (``ce``)."""
+    """``LANES`` lanes side by side; an element only enters if there is room for its result."""
+
+    ROOM = 32
 
     def __init__(self) -> None:
         super().__init__(
@@ -69,24 +71,30 @@ class LaneBench(_Configured):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes = [VectorLane() for _ in range(LANES)]
-        ce, valid = Signal(), Signal(LANE_LATENCY)
-        taken = self.i.valid & self.i.ready
+        results = Signal(data.ArrayLayout(RESULT, LANES))
+        m.submodules.fifo = fifo = SyncFIFO(width=len(results.as_value()), depth=self.ROOM)
+        valid = Signal(LANE_LATENCY)
+        under_way = Signal(range(self.ROOM + 1))
+        taken, given = self.i.valid & self.i.ready, self.o.valid & self.o.ready
         config = Signal(struct(VECTOR))
         # `configure` drives one part; its configuration and table writes go to all lanes.
         part = _Fan(config, TABLE_WRITE)
-        busy = self.configure(m, part, empty=~valid.any(), ended=taken & self.i.payload.last)
+        busy = self.configure(m, part, empty=under_way == 0, ended=taken & self.i.payload.last)
+        known = Signal()  # lanes have decoded the descriptor
+        m.d.sync += known.eq(busy & ~(taken & self.i.payload.last))
         m.d.comb += [
-            self.o.valid.eq(valid[-1]),
-            ce.eq(~valid[-1] | self.o.ready),
-            self.i.ready.eq(busy & ce),
+            fifo.w_en.eq(valid[-1]),
+            fifo.w_data.eq(results),
+            self.o.valid.eq(fifo.r_rdy),
+            self.o.payload.eq(fifo.r_data),
+            fifo.r_en.eq(self.o.ready),
+            self.i.ready.eq(known & (under_way != self.ROOM)),
         ]
-        with m.If(ce):
-            m.d.sync += valid.eq(Cat(taken, valid))
+        m.d.sync += [valid.eq(Cat(taken, valid)), under_way.eq(under_way + taken - given)]
         for index, lane in enumerate(lanes):
             m.submodules[f"lane{index}"] = lane
-            operand, result = self.i.payload.lanes[index], self.o.payload[index]
+            operand, result = self.i.payload.lanes[index], results[index]
             m.d.comb += [
-                lane.ce.eq(ce),
                 lane.config.eq(config),
                 lane.table.eq(part.table),
                 lane.x.eq(operand.x),
@@ -101,8 +109,7 @@ class LaneBench(_Configured):
                 value = getattr(lane, f"reduce_{name}")
                 for step in range(LANE_LATENCY - REDUCE_STAGE):
                     later = Signal(value.shape(), name=f"{name}{index}_{step}")
-                    with m.If(ce):
-                        m.d.sync += later.eq(value)
+                    m.d.sync += later.eq(value)
                     value = later
                 m.d.comb += result[name].eq(value)
         return m
