@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib.wiring import Component, Out, Signature, connect
 
 from hdl.axi.read_arbiter import ReadArbiter
@@ -139,7 +139,7 @@ class Machine(Component):
             control.active.eq(sequencer.active),
             control.stall.eq(Cat(u.unit.stall for u in units)),
             control.tags.eq(sequencer.tag),
-            failed.eq(fetch.error | sequencer.error),
+            failed.eq(Mux(fetch.error != ErrorCode.NONE, fetch.error, sequencer.error)),
         ]
         with m.If(scratchpad.out_of_bounds):
             m.d.comb += failed.eq(ErrorCode.SCRATCHPAD_BOUNDS)

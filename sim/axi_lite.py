@@ -37,8 +37,10 @@ class AxiLite:
     def _port(self, name: str) -> Any:
         return getattr(self._dut, f"{self._prefix}_{name}")
 
-    async def write(self, address: int, value: int, *, max_cycles: int = 1000) -> None:
-        """Write a register of 32 bits at a byte address.
+    async def write(
+        self, address: int, value: int, *, strobe: int = 0b1111, max_cycles: int = 1000
+    ) -> None:
+        """Write a register of 32 bits at a byte address, or those of its bytes with a strobe.
 
         Raises
         ------
@@ -47,7 +49,7 @@ class AxiLite:
         """
         self._port("awaddr").value = address
         self._port("wdata").value = value
-        self._port("wstrb").value = 15
+        self._port("wstrb").value = strobe
         done = await self._transfer(("aw", "w"), "b", max_cycles, f"write to {address:#05x}")
         self._judge(int(done["bresp"]), f"write to {address:#05x}")
 

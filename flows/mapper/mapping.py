@@ -28,9 +28,7 @@ from models.ops.pool import AveragePool, MaxPool
 from models.ops.requantize import Requantize
 from models.ops.softmax import Softmax
 from models.program.host_data import Patches, TensorFormat
-from models.program.layout import LoadTarget
-
-INPUT_WINDOW, OUTPUT_WINDOW, TRACE_WINDOW = 1, 2, 3
+from models.program.layout import INPUT_WINDOW, OUTPUT_WINDOW, TRACE_WINDOW, LoadTarget
 
 
 class Mapper:

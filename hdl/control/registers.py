@@ -16,6 +16,7 @@ from models.machine.units import UNITS
 from models.program.layout import MAGIC, VERSION
 from models.program.registers import (
     CONTROL_START,
+    CONTROL_STOP,
     CONTROL_UNIT,
     WATCHDOG_DEFAULT,
     ErrorCode,
@@ -27,7 +28,7 @@ from models.program.registers import (
 
 
 class ControlRegisters(Component):
-    """Register map of :mod:`models.program.registers`; writes ignore byte strobes.
+    """Register map of :mod:`models.program.registers`; bytes without a strobe are not written.
 
     Latency one cycle from request to response, throughput one read and one write per cycle.
 
@@ -118,11 +119,15 @@ class ControlRegisters(Component):
         self._read_channel(m, values)
         for address, register in settable.items():
             with m.If(writes & (bus.awaddr == address) & ~self.running):
-                m.d.sync += register.eq(bus.wdata)
-        with m.If(writes & (bus.awaddr == Register.INTERRUPT_CLEAR)):
+                for byte, strobe in enumerate(bus.wstrb[: -(-len(register) // 8)]):
+                    with m.If(strobe):
+                        low = 8 * byte
+                        m.d.sync += register[low : low + 8].eq(bus.wdata[low:])
+        with m.If(writes & (bus.awaddr == Register.INTERRUPT_CLEAR) & bus.wstrb.any()):
             m.d.sync += pending.eq(0)
 
-        asked, settled = Signal(), Signal()
+        asked, settled, stopped, told = Signal(), Signal(), Signal(), Signal()
+        command = Mux(writes & (bus.awaddr == Register.CONTROL) & bus.wstrb[0], bus.wdata, 0)
         steps = Signal(ResetTree.LATENCY)
         over = Signal()
         m.d.sync += [
@@ -131,15 +136,12 @@ class ControlRegisters(Component):
             self.halt.eq(status_error | asked | ~steps[-1] & steps.any()),
         ]
         m.d.comb += [
-            asked.eq(
-                writes
-                & (bus.awaddr == Register.CONTROL)
-                & ((bus.wdata & CONTROL_START) != 0)
-                & ~self.running
-            ),
+            asked.eq(((command & CONTROL_START) != 0) & ~self.running),
             self.start.eq(steps[0]),
             self.interrupt.eq(pending & enable),
         ]
+        with m.If(((command & CONTROL_STOP) != 0) & self.running):
+            m.d.sync += stopped.eq(1)
         # Until everything is reset the inputs are of the last run.
         with m.If(steps[-1]):
             m.d.sync += settled.eq(1)
@@ -178,12 +180,13 @@ class ControlRegisters(Component):
                 # What began in the cycle of the error is seen on the bus once all have halted.
                 with m.If(self.quiet & self.halt):
                     m.d.sync += [self.running.eq(0), settled.eq(0), pending.eq(1)]
-                with m.Elif(stuck):
-                    # The bus may never answer: interrupt the host although it is not quiet.
-                    m.d.sync += pending.eq(1)
-            with m.Elif(failed.any() | stuck):
+                with m.Elif(stuck & ~told):
+                    # The bus may never answer: interrupt the host, once, although it is not quiet.
+                    m.d.sync += [pending.eq(1), told.eq(1)]
+            with m.Elif(failed.any() | stuck | stopped):
                 m.d.sync += [status_error.eq(1), idle_cycles.eq(0), stuck.eq(0)]
-                m.d.sync += error.eq(ErrorCode.WATCHDOG | CONTROL_UNIT << 8)
+                code = Mux(stuck, ErrorCode.WATCHDOG, ErrorCode.STOPPED)
+                m.d.sync += error.eq(code | CONTROL_UNIT << 8)
                 for unit in reversed(range(UNITS + 1)):
                     tag = tags[unit] if unit < UNITS else 0
                     with m.If(failed[unit]):
@@ -199,6 +202,8 @@ class ControlRegisters(Component):
                 self.running.eq(1),
                 status_done.eq(0),
                 status_error.eq(0),
+                stopped.eq(0),
+                told.eq(0),
             ]
         # A cycle later: these are many.
         with m.If(self.start):

@@ -157,4 +157,6 @@ class Sequencer(Component):
                 below = Signal(name=f"{name}_high")
                 m.d.comb += below.eq(total <= rule.high)
                 kept.append(below)
+            if rule.without is not None:
+                kept.append(total != rule.without)
         return Cat(kept).all()

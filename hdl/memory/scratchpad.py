@@ -10,7 +10,7 @@ from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 
 from hdl.memory.register_slice import RegisterSlice
 from models.machine.spec import MachineSpec
-from models.program.layout import ADDRESS
+from models.program.layout import SUM_BITS
 
 
 class ReadPort(Signature):
@@ -23,7 +23,7 @@ class ReadPort(Signature):
         super().__init__(
             {
                 "valid": Out(1),
-                "address": Out(ADDRESS.bits),
+                "address": Out(SUM_BITS),
                 "ready": In(1),
                 "data": In(8 * spec.word_bytes),
                 "data_valid": In(1),
@@ -38,7 +38,7 @@ class WritePort(Signature):
         super().__init__(
             {
                 "valid": Out(1),
-                "address": Out(ADDRESS.bits),
+                "address": Out(SUM_BITS),
                 "data": Out(8 * spec.word_bytes),
                 "enable": Out(spec.word_bytes),
                 "ready": In(1),
@@ -171,9 +171,7 @@ class ScratchpadReader(Component):
         self.meta = meta
         super().__init__(
             {
-                "i": In(
-                    stream.Signature(data.StructLayout({"address": ADDRESS.bits, "meta": meta}))
-                ),
+                "i": In(stream.Signature(data.StructLayout({"address": SUM_BITS, "meta": meta}))),
                 "o": Out(
                     stream.Signature(data.StructLayout({"word": 8 * spec.word_bytes, "meta": meta}))
                 ),

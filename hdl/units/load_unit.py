@@ -16,7 +16,7 @@ from hdl.memory.scratchpad import WritePort
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
 from models.program.engine_items import ITEM_BYTES
-from models.program.layout import ADDRESS, PARAM_BYTES, ROW_ENTRIES, TABLE_ENTRIES, LoadTarget
+from models.program.layout import PARAM_BYTES, ROW_ENTRIES, SUM_BITS, TABLE_ENTRIES, LoadTarget
 from models.program.registers import ErrorCode
 
 
@@ -168,7 +168,7 @@ class LoadUnit(Component):
         lane = Signal(range(max(2, spec.vector_lanes)))
         sent = Signal()
         # The port's readiness depends on other writers.
-        write = {"address": ADDRESS.bits, "data": 8 * spec.word_bytes}
+        write = {"address": SUM_BITS, "data": 8 * spec.word_bytes}
         m.submodules.writes = writes = register_between(
             data.StructLayout(write), spec.beats_per_word
         )

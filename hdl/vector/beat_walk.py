@@ -10,7 +10,7 @@ from hdl.descriptors import struct
 from hdl.vector.compare import above
 from hdl.vector.operand_fetch import passes
 from models.machine.spec import MachineSpec
-from models.program.layout import ADDRESS, STEP, VECTOR, VectorOp
+from models.program.layout import STEP, SUM_BITS, VECTOR, VectorOp
 
 
 def tag_layout(spec: MachineSpec) -> data.StructLayout:
@@ -27,7 +27,7 @@ def tag_layout(spec: MachineSpec) -> data.StructLayout:
             **order,
             "valid": 1,
             "write": 1,
-            "address": ADDRESS.bits,
+            "address": SUM_BITS,
             "chunk": max(1, (spec.subwords - 1).bit_length()),
             "mask": spec.vector_lanes,
             "square": 1,

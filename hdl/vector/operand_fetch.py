@@ -9,7 +9,7 @@ from amaranth.lib.wiring import Component, In, Out
 from hdl.descriptors import struct
 from hdl.vector.compare import above
 from models.machine.spec import MachineSpec
-from models.program.layout import ADDRESS, STEP, VECTOR, VectorOp
+from models.program.layout import STEP, SUM_BITS, VECTOR, VectorOp
 
 
 def word_meta(spec: MachineSpec) -> data.StructLayout:
@@ -46,7 +46,7 @@ class VectorFetch(Component):
                 "start": In(1),
                 "o": Out(
                     stream.Signature(
-                        data.StructLayout({"address": ADDRESS.bits, "meta": word_meta(spec)})
+                        data.StructLayout({"address": SUM_BITS, "meta": word_meta(spec)})
                     )
                 ),
             }

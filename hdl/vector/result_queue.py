@@ -10,7 +10,7 @@ from amaranth.lib.wiring import Component, In, Out
 from hdl.memory.scratchpad import WritePort
 from models.cost.pipelines import RESULT_PLACES
 from models.machine.spec import MachineSpec
-from models.program.layout import ADDRESS
+from models.program.layout import SUM_BITS
 
 
 def result_layout(spec: MachineSpec) -> data.StructLayout:
@@ -20,7 +20,7 @@ def result_layout(spec: MachineSpec) -> data.StructLayout:
     """
     return data.StructLayout(
         {
-            "address": ADDRESS.bits,
+            "address": SUM_BITS,
             "data": 8 * spec.word_bytes,
             "enable": spec.word_bytes,
             "write": 1,

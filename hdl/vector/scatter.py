@@ -9,7 +9,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from hdl.units.load_unit import OrderWrite
 from models.machine.spec import MachineSpec
-from models.program.layout import ADDRESS, ORDER_LANE_BITS, ORDER_WORD_BITS
+from models.program.layout import ORDER_LANE_BITS, ORDER_WORD_BITS, SUM_BITS
 
 
 class RowOrder(Component):
@@ -44,8 +44,8 @@ class RowOrder(Component):
             {
                 "write": In(OrderWrite(spec)),
                 "entry": In(range(spec.param_entries)),
-                "row": In(ADDRESS.bits),
-                "address": Out(ADDRESS.bits),
+                "row": In(SUM_BITS),
+                "address": Out(SUM_BITS),
                 "lane": Out(data.ArrayLayout(lane, spec.word_bytes)),
                 "enable": Out(spec.word_bytes),
             }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from models.cim.choice import MacroChoice
 from models.formats.row_classes import RowClass, row_classes
+from models.machine.fingerprint import content, fingerprint
 from models.machine.rules import MACRO_RULES, RULES, check
 
 
@@ -194,5 +194,8 @@ class MachineSpec:
     @property
     def fingerprint(self) -> int:
         """32 bits that differ between machines that need different programs."""
-        text = ",".join(f"{k}={v}" for k, v in sorted(asdict(self).items()))
-        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
+        texts = [content(self, without=("macro",))]
+        if self.macro is not None:
+            # A preset's name says nothing of its physics: what counts is what it stands for.
+            texts += [content(self.macro, without=("preset", "adc_bits")), content(self.macro.spec)]
+        return fingerprint(*texts)

@@ -13,23 +13,39 @@ from typing import NamedTuple
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
 from models.numerics.rescale import Rounding
-from models.program.layout import ROW_ENTRIES, TABLE_ENTRIES, LoadTarget, VectorOp, WeightSource
+from models.program.layout import (
+    OUTPUT_WINDOW,
+    ROW_ENTRIES,
+    TABLE_ENTRIES,
+    TRACE_WINDOW,
+    LoadTarget,
+    VectorOp,
+    WeightSource,
+)
 
 
 class Rule(NamedTuple):
-    """The sum of ``fields`` must be ``low`` to ``high`` (None: limited by the field width only)."""
+    """The sum of ``fields`` must be ``low`` to ``high``, and not ``without``.
+
+    None as ``high`` is limited by the field's width only, as ``without`` it is no value.
+    """
 
     fields: tuple[str, ...]
     low: int
     high: int | None
+    without: int | None = None
 
     def holds(self, values: Mapping[str, int]) -> bool:
         """Test that a descriptor obeys the rule."""
         total = sum(values[name] for name in self.fields)
+        if total == self.without:
+            return False
         return self.low <= total and (self.high is None or total <= self.high)
 
     def __str__(self) -> str:
         span = f"at least {self.low}" if self.high is None else f"{self.low} to {self.high}"
+        if self.without is not None:
+            span += f" without {self.without}"
         return f"{' + '.join(self.fields)} must be {span}"
 
 
@@ -41,11 +57,13 @@ def rules(spec: MachineSpec) -> dict[Unit, tuple[Rule, ...]]:
         return tuple(Rule((name,), 1, None) for name in names)
 
     targets = LoadTarget.ORDER if spec.scatter else LoadTarget.ROW_TABLE
+    absent = None
     if spec.macro is not None:
         targets = LoadTarget.ENGINE
+        absent = None if spec.scatter else LoadTarget.ORDER
     sources = WeightSource.TRANSPOSED if spec.dynamic_rows else WeightSource.STREAM
     return {
-        Unit.LOAD: (Rule(("target",), 0, targets), *some("beats")),
+        Unit.LOAD: (Rule(("target",), 0, targets, absent), *some("beats")),
         Unit.WEIGHT: (
             Rule(("source",), 0, sources),
             *some("tiles", "entries", "rows"),
@@ -57,6 +75,7 @@ def rules(spec: MachineSpec) -> dict[Unit, tuple[Rule, ...]]:
         ),
         Unit.VECTOR: (
             Rule(("op",), 0, max(VectorOp)),
+            Rule(("short",), 0, int(spec.dynamic_rows > 0)),
             Rule(("rounding",), 0, max(Rounding)),
             *some("tiles", "rows", "channels", "width", "kernel_y", "kernel_x"),
             Rule(("shift",), 0, 62),
@@ -67,7 +86,7 @@ def rules(spec: MachineSpec) -> dict[Unit, tuple[Rule, ...]]:
             Rule(("row_base",), 0, ROW_ENTRIES // 2),
             Rule(("row2_base", "row2_last"), 0, ROW_ENTRIES // 2 - 1),
         ),
-        Unit.STORE: some("words"),
+        Unit.STORE: (Rule(("window",), OUTPUT_WINDOW, TRACE_WINDOW), *some("words")),
     }
 
 

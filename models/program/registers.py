@@ -32,6 +32,8 @@ class Register(IntEnum):
 
 
 CONTROL_START = 1
+CONTROL_STOP = 2
+"""Ends a run as an error does; without effect if none is in progress."""
 STATUS_BUSY = 1
 STATUS_DONE = 2
 STATUS_ERROR = 4
@@ -52,6 +54,7 @@ class ErrorCode(IntEnum):
     BAD_FINGERPRINT = 9
     TOKEN_OVERFLOW = 10
     WATCHDOG = 11
+    STOPPED = 12
 
 
 CONTROL_UNIT = UNITS

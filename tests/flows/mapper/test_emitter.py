@@ -139,7 +139,7 @@ def test_emitter_orders_only_what_meets() -> None:
     """Reads do not wait for reads, units not for themselves, and no one twice for one thing."""
     out = Emitter(SMALL)
     load, vector, store = Unit.LOAD, Unit.VECTOR, Unit.STORE
-    one = {load: {"beats": 1}, vector: {"rows": 1, "channels": 1}, store: {"words": 1}}
+    one = {load: {"beats": 1}, vector: {"rows": 1, "channels": 1}, store: {"window": 2, "words": 1}}
     out.add(load, one[load], [writes(0, 4)])
     out.add(vector, one[vector], [reads(0, 4), writes(4, 8)])
     out.add(vector, one[vector], [reads(2, 3)])  # the load is known to be done

@@ -59,6 +59,9 @@ def no_signals(descriptors: list[Descriptor]) -> None:
     descriptors[:] = [replace(d, signal=0) for d in descriptors]
 
 
+AROUND = 1 << 20
+"""Words after which addresses of a descriptor begin again."""
+
 PROGRAM_CASES: dict[str, tuple[Change, str, bool]] = {
     # name: change, what the error says, whether the golden machine refuses it too
     "load beyond its window": (
@@ -99,6 +102,24 @@ PROGRAM_CASES: dict[str, tuple[Change, str, bool]] = {
         edit(Unit.VECTOR, table_base=2047, table_last=1), "BAD_DESCRIPTOR from the control part",
         True),
     "nothing to store": (edit(Unit.STORE, words=0), "BAD_DESCRIPTOR from the control part", True),
+    "results 2^20 words apart": (
+        edit(Unit.VECTOR, out_stride=AROUND + 3), "SCRATCHPAD_BOUNDS", True),
+    "probabilities 2^20 words apart": (
+        edit(Unit.VECTOR, 6, out_stride=AROUND + 2), "SCRATCHPAD_BOUNDS", True),
+    "scores 2^20 words back": (
+        edit(Unit.VECTOR, 6, src_stride=3 - AROUND), "SCRATCHPAD_BOUNDS", True),
+    "operands 2^20 words on": (edit(Unit.MATRIX, base=AROUND), "SCRATCHPAD_BOUNDS", True),
+    "operands 2^20 words back": (edit(Unit.MATRIX, base=-AROUND), "SCRATCHPAD_BOUNDS", True),
+    "tokens 2^20 words apart": (
+        edit(Unit.MATRIX, token_step=AROUND + 1), "SCRATCHPAD_BOUNDS", True),
+    "keys 2^20 words apart": (edit(Unit.WEIGHT, 3, stride=AROUND + 3), "SCRATCHPAD_BOUNDS", True),
+    "keys 2^20 words back": (edit(Unit.WEIGHT, 3, stride=3 - AROUND), "SCRATCHPAD_BOUNDS", True),
+    "values 2^20 words apart": (
+        edit(Unit.WEIGHT, 6, stride=AROUND + 3), "SCRATCHPAD_BOUNDS", True),
+    "store over the program": (
+        edit(Unit.STORE, window=0), "BAD_DESCRIPTOR from the control part", True),
+    "store over the input": (
+        edit(Unit.STORE, window=1), "BAD_DESCRIPTOR from the control part", True),
     "tokens that never come": (no_signals, "WATCHDOG from the control part", False),
 }  # fmt: skip
 
@@ -190,7 +211,7 @@ def test_errors_and_recovery(good: Job, simulators: Path, tmp_path: Path) -> Non
     expected = network.output.unpack(output)
     system = simulator(SMALL, simulators, optimise=False)
     system.simulate(runs, tmp_path, on_finished=finished)
-    assert len(ends) == len(cases) == 34
+    assert len(ends) == len(cases) == 45
 
 
 def test_restart_with_reads_still_under_way(good: Job, simulators: Path, tmp_path: Path) -> None:

@@ -58,4 +58,4 @@ def test_registers(simulators: Path, tmp_path: Path, spec: MachineSpec, seed: in
         "macro": str(spec.macro is not None),
     }
     outcomes = simulator.run(BENCH, tmp_path, seed=seed, plusargs=plusargs)
-    assert len(outcomes) == 7
+    assert len(outcomes) == 10

@@ -13,7 +13,7 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from hdl.emit import emit
 from hdl.memory.scratchpad import ReadPort, Scratchpad, ScratchpadReader, WritePort
 from models.machine.spec import MachineSpec
-from models.program.layout import ADDRESS
+from models.program.layout import SUM_BITS
 from sim.runner import Design, build
 
 BENCH = "tests.support.hdl.bench_scratchpad"
@@ -38,7 +38,7 @@ class ScratchpadBench(Component):
                 "i": In(stream.Signature(self.reader.i.payload.shape())),
                 "o": Out(stream.Signature(self.reader.o.payload.shape())),
                 "grant": Out(1),
-                "grant_address": Out(ADDRESS.bits),
+                "grant_address": Out(SUM_BITS),
                 "out_of_bounds": Out(1),
             }
         )

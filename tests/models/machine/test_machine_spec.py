@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import pytest
@@ -12,10 +12,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from models.cim.choice import MacroChoice
+from models.cim.cim_spec import CimSpec, Decomposition
 from models.formats.row_classes import RowClass, row_classes
+from models.machine.fingerprint import REVISION
 from models.machine.rules import RULES
 from models.machine.spec import MachineSpec
-from tests.support.specs import MIXED, ODD, SMALL
+from tests.support.specs import DEFAULT, MIXED, ODD, SMALL
 
 ILLEGAL: list[tuple[dict[str, Any], str]] = [
     ({"rows": 5}, "rows must be a divisor of tokens * lanes = 16, not 5"),
@@ -168,3 +170,54 @@ def test_fingerprints_differ() -> None:
 def test_fingerprint_names_the_machine(one: MachineSpec, two: MachineSpec) -> None:
     assume(one != two)
     assert one.fingerprint != two.fingerprint
+
+
+def test_a_field_that_is_added_changes_no_fingerprint() -> None:
+    """Unless it is not at its default; programs of before go on to run."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Later(MachineSpec):
+        added: int = 3
+
+    for spec in (DEFAULT, SMALL, MIXED):
+        own = {f.name: getattr(spec, f.name) for f in fields(spec)}
+        assert Later(**own).fingerprint == spec.fingerprint
+        assert Later(**own, added=4).fingerprint != spec.fingerprint
+
+
+def test_defaults_stay() -> None:
+    """The fingerprint leaves them out: where one changes, REVISION beside it must be raised."""
+    assert REVISION == 1
+    assert asdict(MachineSpec()) == {
+        "lanes": 8, "tokens": 2, "rows": 8, "vector_lanes": 8, "depth": 2048, "banks": 4,
+        "bank_words": 4096, "param_entries": 512, "row_group": 16, "axi_width": 64,
+        "queue_depth": 4, "act_bits": 8, "classes": (), "macro": None,
+    }  # fmt: skip
+    assert asdict(CimSpec()) == {
+        "rows": 256, "columns": 512, "cells_per_unit": 1, "group": 0,
+        "decomposition": Decomposition.BIT_SERIAL, "weight_bits": 8, "cell_bits": 1, "act_bits": 8,
+        "dac_bits": 1, "adc_bits": 7, "fraction": 8, "relu": False, "zero_skip": False, "slices": 0,
+        "physics": {
+            "unit_cap_ff": 1.0, "density_ff_um2": 2.0, "mismatch_percent_um": 1.0,
+            "parasitic_ff": 20.0, "parasitic_percent": 2.0, "supply_mv": 800.0,
+            "temperature_k": 300.0, "comparator_noise_mv": 1.0, "comparator_offset_mv": 2.0,
+            "cdac_unit_ff": 2.0, "bow_lsb": 0.0, "curve_lsb": (),
+        },
+    }  # fmt: skip
+    assert asdict(MacroChoice(preset="relu-macro", columns=16, slices=1)) == {
+        "preset": "relu-macro", "columns": 16, "slices": 1, "adc_bits": 0, "die": 0,
+        "static": True, "dynamic": True,
+    }  # fmt: skip
+
+
+def test_a_macro_is_named_by_its_physics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by its preset: the same name with other physics is another machine."""
+    choice = MacroChoice(preset="relu-macro", columns=16, slices=1)
+    spec = MachineSpec(tokens=1, lanes=16, rows=16, depth=576, macro=choice)
+    before, cim = spec.fingerprint, choice.spec
+    physics = replace(cim.physics, temperature_k=310.0)
+    monkeypatch.setattr(MacroChoice, "spec", replace(cim, physics=physics))
+    assert spec.fingerprint != before
+    monkeypatch.setattr(MacroChoice, "spec", replace(cim))
+    assert spec.fingerprint == before
+    assert replace(spec, macro=replace(choice, adc_bits=cim.adc_bits)).fingerprint == before

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import pytest
 
+from models.cim.choice import MacroChoice
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
 from models.numerics.rescale import SHIFT_MAX, Rounding
 from models.program.layout import (
     FIELDS,
+    OUTPUT_WINDOW,
     ROW_ENTRIES,
     TABLE_ENTRIES,
+    TRACE_WINDOW,
     LoadTarget,
     VectorOp,
     WeightSource,
 )
 from models.program.legal import broken_rule
 from tests.support.specs import MIXED, SMALL
+
+AROUND_A_MACRO = MachineSpec(
+    lanes=4, tokens=1, rows=4, vector_lanes=2, depth=64,
+    macro=MacroChoice(preset="pim-qat:native", columns=8, slices=2),
+)  # fmt: skip
 
 LEGAL = {
     Unit.LOAD: {"beats": 1},
@@ -29,7 +37,7 @@ LEGAL = {
         "tiles": 1, "rows": 1, "channels": 1, "width": 1, "kernel_y": 1, "kernel_x": 1,
         "mean_shift": 1,
     },
-    Unit.STORE: {"words": 1},
+    Unit.STORE: {"window": OUTPUT_WINDOW, "words": 1},
 }  # fmt: skip
 
 
@@ -54,6 +62,7 @@ def broken(spec: MachineSpec, unit: Unit, **fields: int) -> str | None:
         (Unit.VECTOR, "row_last", 0, ROW_ENTRIES - 1),
         (Unit.VECTOR, "row_base", 0, ROW_ENTRIES // 2),
         (Unit.VECTOR, "row2_last", 0, ROW_ENTRIES // 2 - 1),
+        (Unit.STORE, "window", OUTPUT_WINDOW, TRACE_WINDOW),
     ],
 )
 def test_both_ends_are_legal_and_the_next_values_are_not(
@@ -74,7 +83,7 @@ def test_both_ends_are_legal_and_the_next_values_are_not(
         (unit, field)
         for unit, fields in LEGAL.items()
         for field in fields
-        if field not in ("last_lanes", "last_beats", "mean_shift")
+        if field not in ("last_lanes", "last_beats", "mean_shift", "window")
     ],
 )
 def test_there_is_something_to_do(unit: Unit, field: str) -> None:
@@ -99,6 +108,22 @@ def test_only_a_machine_with_a_row_order_loads_one() -> None:
     assert MIXED.scatter
     assert broken(MIXED, Unit.LOAD, target=LoadTarget.ORDER) is None
     assert broken(MIXED, Unit.LOAD, target=LoadTarget.ENGINE) is not None
+
+
+def test_a_machine_around_a_macro_has_no_row_order() -> None:
+    """Targets on both sides of it are there."""
+    assert AROUND_A_MACRO.macro is not None
+    for target in (LoadTarget.ROW_TABLE, LoadTarget.ENGINE):
+        assert broken(AROUND_A_MACRO, Unit.LOAD, target=target) is None
+    said = broken(AROUND_A_MACRO, Unit.LOAD, target=LoadTarget.ORDER)
+    assert said == "target must be 0 to 6 without 5, not 5"
+
+
+def test_short_drains_are_of_machines_with_rows_for_activations() -> None:
+    none = SMALL.with_classes([("pot4", 4)])
+    assert (SMALL.dynamic_rows > 0, none.dynamic_rows) == (True, 0)
+    assert broken(SMALL, Unit.VECTOR, short=1) is None
+    assert broken(none, Unit.VECTOR, short=1) == "short must be 0 to 0, not 1"
 
 
 def test_codes_of_the_rounding_rules() -> None:

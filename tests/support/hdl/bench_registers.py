@@ -14,6 +14,7 @@ from models.machine.units import UNITS
 from models.program.layout import MAGIC, VERSION
 from models.program.registers import (
     CONTROL_START,
+    CONTROL_STOP,
     CONTROL_UNIT,
     STATUS_BUSY,
     STATUS_DONE,
@@ -317,3 +318,65 @@ async def a_bus_that_never_answers(dut: Any) -> None:
     await ClockCycles(dut.clk, 8)
     assert int(dut.o_interrupt.value), f"nothing has ended within {limit} cycles"
     await m.expect(Register.STATUS, STATUS_BUSY | STATUS_ERROR, "the bus is not quiet")
+    await m.bus.write(Register.INTERRUPT_CLEAR, 1)
+    await ClockCycles(dut.clk, 3 * limit)
+    assert not int(dut.o_interrupt.value), "what the host has heard of is not told again"
+    dut.quiet.value = 1
+    await ClockCycles(dut.clk, 3)
+    assert int(dut.o_interrupt.value), "the bus has answered after all"
+    await m.expect(Register.STATUS, STATUS_ERROR, "the machine rests")
+
+
+@cocotb.test()
+async def stop(dut: Any) -> None:
+    """Ends a run like an error once the bus is quiet; one stopped in its reset, too; then rests."""
+    m = await machine(dut)
+    dut.active.value, dut.stall.value = (1 << UNITS) - 1, 0
+    await m.bus.write(Register.WATCHDOG, 0)
+    for wait in (0, 1, 100):
+        dut.quiet.value = 0
+        await m.bus.write(Register.CONTROL, CONTROL_START)
+        await ClockCycles(dut.clk, wait)
+        await m.bus.write(Register.CONTROL, CONTROL_STOP)
+        await ClockCycles(dut.clk, ResetTree.LATENCY + 4)
+        assert int(dut.halt.value), "no further work"
+        await m.expect(Register.STATUS, STATUS_BUSY | STATUS_ERROR, "the bus is not quiet")
+        await m.expect(Register.ERROR, ErrorCode.STOPPED | CONTROL_UNIT << 8, "stopped")
+        dut.quiet.value = 1
+        await ClockCycles(dut.clk, 3)
+        await m.expect(Register.STATUS, STATUS_ERROR, "at rest")
+    await m.bus.write(Register.CONTROL, CONTROL_STOP)
+    await m.start()
+    await m.finish()
+
+
+@cocotb.test()
+async def an_error_before_a_stop(dut: Any) -> None:
+    """The first of them is told."""
+    m = await machine(dut)
+    await m.start()
+    dut.unit_errors.value = ErrorCode.BUS_READ
+    await ClockCycles(dut.clk, 4)
+    dut.unit_errors.value = 0
+    await m.bus.write(Register.CONTROL, CONTROL_STOP)
+    await m.expect(Register.ERROR, ErrorCode.BUS_READ, "of unit 0")
+
+
+@cocotb.test()
+async def strobes(dut: Any) -> None:
+    """Only bytes with a strobe are written; a command needs that of its byte."""
+    m = await machine(dut)
+    for register in (Register.PROGRAM, window_register(2)):
+        await m.bus.write(register, 0x11223344)
+        want = 0x11223344
+        for strobe in (0b0001, 0b1000, 0b0110, 0b0000):
+            value = random.getrandbits(32)
+            mask = sum(0xFF << 8 * byte for byte in range(4) if strobe >> byte & 1)
+            want = want & ~mask | value & mask
+            await m.bus.write(register, value, strobe=strobe)
+            await m.expect(register, want, f"strobe {strobe:#06b}")
+    await m.bus.write(Register.INTERRUPT_ENABLE, 1, strobe=0b1110)
+    await m.expect(Register.INTERRUPT_ENABLE, 0, "in its lowest byte")
+    await m.bus.write(Register.CONTROL, CONTROL_START, strobe=0b1110)
+    await m.expect(Register.STATUS, 0, "not started")
+    assert m.starts == 0

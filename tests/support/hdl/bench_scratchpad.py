@@ -10,7 +10,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from models.cost.pipelines import READ_LATENCY
-from models.program.layout import ADDRESS
+from models.program.layout import SUM_BITS
 from sim.stalls import NEVER, Stalls
 from tests.support.hdl.scratchpad_model import READERS, WRITERS, Model, Reader
 
@@ -42,11 +42,11 @@ async def traffic(dut: Any, cycles: int, *, hot: bool, load: float, bounds: bool
             if model.reads[index] is None and random.random() < load:
                 model.reads[index] = model.address()
                 if bounds and random.random() < 0.1:
-                    model.reads[index] = random.choice([model.total, (1 << ADDRESS.bits) - 1])
+                    model.reads[index] = random.choice([model.total, (1 << SUM_BITS) - 1])
         for index in range(WRITERS):
             if model.writes[index] is None and random.random() < load:
                 beyond = bounds and random.random() < 0.2
-                far = random.randrange(model.total, 1 << ADDRESS.bits)
+                far = random.randrange(model.total, 1 << SUM_BITS)
                 model.writes[index] = model.new_write(far if beyond else model.address())
         if len(reader.todo) < 2:
             reader.todo.append((number, model.address()))

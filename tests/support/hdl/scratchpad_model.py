@@ -12,7 +12,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from models.program.layout import ADDRESS
+from models.program.layout import SUM_BITS
 from sim.stalls import Stalls
 
 READERS, WRITERS = 2, 2
@@ -157,7 +157,7 @@ class Reader:
             number, address = self.todo.popleft()
             self.offered = (address, number)
             self.model.sent.append((address, number))
-            dut.i__payload.value = address | number << ADDRESS.bits
+            dut.i__payload.value = address | number << SUM_BITS
         dut.i__valid.value = int(self.offered is not None)
         self.ready = not next(self.takes)
         dut.o__ready.value = int(self.ready)
