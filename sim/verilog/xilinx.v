@@ -1,6 +1,6 @@
 // Behaviour of the vendor's primitives that generated machines instantiate, for simulation only:
-// our own text, as far as hdl/rows and hdl/control use them. tests/hdl/rows/test_row_formal.py holds the instances
-// against their plain twins, by Yosys' models where it has some.
+// our own text, as far as hdl/rows and hdl/control use them. tests/hdl/rows/test_row_formal.py holds
+// the instances of hdl/rows against their plain twins, by Yosys' models where it has some.
 
 // A DSP slice as `P = PCIN * z + (A + D) * B`, all stages registered (hdl/rows/dsp.py).
 module multiply_add_slice #(

@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 
 from flows.estimate.cycles.geometry import Column, ProductShape, ceil, dynamic_rows
 from flows.estimate.machine_points import Points
-from models.cost.pipelines import LANE_LATENCY, digital_latency, drain_latency
+from models.cost.pipelines import (
+    CHECK_LATENCY,
+    DISPATCH_LATENCY,
+    LANE_LATENCY,
+    READ_LATENCY,
+    SPLIT_LATENCY,
+    START_LATENCY,
+    digital_latency,
+    drain_latency,
+)
 from models.machine.units import UNITS, WORKING_UNITS, Unit
 
 __all__ = ["Timeline"]
@@ -23,14 +32,14 @@ LOAD, WEIGHT, MATRIX, VECTOR, STORE = Unit.LOAD, Unit.WEIGHT, Unit.MATRIX, Unit.
 DESCRIPTOR_BITS = 1024
 
 # Cycles, read off the schedules of the simulated machine.
-FETCH = 34  # fetch of a descriptor, without its beats: the round trip to memory
+FETCH = 33 + SPLIT_LATENCY  # fetch of a descriptor, without its beats: the round trip to memory
 QUEUED = 24  # additional latency of a fetch behind bursts of a load
-LOAD_LATENCY = 36  # cycles of a load without its beats
-FIRST_WORD = 36  # from the start of a load to its first word, without the word's beats
+LOAD_LATENCY = 37 + CHECK_LATENCY + SPLIT_LATENCY  # cycles of a load without its beats
+FIRST_WORD = 36 + CHECK_LATENCY + SPLIT_LATENCY  # from the start of a load to its first word, ditto
 PIPELINE = LANE_LATENCY + 1  # from a beat to the write of its results
-VECTOR_LATENCY = 18  # cycles of a vector descriptor without its beats
+VECTOR_LATENCY = 3 + LANE_LATENCY + READ_LATENCY  # cycles of a vector descriptor without its beats
 NORM_LATENCY, SOFTMAX_LATENCY = 21, 14  # from a row's last beat to its scalars
-STORE_LATENCY = 16
+STORE_LATENCY = 14 + CHECK_LATENCY + READ_LATENCY
 BURST = 16  # beats of a burst
 AHEAD = 64  # beats that a load requests before the first one arrives
 
@@ -48,7 +57,7 @@ def _latency(points: Points) -> Column:
     # The row array's sums go through a chain over the lanes, then through the drain's selections.
     held = dynamic_rows(points)
     places = points.tokens * (points.rows + np.where(held < points.rows, held, 0))
-    classed = points.lanes + 4 + drain_latency(places, points.vector_lanes)
+    classed = points.lanes + 5 + drain_latency(places, points.vector_lanes)
     cycles: Column = np.where(points.with_classes, classed, digital_latency(points.lanes))
     return cycles
 
@@ -97,7 +106,11 @@ class Timeline:
             if len(history) >= depth:
                 room = history[-depth] if mine is None else np.where(mine, history[-depth], room)
         self.dispatched = latest(self.fetched, self.dispatched + 1, room + 1)
-        start = latest(self.dispatched + 1, self.free[unit] + 1, *(w + 1 for w in waits))
+        start = latest(
+            self.dispatched + DISPATCH_LATENCY,
+            self.free[unit] + START_LATENCY,
+            *(w + START_LATENCY for w in waits),
+        )
         history.append(start)
         return start
 
@@ -119,7 +132,7 @@ class Timeline:
 
     def last(self) -> None:
         """Add the descriptor that ends the program."""
-        self.free[STORE] = np.maximum(self.free[STORE], self._fetched()) + 1
+        self.free[STORE] = np.maximum(self.free[STORE], self._fetched()) + 2
 
     def finish(self, unit: int, end: Column) -> Column:
         """Mark a unit as free from the time ``end`` on."""
@@ -210,7 +223,7 @@ class Timeline:
         compute = shape.groups * loop
         fill = shape.fill
         bus = self.zero
-        first = weight + 3
+        first = weight + 4
         if loaded is not None:
             beats = shape.stream * points.beats_per_word
             bus = np.ceil(beats * self.slowdown).astype(np.int64)
@@ -220,7 +233,7 @@ class Timeline:
             first = np.maximum(first, loaded + FIRST_WORD + points.beats_per_word + beside)
         period_fill = np.maximum(fill, bus)
         older, newer = self.released
-        walk = matrix + points.tokens + 4
+        walk = matrix + points.tokens + 2 + READ_LATENCY
         # If draining is slower than computing, several K loops are in flight, so the tile is
         # released `early` cycles before the last result.
         latency = self.latency
