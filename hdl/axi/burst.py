@@ -7,6 +7,7 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
 from hdl.axi.signature import ADDRESS_WIDTH, BURST, BURST_BEATS
+from models.cost.pipelines import SPLIT_LATENCY
 
 STEP = (BURST_BEATS - 1).bit_length()
 
@@ -30,7 +31,7 @@ class BurstSplitter(Component):
         The burst on ``o`` is the last one of its run.
     """
 
-    LATENCY = PERIOD = 2
+    LATENCY = PERIOD = SPLIT_LATENCY
 
     def __init__(self, width: int) -> None:
         self.width = width

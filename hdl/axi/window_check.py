@@ -6,6 +6,8 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
+from models.cost.pipelines import CHECK_LATENCY
+
 WINDOWS = 4
 
 OFFSET_WIDTH = 32
@@ -37,7 +39,7 @@ class WindowCheck(Component):
         First byte in memory.
     """
 
-    LATENCY = 2
+    LATENCY = CHECK_LATENCY
 
     def __init__(self, axi_bytes: int) -> None:
         self.axi_bytes = axi_bytes

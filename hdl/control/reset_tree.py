@@ -15,6 +15,8 @@ from amaranth.hdl import (
     Signal,
 )
 
+from models.cost.pipelines import RESET_LATENCY
+
 
 class ResetTree(Elaboratable):
     """Resets parts of a machine, each by a copy of its own of the register behind ``i``.
@@ -27,7 +29,7 @@ class ResetTree(Elaboratable):
     family : ``xc7`` or ``xcup`` instantiate flip-flops, which synthesis does not merge again
     """
 
-    LATENCY = 2
+    LATENCY = RESET_LATENCY
 
     def __init__(self, i: Signal, family: str = "generic") -> None:
         self.i = i

@@ -21,10 +21,10 @@ class Sequencer(Component):
     """In-order dispatch into five queues; each unit takes its own queue in order.
 
     A descriptor is checked in the cycle before its queue takes it, and reaches the head of an empty
-    queue two cycles after that. It starts when, for every bit ``p`` of its ``wait``, the counter of
-    tokens from unit ``p`` to this unit is above 0; starting takes one token from each of these
-    counters. When done it adds one token for every bit of ``signal``. A program in a valid
-    sequential order cannot deadlock, since every token comes from an earlier descriptor.
+    queue two cycles after that. It starts a cycle after, for every bit ``p`` of its ``wait``, the
+    counter of tokens from unit ``p`` to this unit has come above 0; starting takes one token from
+    each of these counters. When done it adds one token for every bit of ``signal``. A program in a
+    valid sequential order cannot deadlock, since every token comes from an earlier descriptor.
 
     Attributes
     ----------
@@ -105,11 +105,13 @@ class Sequencer(Component):
         gives = {key: Signal(name=f"give_{key[0]}_{key[1]}") for key in tokens}
         takes = {key: Signal(name=f"take_{key[0]}_{key[1]}") for key in tokens}
         some = {key: Signal(name=f"some_{key[0]}_{key[1]}") for key in tokens}  # not 0
+        over = {key: Signal(name=f"over_{key[0]}_{key[1]}") for key in tokens}
         for key, counter in tokens.items():
             m.d.sync += some[key].eq(gives[key] | (counter > 1) | ((counter != 0) & ~takes[key]))
             m.d.sync += counter.eq(counter + gives[key] - takes[key])
-            with m.If(counter.all() & gives[key] & ~takes[key]):
-                m.d.sync += self.error.eq(ErrorCode.TOKEN_OVERFLOW)
+            m.d.sync += over[key].eq(counter.all() & gives[key] & ~takes[key])
+        with m.If(Cat(over.values()).any()):
+            m.d.sync += self.error.eq(ErrorCode.TOKEN_OVERFLOW)
 
         for index, (unit, queue) in enumerate(zip(WORKING_UNITS, queues, strict=True)):
             port = getattr(self, f"unit_{unit.name.lower()}")
@@ -117,9 +119,12 @@ class Sequencer(Component):
             signal = Signal(UNITS, name=f"signal_{index}")
             ready = Cat(~head.wait[p] | some[p, index] for p in range(UNITS)).all()
             begin = self.start[index]
+            # Tokens that have come are this queue's alone: they are still there a cycle later.
+            armed = Signal(name=f"armed_{index}")
+            m.d.sync += armed.eq(queue.r_rdy & ready & self.go & ~self.active[index] & ~begin)
             m.d.comb += [
                 port.descriptor.payload.eq(queue.r_data[width(HEADER) :]),
-                port.descriptor.valid.eq(queue.r_rdy & ready & self.go & ~self.active[index]),
+                port.descriptor.valid.eq(armed & self.go),
                 begin.eq(port.descriptor.valid & port.descriptor.ready),
                 queue.r_en.eq(begin),
             ]

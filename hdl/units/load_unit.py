@@ -175,14 +175,16 @@ class LoadUnit(Component):
 
         # Decoded once a descriptor.
         targets = Signal(len(LoadTarget))
-        to_tables, at_once = Signal(), Signal()
+        to_tables = Signal()
+        here = Signal()  # the item leaves in this cycle, whoever else is ready
         target = self.unit.descriptor.payload.target
         tables = (LoadTarget.FUNCTION_TABLE, LoadTarget.ROW_TABLE)
+        at_once = (LoadTarget.PARAMS, LoadTarget.ORDER)
         with m.If(begin):
             m.d.sync += [
                 targets.eq(Cat(target == t for t in LoadTarget)),
                 to_tables.eq(Cat(target == t for t in tables).any()),
-                at_once.eq((target == LoadTarget.PARAMS) | (target == LoadTarget.ORDER)),
+                here.eq(Cat(target == t for t in at_once + tables * (per_beat == 1)).any()),
             ]
         to_scratchpad = targets[LoadTarget.SCRATCHPAD]
         to_weights = targets[LoadTarget.WEIGHTS]
@@ -192,7 +194,6 @@ class LoadUnit(Component):
         engine_ready = Const(0)
         if spec.macro is not None:
             to_engine, engine_ready = targets[LoadTarget.ENGINE], self.o_items.ready
-        last_entry = Signal()  # registered, one ahead
         size = Mux(to_params | to_engine, per_param, Mux(to_tables, 1, spec.beats_per_word))
         m.d.comb += [
             taken.eq(busy & buffer.r_rdy & (~have | sent)),
@@ -221,8 +222,7 @@ class LoadUnit(Component):
             sent.eq(
                 have
                 & (
-                    at_once
-                    | (to_tables & last_entry)
+                    here
                     | (to_scratchpad & writes.i.ready)
                     | (to_weights & self.o_words.ready)
                     | (to_engine & engine_ready)
@@ -249,8 +249,8 @@ class LoadUnit(Component):
             with m.Else():
                 m.d.sync += beat.eq(beat + 1)
         with m.If(have & to_tables):
-            m.d.sync += [entry.eq(Mux(last_entry, 0, entry + 1)), address.eq(address + 1)]
-            m.d.sync += last_entry.eq(Mux(last_entry, per_beat == 1, entry == per_beat - 2))
+            m.d.sync += [entry.eq(Mux(here, 0, entry + 1)), address.eq(address + 1)]
+            m.d.sync += here.eq(Mux(here, per_beat == 1, entry == per_beat - 2))
         with m.If(sent & (to_scratchpad | to_order)):
             m.d.sync += address.eq(address + 1)
         with m.If(sent & to_params):
@@ -272,6 +272,5 @@ class LoadUnit(Component):
                 have.eq(0),
                 beat.eq(0),
                 entry.eq(0),
-                last_entry.eq(per_beat == 1),
                 lane.eq(0),
             ]

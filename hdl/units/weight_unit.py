@@ -95,12 +95,10 @@ class WeightUnit(Component):
         direct = Signal()
         end_outer, end_inner = Signal(), Signal()
         entries_left = Signal(self.entry_bits)  # entries of this row from this word on
-        outer_last = Signal(outer.shape())
-        m.d.comb += [
-            reader.i.valid.eq(asking),
-            end_inner.eq(Mux(direct, entries_left <= spec.tokens, inner == spec.lanes - 1)),
-            end_outer.eq(outer == outer_last),
-        ]
+        # Flags of the last ones are made one ahead.
+        before_last_outer = Signal(outer.shape())
+        single_inner, single_outer, last_tile = Signal(), Signal(), Signal()
+        m.d.comb += reader.i.valid.eq(asking)
         outside = Mux(direct, no_row, end_outer & (inner >= d.last_lanes))
         address = Signal(signed(STEP.bits))
         m.d.comb += [
@@ -111,15 +109,23 @@ class WeightUnit(Component):
             reader.i.payload.meta.outside.eq(outside),
         ]
         with m.If(begin):
+            by_row = p.source == WeightSource.DIRECT
+            ends_inner = Mux(by_row, p.entries <= spec.tokens, spec.lanes == 1)
+            ends_outer = Mux(by_row, self.held == 1, p.entries == 1)
             m.d.sync += [
                 asking.eq(p.source != WeightSource.STREAM),
-                direct.eq(p.source == WeightSource.DIRECT),
+                direct.eq(by_row),
                 outer.eq(0),
                 inner.eq(0),
                 entries_left.eq(p.entries),
                 rows_left.eq(p.rows),
                 no_row.eq(0),
-                outer_last.eq(Mux(p.source == WeightSource.DIRECT, self.held - 1, p.entries - 1)),
+                before_last_outer.eq(Mux(by_row, self.held - 2, p.entries - 2)),
+                single_inner.eq(ends_inner),
+                end_inner.eq(ends_inner),
+                single_outer.eq(ends_outer),
+                end_outer.eq(ends_outer),
+                last_tile.eq(p.tiles == 1),
                 start.eq(p.base),
                 column.eq(0),
                 part.eq(0),
@@ -127,23 +133,27 @@ class WeightUnit(Component):
             ]
         with m.If(asking & reader.i.ready):
             m.d.sync += [inner.eq(inner + 1), entries_left.eq(entries_left - spec.tokens)]
+            following = Mux(direct, entries_left <= 2 * spec.tokens, inner == spec.lanes - 2)
+            m.d.sync += end_inner.eq(Mux(end_inner, single_inner, following))
             with m.If(~direct):
                 m.d.sync += start.eq(start + d.stride)
             with m.If(end_inner):
                 m.d.sync += [inner.eq(0), entries_left.eq(d.entries), outer.eq(outer + 1)]
+                last_follows = Mux(end_outer, single_outer, outer == before_last_outer)
+                m.d.sync += end_outer.eq(last_follows)
                 with m.If(~no_row):
                     m.d.sync += [rows_left.eq(rows_left - 1), no_row.eq(rows_left == 1)]
                 with m.If(direct):
                     m.d.sync += start.eq(start + d.stride)
                 with m.If(end_outer):
-                    m.d.sync += [outer.eq(0), tile.eq(tile - 1)]
+                    m.d.sync += [outer.eq(0), tile.eq(tile - 1), last_tile.eq(tile == 2)]
                     with m.If(~direct):
                         m.d.sync += start.eq(d.base)
                         with m.If(part == spec.word_bytes // self.held - 1):
                             m.d.sync += [part.eq(0), column.eq(column + 1)]
                         with m.Else():
                             m.d.sync += part.eq(part + 1)
-                    with m.If(tile == 1):
+                    with m.If(last_tile):
                         m.d.sync += asking.eq(0)
 
     def _emit(

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "CHECK_LATENCY",
+    "DISPATCH_LATENCY",
     "DONE_LATENCY",
     "ISSUE_LATENCY",
     "LANE_LATENCY",
@@ -22,10 +24,13 @@ __all__ = [
     "RADIX",
     "READ_LATENCY",
     "REDUCE_STAGE",
+    "RESET_LATENCY",
     "RESULT_LATENCY",
     "RESULT_PLACES",
     "SOFTMAX_CYCLES",
     "SOFTMAX_SCALARS",
+    "SPLIT_LATENCY",
+    "START_LATENCY",
     "chain_lengths",
     "digital_latency",
     "drain_latency",
@@ -43,6 +48,16 @@ A selection's four data and two select bits fill a six-input LUT.
 LANE_LATENCY = 16
 """Cycles from an operand of the vector unit's lane to its result code."""
 
+CHECK_LATENCY = 2
+"""Cycles from the place of a transfer to whether its window holds it."""
+SPLIT_LATENCY = 2
+"""Cycles from a run of bus beats to its first burst, and from a burst to the next one."""
+DISPATCH_LATENCY = 3
+"""Cycles from a descriptor's way into its queue to its start, if nothing is in its way."""
+START_LATENCY = 2
+"""Cycles from the end of a descriptor to the start of one that waited for it."""
+RESET_LATENCY = 2
+"""Cycles from the start of a run to the reset of all units."""
 READ_LATENCY = 5
 """Cycles from an address that a scratchpad reader takes to its word, if nobody else has the bank.
 

@@ -1,6 +1,6 @@
 // Behaviour of the vendor's primitives that generated machines instantiate, for simulation only:
-// our own text, as far as hdl/rows uses them. tests/hdl/rows/test_row_formal.py holds the instances
-// against their plain twins, by Yosys' models where it has some.
+// our own text, as far as hdl/rows and hdl/control use them. tests/hdl/rows/test_row_formal.py holds
+// the instances of hdl/rows against their plain twins, by Yosys' models where it has some.
 
 // A DSP slice as `P = PCIN * z + (A + D) * B`, all stages registered (hdl/rows/dsp.py).
 module multiply_add_slice #(
@@ -106,6 +106,19 @@ module CARRY8 #(
     wire [7:0] carry = total[7:0] ^ S;
     assign O = total[7:0];
     assign CO = {total[8], carry[7:1]};
+endmodule
+
+// A flip-flop with clock enable and synchronous reset (hdl/control/reset_tree.py).
+module FDRE #(
+    parameter INIT = 1'b0
+) (
+    input C, CE, R, D,
+    output reg Q
+);
+    initial Q = INIT;
+    always @(posedge C)
+        if (R) Q <= 1'b0;
+        else if (CE) Q <= D;
 endmodule
 
 module LUT6 #(

@@ -15,15 +15,20 @@ from numpy.typing import NDArray
 from flows.estimate.cycles.geometry import Column, ProductShape, ceil, dynamic_rows
 from flows.estimate.machine_points import Points
 from models.cost.pipelines import (
+    CHECK_LATENCY,
+    DISPATCH_LATENCY,
     DONE_LATENCY,
     ISSUE_LATENCY,
     LANE_LATENCY,
     NORM_CYCLES,
     NORM_SCALARS,
+    READ_LATENCY,
     REDUCE_STAGE,
     RESULT_LATENCY,
     SOFTMAX_CYCLES,
     SOFTMAX_SCALARS,
+    SPLIT_LATENCY,
+    START_LATENCY,
     digital_latency,
     drain_latency,
     reduce_latency,
@@ -36,15 +41,15 @@ LOAD, WEIGHT, MATRIX, VECTOR, STORE = Unit.LOAD, Unit.WEIGHT, Unit.MATRIX, Unit.
 DESCRIPTOR_BITS = 1024
 
 # Cycles, read off the schedules of the simulated machine.
-FETCH = 34  # fetch of a descriptor, without its beats: the round trip to memory
+FETCH = 33 + SPLIT_LATENCY  # fetch of a descriptor, without its beats: the round trip to memory
 QUEUED = 24  # additional latency of a fetch behind bursts of a load
-LOAD_LATENCY = 36  # cycles of a load without its beats
-FIRST_WORD = 36  # from the start of a load to its first word, without the word's beats
+LOAD_LATENCY = 37 + CHECK_LATENCY + SPLIT_LATENCY  # cycles of a load without its beats
+FIRST_WORD = 36 + CHECK_LATENCY + SPLIT_LATENCY  # from the start of a load to its first word, ditto
 # From a beat to the write of its results, and of the last one to the unit's being done.
 PIPELINE = ISSUE_LATENCY + LANE_LATENCY + RESULT_LATENCY + DONE_LATENCY
-VECTOR_LATENCY = PIPELINE + 5  # cycles of a vector descriptor without its beats
+VECTOR_LATENCY = PIPELINE + 2 + READ_LATENCY  # cycles of a vector descriptor without its beats
 MAXIMUM = 8  # from a row's largest code to its exponentials
-STORE_LATENCY = 16
+STORE_LATENCY = 14 + CHECK_LATENCY + READ_LATENCY
 BURST = 16  # beats of a burst
 AHEAD = 64  # beats that a load requests before the first one arrives
 
@@ -62,7 +67,7 @@ def _latency(points: Points) -> Column:
     # The row array's sums go through a chain over the lanes, then through the drain's selections.
     held = dynamic_rows(points)
     places = points.tokens * (points.rows + np.where(held < points.rows, held, 0))
-    classed = points.lanes + 4 + drain_latency(places, points.vector_lanes)
+    classed = points.lanes + 5 + drain_latency(places, points.vector_lanes)
     cycles: Column = np.where(points.with_classes, classed, digital_latency(points.lanes))
     return cycles
 
@@ -111,7 +116,11 @@ class Timeline:
             if len(history) >= depth:
                 room = history[-depth] if mine is None else np.where(mine, history[-depth], room)
         self.dispatched = latest(self.fetched, self.dispatched + 1, room + 1)
-        start = latest(self.dispatched + 1, self.free[unit] + 1, *(w + 1 for w in waits))
+        start = latest(
+            self.dispatched + DISPATCH_LATENCY,
+            self.free[unit] + START_LATENCY,
+            *(w + START_LATENCY for w in waits),
+        )
         history.append(start)
         return start
 
@@ -133,7 +142,7 @@ class Timeline:
 
     def last(self) -> None:
         """Add the descriptor that ends the program."""
-        self.free[STORE] = np.maximum(self.free[STORE], self._fetched()) + 1
+        self.free[STORE] = np.maximum(self.free[STORE], self._fetched()) + 2
 
     def finish(self, unit: int, end: Column) -> Column:
         """Mark a unit as free from the time ``end`` on."""
@@ -227,7 +236,7 @@ class Timeline:
         compute = shape.groups * loop
         fill = shape.fill
         bus = self.zero
-        first = weight + 3
+        first = weight + 4
         if loaded is not None:
             beats = shape.stream * points.beats_per_word
             bus = np.ceil(beats * self.slowdown).astype(np.int64)
@@ -237,7 +246,7 @@ class Timeline:
             first = np.maximum(first, loaded + FIRST_WORD + points.beats_per_word + beside)
         period_fill = np.maximum(fill, bus)
         older, newer = self.released
-        walk = matrix + points.tokens + 4
+        walk = matrix + points.tokens + 2 + READ_LATENCY
         # If draining is slower than computing, several K loops are in flight, so the tile is
         # released `early` cycles before the last result.
         latency = self.latency
