@@ -110,7 +110,8 @@ class BeatWalk(Component):
         end_pass, exponential = Signal(), Signal()
         # One row is left; none: the array's result is padding, dropped.
         one_left, gone = Signal(), Signal()
-        end_row, end_tokens = Signal(), Signal()
+        last_row, end_row, end_tokens = Signal(), Signal(), Signal()
+        known = [Signal(name=f"known{i}") for i in range(2)]  # statistics of the row
         next_chunk, next_word = Signal.like(chunk), Signal.like(word)
         step = 1 + c.wide_out
         with m.If(chunk + step == spec.subwords):
@@ -125,7 +126,7 @@ class BeatWalk(Component):
         alone = Mux(is_drain, first_beats == 0, ~above(channels, lanes))
         m.d.comb += [
             end_tokens.eq((gone | one_left) & (token == spec.tokens - 1)),
-            end_row.eq((row == spec.row_group - 1) | one_left),
+            end_row.eq(last_row | one_left),
             final.eq(drain | end_pass),
             # The row order has its own mask: `tag.mask` does not apply.
             tag.write.eq(final & ~gone & (above(remaining, 0) | (ordered if spec.scatter else 0))),
@@ -149,10 +150,7 @@ class BeatWalk(Component):
             self.param.eq(c.param + Mux(drain & ~c.param_step, 0, column)),
             self.order.eq(c.order + column),
             *([tag.order.eq(self.order)] if spec.scatter else []),
-            self.hold.eq(
-                (exponential & (self.first_done <= row))
-                | (statistics & end_pass & (self.second_done <= row))
-            ),
+            self.hold.eq((exponential & ~known[0]) | (statistics & end_pass & ~known[1])),
         ]
         for lane in range(lanes):
             m.d.comb += tag.mask[lane].eq(above(remaining, lane))
@@ -169,6 +167,7 @@ class BeatWalk(Component):
                 end_columns.eq(alone),
                 end_pass.eq(passes(c.op) == 0),
                 exponential.eq(0),
+                last_row.eq(spec.row_group == 1),
                 one_left.eq(c.rows == 1),
                 gone.eq(c.rows == 0),
                 column.eq(0), remaining.eq(c.channels), row.eq(0), turn.eq(0), word.eq(0),
@@ -177,11 +176,16 @@ class BeatWalk(Component):
                 tile_word.eq(0), tile_chunk.eq(0), token.eq(0), beat.eq(0),
                 last_beat.eq(first_beats),
             ]  # fmt: skip
-        # A group's first pass needs no statistics, so that counts of the one before may stay there
-        # for a cycle more.
         m.d.sync += self.group_start.eq(
             self.start | (fire & ~drain & end_columns & end_row & end_pass)
         )
+        # Of the row of the next cycle. A group's first pass needs no statistics, so that it does
+        # not matter that counts are of the group before for another cycle.
+        next_row = Mux(end_row, 0, row + 1)
+        for flag, done in zip(known, (self.first_done, self.second_done), strict=True):
+            m.d.sync += flag.eq(
+                ~self.group_start & Mux(fire & end_columns, done > next_row, done > row)
+            )
         with m.If(fire):
             m.d.sync += [
                 column.eq(column + 1),
@@ -229,13 +233,14 @@ class BeatWalk(Component):
                     word.eq(0),
                     chunk.eq(0),
                     row.eq(row + 1),
+                    last_row.eq(row == spec.row_group - 2),
                     left.eq(left - 1),
                     one_left.eq(left == 2),
                 ]
                 with m.If(final):
                     m.d.sync += line.eq(line + c.out_stride)
                 with m.If(end_row):
-                    m.d.sync += row.eq(0)
+                    m.d.sync += [row.eq(0), last_row.eq(spec.row_group == 1)]
                     with m.If(end_pass):
                         m.d.sync += [
                             turn.eq(0),

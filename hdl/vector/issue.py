@@ -94,33 +94,39 @@ class VectorIssue(Component):
                 m.d.sync += later.eq(entry)
                 entry = later
             m.d.sync += out.eq(entry)
-        on = Signal()
+        # What is going on: no more than one of them.
+        self._draining, self._pooling = Signal(name="draining"), Signal(name="pooling")
+        self._adding, self._plain = Signal(name="adding"), Signal(name="plain")
+        going = [self._draining, self._pooling, self._adding, self._plain]
+        # What the descriptor is: also for operands that are under way after its last beat.
         self._drain, self._pool = Signal(name="drain"), Signal(name="pool")
         self._single = Signal(name="single")
-        self._add, self._largest = Signal(name="add"), Signal(name="largest")
+        self._largest = Signal(name="largest")
         zero = Signal(c.a_zero.shape())  # what codes of a window are above
         with m.If(self.start):
             # Decode once per descriptor: keeps the operator's code off all later paths.
             average = c.op == VectorOp.AVERAGE_POOL
+            pool = (c.op == VectorOp.MAX_POOL) | average
+            drain, add = c.op == VectorOp.DRAIN, c.op == VectorOp.ADD
+            kinds = [drain, pool, add, ~(drain | pool | add)]
+            m.d.sync += [flag.eq(kind) for flag, kind in zip(going, kinds, strict=True)]
             m.d.sync += [
-                on.eq(1),
-                self._drain.eq(c.op == VectorOp.DRAIN),
-                self._pool.eq((c.op == VectorOp.MAX_POOL) | average),
-                self._add.eq(c.op == VectorOp.ADD),
-                self._single.eq(c.op != VectorOp.ADD),
+                self._drain.eq(drain),
+                self._pool.eq(pool),
+                self._single.eq(~add),
                 self._largest.eq(c.op == VectorOp.MAX_POOL),
                 zero.eq(Mux(average, c.a_zero, 0)),
             ]
         with m.If(fire & walk.tag.end):
-            m.d.sync += on.eq(0)
-        a, b = self._words(m, on=on, fire=fire)
+            m.d.sync += [flag.eq(0) for flag in going]
+        a, b = self._words(m, fire)
         self._operands(m, a, b, zero)
         return m
 
-    def _words(self, m: Module, *, on: Signal, fire: Signal) -> tuple[list[Signal], list[Signal]]:
+    def _words(self, m: Module, fire: Signal) -> tuple[list[Signal], list[Signal]]:
         """Take words; hold those of an addition; register the beat's bytes."""
         spec, c = self.spec, self.config
-        drain, pool, add = self._drain, self._pool, self._add
+        draining, pooling, plain = self._draining, self._pooling, self._plain
         chunks = data.ArrayLayout(8 * spec.vector_lanes, spec.subwords)
         chunk = Signal(range(max(2, spec.subwords)))  # in the input word
         # An addition holds its first word until the second one arrives, and holds the second one
@@ -133,34 +139,35 @@ class VectorIssue(Component):
         # `late` is the opposite of `fresh`, as `single` is of `add`, for the many bits of a word.
         fresh, late, ends = Signal(), Signal(), Signal()
         a = self._codes(
-            m, Mux(self._single, head, kept.as_value()), Mux(pool, meta.chunk, chunk), "a"
+            m, Mux(self._single, head, kept.as_value()), Mux(self._pool, meta.chunk, chunk), "a"
         )
         b = self._codes(m, Mux(late, kept2.as_value(), head), chunk, "b")
         step = 1 + c.wide_in
         word_over = Signal()
-        operands = Mux(
-            add, have & (~fresh | self.i_words.valid), self.i_words.valid & (~pool | meta.last)
-        )
+        ready, valid = self.ready, self.i_words.valid
         first = Signal()  # an addition accepts its first word
         # Whether a word is accepted does not depend on its being there: if it is not, none leaves.
-        # Only row operators' beats hold.
-        go = on & self.ready & ~self._walk.hold
         m.d.comb += [
             word_over.eq(ends | self._walk.tag.last),
-            fire.eq(go & Mux(drain, self.i_accs.valid, operands)),
-            self.i_accs.ready.eq(on & drain & self.ready),
-            first.eq(~have | (self.ready & word_over & ~fresh)),
-            self.i_words.ready.eq(
-                on
-                & ~drain
-                & Mux(
-                    add,
-                    first | (self.ready & fresh),
-                    Mux(pool, self.ready | ~meta.last, go & word_over),
+            # Only an addition has, and only row operators hold.
+            fire.eq(
+                ready
+                & ~self._walk.hold
+                & (
+                    (draining & self.i_accs.valid)
+                    | (have & (late | valid))
+                    | (valid & (plain | (pooling & meta.last)))
                 )
             ),
+            self.i_accs.ready.eq(draining & ready),
+            first.eq(~have | (ready & word_over & ~fresh)),
+            self.i_words.ready.eq(
+                (self._adding & (first | (ready & fresh)))
+                | (pooling & (ready | ~meta.last))
+                | (plain & ready & ~self._walk.hold & word_over)
+            ),
         ]
-        with m.If(fire & ~pool & ~drain):
+        with m.If(fire):
             m.d.sync += [
                 chunk.eq(chunk + step),
                 fresh.eq(word_over),
@@ -172,9 +179,9 @@ class VectorIssue(Component):
         # Whatever is there while the second word is awaited: that needs no look at the handshake.
         with m.If(fresh):
             m.d.sync += kept2.as_value().eq(head)
-        with m.If(first):
+        with m.If(~have | (ready & word_over & late)):
             m.d.sync += kept.as_value().eq(head)
-        with m.If(on & add & first & self.i_words.valid):
+        with m.If(self._adding & first & valid):
             m.d.sync += have.eq(1)
         with m.Elif(fire & word_over):
             m.d.sync += have.eq(0)

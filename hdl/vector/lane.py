@@ -75,20 +75,24 @@ class VectorLane(Component):
         self._is_op = {op: Signal(name=f"is_{op.name.lower()}") for op in VectorOp}
         m.d.sync += [flag.eq(self.config.op == op) for op, flag in self._is_op.items()]
         # What the table is asked for: a distance, or a code.
-        distance, code = Signal(signed(17)), Signal(signed(16))
-        m.d.sync += distance.eq(self.row.max - self.x[:16].as_signed())
-        entry = self._table(m, Mux(self._is_op[VectorOp.SOFTMAX], distance, code))
+        number = Signal(signed(17))
+        entry = self._table(m, number)
         a, b, addend, shift = self._operands(m, entry)
         total = wide_product(m, a, b, addend)
         for stage in range(6, 9):
             later = Signal(6, name=f"shift{stage}")
             m.d.sync += later.eq(shift)
             shift = later
-        m.d.sync += code.eq(self._rounded(m, total, shift))
-        code13, code14, code15 = (Signal(signed(16), name=f"code{i}") for i in (13, 14, 15))
+        distance = self.row.max - self.x[:16].as_signed()
+        code = self._rounded(m, total, shift)
+        m.d.sync += number.eq(Mux(self._is_op[VectorOp.SOFTMAX], distance, code))
+        code12, code13, code14, code15 = (
+            Signal(signed(16), name=f"code{i}") for i in range(12, 16)
+        )
         use_table = self.config.table & ~self._is_op[VectorOp.SOFTMAX]
         m.d.sync += [
-            code13.eq(code),
+            code12.eq(code),
+            code13.eq(code12),
             code14.eq(code13),
             code15.eq(code14),
             self.result.eq(Mux(use_table, entry.as_signed(), code15)),

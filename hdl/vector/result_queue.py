@@ -8,7 +8,7 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, Out
 
 from hdl.memory.scratchpad import WritePort
-from models.cost.pipelines import RESULT_PLACES
+from models.cost.pipelines import ISSUE_LATENCY, RESULT_PLACES
 from models.machine.spec import MachineSpec
 from models.program.layout import SUM_BITS
 
@@ -32,24 +32,24 @@ def result_layout(spec: MachineSpec) -> data.StructLayout:
 class ResultQueue(Component):
     """Holds what a pipeline that cannot stop brings while the write port must wait.
 
-    A beat that will bring a result takes a place when it enters the pipeline, so that the queue
-    never overflows. Latency from ``i`` to the write port two cycles, throughput one result per
+    A beat that will bring a result takes a place when it enters the lanes, so that the queue never
+    overflows. Latency from ``i`` to the write port two cycles, throughput one result per
     cycle.
 
     Attributes
     ----------
     takes : in
-        A beat that will bring a result entered the pipeline in the cycle before.
+        A beat that will bring a result was issued ``ISSUE_LATENCY`` cycles before.
     room : out
-        More beats may enter; a register.
+        More beats may be issued; a register.
     i, i_valid : in
         A result.
     done : out
         The last result of a descriptor has been written; one cycle after its write.
     """
 
-    UNSEEN = 3
-    """Beats that may enter between a place's being taken and ``room``."""
+    UNSEEN = ISSUE_LATENCY + 2
+    """Beats issued whose places ``room`` does not know of: it and their count are registers."""
 
     def __init__(self, spec: MachineSpec) -> None:
         self.spec = spec

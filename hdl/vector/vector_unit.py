@@ -219,7 +219,9 @@ class VectorUnit(Component):
                 order.entry.eq(tags[LANE_LATENCY - 2].order),
                 order.row.eq(tags[LANE_LATENCY - 1].address),
             ]
-            with m.If((d.op == VectorOp.DRAIN) & ~d.short):
+            ordered = Signal()
+            m.d.sync += ordered.eq((d.op == VectorOp.DRAIN) & ~d.short)
+            with m.If(ordered):
                 m.d.comb += [
                     word.address.eq(order.address),
                     word.data.eq(scattered(m, order, results, d.wide_out)),
