@@ -26,6 +26,7 @@ VERILOG = Path(__file__).parent / "verilog"
 WAIVERS = VERILOG / "waivers.vlt"
 LOG = "simulation.log"
 """What a simulator has said, in the folder where it was run."""
+RANDOM_START = ("+verilator+rand+reset+2",)
 RUNTIME_OBJECTS = ("verilated.o", "verilated_vpi.o", "verilated_threads.o")
 RUNTIME_HEADERS = tuple(f"{verilator.HEADER}.{kind}.gch" for kind in ("fast", "slow"))
 """Precompiled for all but small designs; 90 MB each, kept once for each way of compiling."""
@@ -110,6 +111,7 @@ class Simulator:
         plusargs: Mapping[str, str] | None = None,
         on_tick: Callable[[], None] | None = None,
         waves: bool = False,
+        random_memories: bool = False,
     ) -> list[Outcome]:
         """Run the cocotb tests of a Python module in the folder ``work`` (made if absent).
 
@@ -125,6 +127,8 @@ class Simulator:
             values the bench reads from ``cocotb.plusargs``.
         waves
             write a waveform of everything to ``work``, named as in :class:`Design`.
+        random_memories
+            what has no initial value begins with random bits, of the seed, instead of zeros.
         on_tick
             called about twenty times a second while the simulator runs. What it raises, and
             Ctrl-C, end the simulator.
@@ -147,7 +151,11 @@ class Simulator:
                     test_dir=work,
                     test_filter=rf"\.({'|'.join(map(re.escape, tests))})$" if tests else None,
                     seed=seed,
-                    plusargs=[f"+{name}={value}" for name, value in (plusargs or {}).items()],
+                    plusargs=[
+                        *(f"+{name}={value}" for name, value in (plusargs or {}).items()),
+                        *(RANDOM_START if random_memories else ()),
+                        f"+verilator+seed+{seed}",
+                    ],
                     results_xml=str(results),
                     waves=waves,
                 )

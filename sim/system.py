@@ -123,6 +123,7 @@ class System:
         on_finished: Callable[[int, Finished], None] | None = None,
         seed: int = 1,
         waves: bool = False,
+        random_memories: bool = False,
     ) -> list[Finished]:
         """Carry out runs, one after the other, in one simulator process.
 
@@ -138,6 +139,8 @@ class System:
             of the simulator's random generator; the memory's is in each run's conditions.
         waves
             write a waveform of all runs to ``work``; the simulator must have been built for it.
+        random_memories
+            memories on the chip hold random bits at power-up instead of zeros.
 
         Raises
         ------
@@ -180,6 +183,7 @@ class System:
             plusargs={"job": "job.json"},
             on_tick=follow,
             waves=waves,
+            random_memories=random_memories,
         )
         return finished
 

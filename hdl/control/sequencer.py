@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import Component, In, Out
@@ -154,14 +154,19 @@ class Sequencer(Component):
             total = sum((fields[name] for name in rule.fields[1:]), fields[rule.fields[0]])
             name = f"{unit.name.lower()}_rule{number}"
             # A bound that the field's width implies needs no comparator.
-            if rule.low > 0:
-                above = Signal(name=f"{name}_low")
-                m.d.comb += above.eq(total >= rule.low)
-                kept.append(above)
-            if rule.high is not None and rule.high < (1 << len(total)) - 1:
-                below = Signal(name=f"{name}_high")
-                m.d.comb += below.eq(total <= rule.high)
-                kept.append(below)
+            signed = total.shape().signed
+            least = -(1 << len(total) - 1) if signed else 0
+            bounds = []
+            if rule.low > least:
+                bounds.append(total >= rule.low)
+            if rule.high is not None and rule.high < least + (1 << len(total)) - 1:
+                bounds.append(total <= rule.high)
             if rule.without is not None:
-                kept.append(total != rule.without)
+                bounds.append(total != rule.without)
+            if not bounds:
+                continue
+            holds = Signal(len(bounds), name=name)
+            m.d.comb += holds.eq(Cat(bounds))
+            others = Const(0) if rule.op is None else fields["op"] != rule.op
+            kept.append(others | holds.all())
         return Cat(kept).all()

@@ -86,6 +86,9 @@ class VectorUnit(Component):
         m.d.sync += start.eq(begin)
         with m.If(begin):
             m.d.sync += [d.eq(self.unit.descriptor.payload), busy.eq(1)]
+            # The lanes shift whatever goes to the row reductions.
+            with m.If(self.unit.descriptor.payload.op != VectorOp.LAYER_NORM):
+                m.d.sync += d.pre_shift.eq(0)
         with m.If(self.unit.done):
             m.d.sync += busy.eq(0)
 

@@ -33,7 +33,7 @@ def load(state: MachineState, fields: Mapping[str, int]) -> None:
         channels = data[:whole].reshape(-1, PARAM_BYTES)[:, :9]
         flat = state.params.reshape(-1, 9)
         start = address * spec.vector_lanes
-        if start + len(channels) > len(flat):
+        if len(channels) and start + len(channels) > len(flat):
             raise ProgramError(
                 f"parameters must end inside {spec.param_entries} entries, not at channel "
                 f"{start + len(channels)}"
@@ -45,7 +45,7 @@ def load(state: MachineState, fields: Mapping[str, int]) -> None:
     elif target is LoadTarget.ORDER:
         whole = len(data) // spec.word_pitch * spec.word_pitch
         order = data[:whole].reshape(-1, spec.word_pitch)[:, : spec.word_bytes]
-        if address + len(order) > len(state.order):
+        if len(order) and address + len(order) > len(state.order):
             raise ProgramError(
                 f"row order must end inside {len(state.order)} entries, not at "
                 f"{address + len(order)}"

@@ -63,9 +63,15 @@ class MachineState:
         Raises
         ------
         ProgramError
-            If they exceed the window; the machine stops with a bounds error then.
+            If they exceed the window, or do not begin with a bus beat; the machine stops with a
+            bounds error then.
         """
         data = self.windows[index]
+        if offset % self.spec.axi_bytes:
+            raise ProgramError(
+                f"access to a window must begin at a multiple of {self.spec.axi_bytes} bytes, "
+                f"not at {offset}"
+            )
         if offset + count > len(data):
             raise ProgramError(
                 f"access must end inside window {index} of {len(data)} bytes, not at "

@@ -64,8 +64,11 @@ def _drain(state: MachineState, fields: Mapping[str, int]) -> Integers:
     spec = state.spec
     acc = state.accumulators.popleft()
     columns = fields["tiles"] * (spec.dynamic_rows if fields["short"] else spec.rows)
-    if acc.shape[1] != columns:
-        raise ProgramError(f"drain must have {acc.shape[1]} results a row, not {columns}")
+    if acc.shape != (fields["rows"], columns):
+        raise ProgramError(
+            f"drain must have {acc.shape[0]} rows of {acc.shape[1]} results, "
+            f"not {fields['rows']} of {columns}"
+        )
     if fields["short"] or not spec.scatter:
         acc = acc[:, : fields["channels"]]
     entry = fields["param"]

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
-from models.numerics.rescale import Rounding
+from models.numerics.rescale import SHIFT_MAX, Rounding
+from models.ops.row_function import VALUE_BITS
 from models.program.layout import (
     OUTPUT_WINDOW,
     ROW_ENTRIES,
@@ -27,16 +28,20 @@ from models.program.layout import (
 class Rule(NamedTuple):
     """The sum of ``fields`` must be ``low`` to ``high``, and not ``without``.
 
-    None as ``high`` is limited by the field's width only, as ``without`` it is no value.
+    None as ``high`` is limited by the field's width only, as ``without`` it is no value. With an
+    ``op`` it is a rule of the vector operator alone.
     """
 
     fields: tuple[str, ...]
     low: int
     high: int | None
     without: int | None = None
+    op: int | None = None
 
     def holds(self, values: Mapping[str, int]) -> bool:
         """Test that a descriptor obeys the rule."""
+        if self.op is not None and values["op"] != self.op:
+            return True
         total = sum(values[name] for name in self.fields)
         if total == self.without:
             return False
@@ -61,6 +66,7 @@ def rules(spec: MachineSpec) -> dict[Unit, tuple[Rule, ...]]:
     if spec.macro is not None:
         targets = LoadTarget.ENGINE
         absent = None if spec.scatter else LoadTarget.ORDER
+    codes = 1 << spec.act_bits - 1
     sources = WeightSource.TRANSPOSED if spec.dynamic_rows else WeightSource.STREAM
     return {
         Unit.LOAD: (Rule(("target",), 0, targets, absent), *some("beats")),
@@ -68,23 +74,28 @@ def rules(spec: MachineSpec) -> dict[Unit, tuple[Rule, ...]]:
             Rule(("source",), 0, sources),
             *some("tiles", "entries", "rows"),
             Rule(("last_lanes",), 1, spec.lanes),
+            Rule(("zero",), -codes, codes - 1),
         ),
         Unit.MATRIX: (
             *some("tiles", "tokens", "width", "kernel_y", "kernel_x", "words"),
             Rule(("last_beats",), 1, spec.tokens),
+            Rule(("zero",), -codes, codes - 1),
         ),
         Unit.VECTOR: (
             Rule(("op",), 0, max(VectorOp)),
             Rule(("short",), 0, int(spec.dynamic_rows > 0)),
             Rule(("rounding",), 0, max(Rounding)),
             *some("tiles", "rows", "channels", "width", "kernel_y", "kernel_x"),
-            Rule(("shift",), 0, 62),
+            Rule(("shift",), 0, SHIFT_MAX),
+            Rule(("multiplier",), -(1 << 24), (1 << 24) - 1, op=VectorOp.ADD),
             Rule(("mean_shift",), 1, 40),
             Rule(("pre_shift",), 0, 8),
             Rule(("table_base", "table_last"), 0, TABLE_ENTRIES - 1),
             Rule(("row_base", "row_last"), 0, ROW_ENTRIES - 1),
             Rule(("row_base",), 0, ROW_ENTRIES // 2),
             Rule(("row2_base", "row2_last"), 0, ROW_ENTRIES // 2 - 1),
+            *(Rule((f"{row}_shift",), 0, VALUE_BITS - 1) for row in ("row", "row2")),
+            *(Rule((f"{row}_out_shift",), 0, SHIFT_MAX) for row in ("row", "row2")),
         ),
         Unit.STORE: (Rule(("window",), OUTPUT_WINDOW, TRACE_WINDOW), *some("words")),
     }

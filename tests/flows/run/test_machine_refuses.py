@@ -69,7 +69,7 @@ PROGRAM_CASES: dict[str, tuple[Change, str, bool]] = {
     "store beyond its window": (
         edit(Unit.STORE, offset=1 << 20), "WINDOW_BOUNDS from the store unit", True),
     "store to unaligned bytes": (
-        edit(Unit.STORE, offset=2), "WINDOW_BOUNDS from the store unit", False),
+        edit(Unit.STORE, offset=2), "WINDOW_BOUNDS from the store unit", True),
     "load beyond the scratchpad": (
         edit(Unit.LOAD, address=SMALL.scratchpad_words), "SCRATCHPAD_BOUNDS", True),
     "matrix reads beyond the scratchpad": (

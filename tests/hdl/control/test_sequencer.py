@@ -14,7 +14,7 @@ from hdl.control.sequencer import TOKEN_BITS, Sequencer
 from hdl.emit import emit
 from models.machine.units import UNITS, Unit
 from models.program.descriptor import Descriptor, decode_program
-from models.program.layout import DESCRIPTOR_BYTES, FIELDS, HEADER, pack, width
+from models.program.layout import DESCRIPTOR_BYTES, FIELDS, HEADER, Field, pack, width
 from models.program.legal import rules
 from models.program.registers import ErrorCode
 from sim.runner import Design, build
@@ -24,18 +24,24 @@ from tests.support.specs import SMALL
 BENCH = "tests.support.hdl.bench_sequencer"
 
 
+def reach(field: Field) -> tuple[int, int]:
+    """Least and largest value that it can hold."""
+    low = -(1 << field.bits - 1) if field.signed else 0
+    return low, low + (1 << field.bits) - 1
+
+
 def legal_fields(rng: np.random.Generator, unit: Unit) -> dict[str, int]:
     """Random values of a unit's fields that keep its rules, often at their limits."""
     values = {}
     for name, field in FIELDS[unit].items():
-        low = -(1 << field.bits - 1) if field.signed else 0
-        values[name] = int(rng.integers(low, low + (1 << field.bits)))
+        values[name] = int(rng.integers(*reach(field), endpoint=True))
     for rule in rules(SMALL)[unit]:
         *others, name = rule.fields
-        high = (1 << FIELDS[unit][name].bits) - 1 if rule.high is None else rule.high
+        most = reach(FIELDS[unit][name])[1]
+        high = most if rule.high is None else rule.high
         if not rule.holds(values):
             values |= dict.fromkeys(others, 0)
-            limits = (rule.low, min(high, (1 << FIELDS[unit][name].bits) - 1))
+            limits = (rule.low, min(high, most))
             values[name] = int(rng.choice([*limits, int(rng.integers(limits[0], limits[1] + 1))]))
     return values
 
@@ -137,13 +143,15 @@ def test_broken_rules(simulators: Path, tmp_path: Path) -> None:
     for unit, unit_rules in rules(SMALL).items():
         for rule in unit_rules:
             name = rule.fields[-1]
-            most = (1 << FIELDS[unit][name].bits) - 1
+            least, most = reach(FIELDS[unit][name])
             for total in (rule.low - 1, None if rule.high is None else rule.high + 1):
-                if total is None or total < 0:
+                if total is None or total < least:
                     continue
                 values = legal_fields(rng, unit) | dict.fromkeys(rule.fields, 0)
-                first = min(total, (1 << FIELDS[unit][rule.fields[0]].bits) - 1)
+                first = min(total, reach(FIELDS[unit][rule.fields[0]])[1])
                 values[rule.fields[0]] = first
+                if rule.op is not None:
+                    values["op"] = rule.op
                 if len(rule.fields) > 1:
                     values[name] = total - first
                 if max(values[f] for f in rule.fields) > most and total > most:

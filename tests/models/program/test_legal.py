@@ -19,7 +19,7 @@ from models.program.layout import (
     WeightSource,
 )
 from models.program.legal import broken_rule
-from tests.support.specs import MIXED, SMALL
+from tests.support.specs import FOUR_BIT, MIXED, SMALL
 
 AROUND_A_MACRO = MachineSpec(
     lanes=4, tokens=1, rows=4, vector_lanes=2, depth=64,
@@ -62,6 +62,10 @@ def broken(spec: MachineSpec, unit: Unit, **fields: int) -> str | None:
         (Unit.VECTOR, "row_last", 0, ROW_ENTRIES - 1),
         (Unit.VECTOR, "row_base", 0, ROW_ENTRIES // 2),
         (Unit.VECTOR, "row2_last", 0, ROW_ENTRIES // 2 - 1),
+        (Unit.VECTOR, "row_shift", 0, 47),
+        (Unit.VECTOR, "row2_shift", 0, 47),
+        (Unit.VECTOR, "row_out_shift", 0, SHIFT_MAX),
+        (Unit.VECTOR, "row2_out_shift", 0, SHIFT_MAX),
         (Unit.STORE, "window", OUTPUT_WINDOW, TRACE_WINDOW),
     ],
 )
@@ -124,6 +128,27 @@ def test_short_drains_are_of_machines_with_rows_for_activations() -> None:
     assert (SMALL.dynamic_rows > 0, none.dynamic_rows) == (True, 0)
     assert broken(SMALL, Unit.VECTOR, short=1) is None
     assert broken(none, Unit.VECTOR, short=1) == "short must be 0 to 0, not 1"
+
+
+def test_an_addition_has_smaller_multipliers() -> None:
+    """As its operator and its adders have; of another operator they are as wide as the field."""
+    for multiplier in (-(1 << 24), (1 << 24) - 1):
+        assert broken(SMALL, Unit.VECTOR, op=VectorOp.ADD, multiplier=multiplier) is None
+    for multiplier in (-(1 << 24) - 1, 1 << 24, -(1 << 31)):
+        said = broken(SMALL, Unit.VECTOR, op=VectorOp.ADD, multiplier=multiplier)
+        assert said == f"multiplier must be -16777216 to 16777215, not {multiplier}"
+        assert broken(SMALL, Unit.VECTOR, op=VectorOp.MAP, multiplier=multiplier) is None
+
+
+@pytest.mark.parametrize(("spec", "most"), [(SMALL, 127), (FOUR_BIT, 7)])
+@pytest.mark.parametrize("unit", [Unit.WEIGHT, Unit.MATRIX])
+def test_a_zero_point_is_a_code(unit: Unit, spec: MachineSpec, most: int) -> None:
+    """Less another one it fits the array's operands."""
+    for zero in (-most - 1, most):
+        assert broken(spec, unit, zero=zero) is None
+    for zero in (-most - 2, most + 1):
+        said = broken(spec, unit, zero=zero)
+        assert said == f"zero must be {-most - 1} to {most}, not {zero}"
 
 
 def test_codes_of_the_rounding_rules() -> None:
