@@ -173,7 +173,6 @@ class MatrixUnit(Component):
         with m.If(begin):
             m.d.sync += [limit[name].eq(getattr(p, name) - 2) for name in ends]
             m.d.sync += [single[name].eq(getattr(p, name) == 1) for name in (*ends, "tokens")]
-            m.d.sync += [last[name].eq(getattr(p, name) == 1) for name in ends[1:]]
             m.d.sync += [
                 walking.eq(1),
                 last_tile.eq(p.tiles == 1),
@@ -185,49 +184,58 @@ class MatrixUnit(Component):
                 kx.eq(0),
                 word.eq(0),
                 token.eq(0),
-                end_token.eq(spec.tokens == 1),
             ]
-        # What the next position is, and which loops have ended, does not depend on when that is
-        # needed: flags of their own, so that no chain of loops follows the reader's readiness.
-        advance, over = Signal(), Signal()
+        # Which loops end with this token is a register for each, so that no chain of loops follows
+        # the reader's readiness.
+        advance = Signal()
         at_word, at_line, at_loop, at_tile = Signal(), Signal(), Signal(), Signal()
-        choice = Signal(2)
+        choice, later = Signal(2), Signal(4)
+        ends_word = Mux(end_word, single.words, word == limit.words)
+        ends_kx = Mux(end_kx, single.kernel_x, kx == limit.kernel_x)
+        ends_ky = Mux(end_ky, single.kernel_y, ky == limit.kernel_y)
         m.d.comb += [
             advance.eq(walking & (~stage.o.valid | reader.i.ready)),
-            at_word.eq(end_token & end_word),
-            at_line.eq(end_token & end_word & end_kx),
-            at_loop.eq(end_token & end_loop),
-            at_tile.eq(end_token & end_loop & end_group),
-            over.eq(end_loop & end_group),
-            choice.eq(Cat(~walking | (end_token & ~end_loop), ~walking | at_tile)),
+            at_tile.eq(at_loop & end_group),
+            choice.eq(Cat(~walking | (end_token & ~at_loop), ~walking | at_tile)),
             starting.eq(Mux(choice[0], first[1], first[0])),
             successor.eq(Mux(choice[1], starting, Mux(choice[0], group, following))),
         ]
+        with m.If(walking):
+            m.d.comb += later.eq(
+                Cat(
+                    Mux(end_token, spec.tokens == 1, token == spec.tokens - 2),
+                    Mux(end_token, ends_word, end_word),
+                    Mux(at_word, ends_kx, end_kx),
+                    Mux(at_line, ends_ky, end_ky),
+                )
+            )
+        with m.Else():
+            m.d.comb += later.eq(
+                Cat(spec.tokens == 1, p.words == 1, p.kernel_x == 1, p.kernel_y == 1)
+            )
         with m.If(begin | advance):
-            m.d.sync += here.eq(successor)
+            m.d.sync += [
+                here.eq(successor),
+                Cat(end_token, last.words, last.kernel_x, last.kernel_y).eq(later),
+                at_word.eq(later[:2].all()),
+                at_line.eq(later[:3].all()),
+                at_loop.eq(later.all()),
+            ]
         with m.If(begin | (advance & at_loop)):
-            m.d.sync += group.eq(Mux(walking & ~over, following, starting))
+            m.d.sync += group.eq(Mux(walking & ~end_group, following, starting))
         with m.If(advance):
-            m.d.sync += [
-                token.eq(Mux(end_token, 0, token + 1)),
-                end_token.eq(Mux(end_token, spec.tokens == 1, token == spec.tokens - 2)),
-            ]
+            m.d.sync += token.eq(Mux(end_token, 0, token + 1))
         with m.If(advance & end_token):
-            m.d.sync += [
-                word.eq(Mux(end_word, 0, word + 1)),
-                last.words.eq(Mux(end_word, single.words, word == limit.words)),
-            ]
+            m.d.sync += word.eq(Mux(end_word, 0, word + 1))
         with m.If(advance & at_word):
             m.d.sync += [
                 kx.eq(Mux(end_kx, 0, kx + 1)),
-                last.kernel_x.eq(Mux(end_kx, single.kernel_x, kx == limit.kernel_x)),
                 tap_x.eq(Mux(end_kx, 0, tap_x + d.dilation_x)),
                 tap_address.eq(tap_address + Mux(end_kx, d.tap_line_step, d.tap_step)),
             ]
         with m.If(advance & at_line):
             m.d.sync += [
                 ky.eq(Mux(end_ky, 0, ky + 1)),
-                last.kernel_y.eq(Mux(end_ky, single.kernel_y, ky == limit.kernel_y)),
                 tap_y.eq(Mux(end_ky, 0, tap_y + d.dilation_y)),
             ]
         with m.If(advance & at_loop):
