@@ -47,8 +47,11 @@ class DigitalArray(Component):
         ce, accept = Signal(init=1), Signal()
         k = Signal(range(spec.depth_entries))
         acts = self.i_acts.payload
+        # The enable of all registers drives too many of them to be part of the handshake.
+        later, opened = Signal(), Signal()
+        m.d.sync += [ce.eq(later), opened.eq(later & store.ready)]
         m.d.comb += [
-            self.i_acts.ready.eq(ce & store.full),
+            self.i_acts.ready.eq(opened),
             accept.eq(self.i_acts.valid & self.i_acts.ready),
             store.entry.eq(k),
             store.enable.eq(ce),
@@ -58,7 +61,7 @@ class DigitalArray(Component):
             m.d.sync += k.eq(Mux(acts.last, 0, k + 1))
         weights = store.rows
         sums, valid, last, before = self._products(m, weights, ce=ce, accept=accept)
-        self._accumulate(m, sums, valid=valid, last=last, before=before, ce=ce)
+        self._accumulate(m, sums, valid=valid, last=last, before=before, ce=ce, later=later)
         return m
 
     def _products(
@@ -154,12 +157,14 @@ class DigitalArray(Component):
         last: Signal,
         before: Signal,
         ce: Signal,
+        later: Signal,
     ) -> None:
         """Build the accumulators, and the drain registers that free them for the next K loop.
 
-        The clock enable is a register: it is computed one cycle ahead from the flag ``last`` of the
-        stage ``before`` and from what the drain will hold. So the drain must know one cycle ahead
-        whether its beat will leave, which a queue with places to spare makes sure of.
+        The clock enable is a register (``later`` is what it will be): it is computed one cycle
+        ahead from the flag ``last`` of the stage ``before`` and from what the drain will hold. So
+        the drain must know one cycle ahead whether its beat will leave, which a queue with places
+        to spare makes sure of.
         """
         spec = self.spec
         first = Signal(init=1)
@@ -170,24 +175,24 @@ class DigitalArray(Component):
             m.d.sync += first.eq(last)
         load, taken, free = Signal(), Signal(), Signal()
         go, some, one = Signal(init=1), Signal(), Signal()  # some, one: beats that are left
-        later = {name: Signal(name=f"{name}_later") for name in ("last", "go", "some", "one")}
+        ahead = {name: Signal(name=f"{name}_ahead") for name in ("last", "go", "some", "one")}
         m.d.comb += [
             load.eq(ce & last),
             taken.eq(some & go),
-            later["last"].eq(Mux(ce, before, last)),
-            later["some"].eq(load | (some & ~(taken & one))),
-            later["one"].eq(Mux(load, beats == 1, Mux(taken, left == 2, one))),
-            free.eq(~later["some"] | (later["one"] & later["go"])),
+            ahead["last"].eq(Mux(ce, before, last)),
+            ahead["some"].eq(load | (some & ~(taken & one))),
+            ahead["one"].eq(Mux(load, beats == 1, Mux(taken, left == 2, one))),
+            later.eq(~ahead["last"] | free),
+            free.eq(~ahead["some"] | (ahead["one"] & ahead["go"])),
         ]
         m.d.sync += [
-            ce.eq(~later["last"] | free),
-            *(now.eq(later[n]) for n, now in (("go", go), ("some", some), ("one", one))),
+            *(now.eq(ahead[n]) for n, now in (("go", go), ("some", some), ("one", one))),
         ]
         with m.If(load):
             m.d.sync += left.eq(beats)
         with m.Elif(taken):
             m.d.sync += left.eq(left - 1)
-        self._queue(m, taken, later["go"])
+        self._queue(m, taken, ahead["go"])
         for token in range(spec.tokens):
             for row in range(spec.rows):
                 acc = Signal(signed(spec.acc_width), name=f"acc{row}_{token}", reset_less=True)

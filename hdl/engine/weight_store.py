@@ -25,6 +25,8 @@ class WeightStore(Component):
         Entries of the next tile, in any order; waits while both banks are full.
     full, short : out
         The tile in use is complete; it has only ``dynamic_rows`` rows.
+    ready : out
+        The tile in use in the next cycle is complete.
     entry, enable : in
         Read this entry of every row.
     release : in
@@ -41,6 +43,7 @@ class WeightStore(Component):
             {
                 "i_weights": In(stream.Signature(weights_layout(spec))),
                 "full": Out(1),
+                "ready": Out(1),
                 "short": Out(1),
                 "entry": In(range(spec.depth_entries)),
                 "enable": In(1),
@@ -60,6 +63,7 @@ class WeightStore(Component):
         m.d.comb += [
             self.i_weights.ready.eq(space),
             self.full.eq(full.bit_select(use, 1)),
+            self.ready.eq(full.bit_select(use ^ self.release, 1)),
             self.short.eq(short.bit_select(use, 1)),
             stored.eq(self.i_weights.valid & self.i_weights.ready & self.i_weights.payload.last),
         ]

@@ -86,7 +86,6 @@ class Scratchpad(Component):
         inner = (spec.bank_words - 1).bit_length()
         outer = (spec.banks - 1).bit_length()
         granted_read = [Signal(spec.banks, name=f"granted_read{i}") for i in range(self.readers)]
-        granted_write = [Signal(spec.banks, name=f"granted_write{i}") for i in range(self.writers)]
         bank_data = [Signal(8 * spec.word_bytes, name=f"bank{b}_data") for b in range(spec.banks)]
         bad = []
         for port in (*self.read, *self.write):
@@ -116,8 +115,6 @@ class Scratchpad(Component):
             for index, port in enumerate(self.write):
                 wants = Signal(name=f"bank{b}_write{index}")
                 m.d.comb += wants.eq(port.valid & (port.address[inner : inner + outer] == b))
-                won = wants & ~Cat(taken).any() if taken else wants
-                m.d.comb += granted_write[index][b].eq(won)
                 taken.append(wants)
             over = bad[self.readers :]
             for index in reversed(range(self.writers)):
@@ -134,7 +131,6 @@ class Scratchpad(Component):
             first = Signal(name=f"first{index}")
             second = Signal(name=f"second{index}")
             held = Signal(8 * spec.word_bytes, name=f"held{index}")
-            m.d.comb += port.ready.eq(granted_read[index].any())
             m.d.sync += [
                 select.eq(granted_read[index]),
                 first.eq(port.valid & port.ready),
@@ -145,8 +141,13 @@ class Scratchpad(Component):
                 chosen = chosen | Mux(select[b], bank_data[b], 0)
             m.d.sync += held.eq(chosen)
             m.d.comb += [port.data.eq(held), port.data_valid.eq(second)]
-        for index, port in enumerate(self.write):
-            m.d.comb += port.ready.eq(granted_write[index].any())
+        for ports in (self.read, self.write):
+            for index, port in enumerate(ports):
+                # As the grants say, but without the way through all banks.
+                bank = port.address[inner : inner + outer]
+                before = (p.valid & (p.address[inner : inner + outer] == bank)
+                          for p in ports[:index])  # fmt: skip
+                m.d.comb += port.ready.eq(~Cat(before).any())
         return m
 
 

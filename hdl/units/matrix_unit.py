@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, Out, connect, flipped
 
@@ -84,8 +84,8 @@ class MatrixUnit(Component):
         last_tile = Signal()
         # This token; the group's first token.
         here, group = Signal(position, reset_less=True), Signal(position, reset_less=True)
-        following, successor = Signal(position), Signal(position)
-        first = Signal(position)
+        following, starting, successor = Signal(position), Signal(position), Signal(position)
+        first = [Signal(position, name=f"first{i}") for i in range(2)]
         tap_address = Signal(signed(STEP.bits))
         tap_x, tap_y = Signal(signed(16)), Signal(signed(16))
         tile = Signal(MATRIX["tiles"].bits)
@@ -94,14 +94,20 @@ class MatrixUnit(Component):
         token = Signal(range(max(2, spec.tokens)))
         p = self.unit.descriptor.payload
 
+        # A descriptor's first position: of the one at work, and of the one that begins.
+        for at, (fields, width, tokens) in enumerate(
+            ((d, single.width, single.tokens), (p, p.width == 1, p.tokens == 1))
+        ):
+            m.d.comb += [
+                first[at].address.eq(fields.base),
+                first[at].x.eq(fields.start_x),
+                first[at].y.eq(fields.start_y),
+                first[at].column.eq(0),
+                first[at].left.eq(fields.tokens),
+                first[at].line_ends.eq(width),
+                first[at].group_ends.eq(tokens),
+            ]
         m.d.comb += [
-            first.address.eq(Mux(walking, d.base, p.base)),
-            first.x.eq(Mux(walking, d.start_x, p.start_x)),
-            first.y.eq(Mux(walking, d.start_y, p.start_y)),
-            first.column.eq(0),
-            first.left.eq(Mux(walking, d.tokens, p.tokens)),
-            first.line_ends.eq(Mux(walking, single.width, p.width == 1)),
-            first.group_ends.eq(Mux(walking, single.tokens, p.tokens == 1)),
             following.group_ends.eq(here.left <= 2),
             following.left.eq(Mux(here.left == 0, 0, here.left - 1)),
         ]
@@ -153,7 +159,6 @@ class MatrixUnit(Component):
             end_word.eq(last.words),
             end_kx.eq(last.kernel_x),
             end_ky.eq(last.kernel_y),
-            end_token.eq(token == spec.tokens - 1),
             end_loop.eq(end_word & end_kx & end_ky),
             end_group.eq(here.group_ends),
             now.meta.short.eq(end_word),
@@ -168,7 +173,6 @@ class MatrixUnit(Component):
         with m.If(begin):
             m.d.sync += [limit[name].eq(getattr(p, name) - 2) for name in ends]
             m.d.sync += [single[name].eq(getattr(p, name) == 1) for name in (*ends, "tokens")]
-            m.d.sync += [last[name].eq(getattr(p, name) == 1) for name in ends[1:]]
             m.d.sync += [
                 walking.eq(1),
                 last_tile.eq(p.tiles == 1),
@@ -181,50 +185,63 @@ class MatrixUnit(Component):
                 word.eq(0),
                 token.eq(0),
             ]
+        # Which loops end with this token is a register for each, so that no chain of loops follows
+        # the reader's readiness.
         advance = Signal()
-        # What the next position is does not depend on when it is needed.
-        over = end_loop & end_group
+        at_word, at_line, at_loop, at_tile = Signal(), Signal(), Signal(), Signal()
+        choice, later = Signal(2), Signal(4)
+        ends_word = Mux(end_word, single.words, word == limit.words)
+        ends_kx = Mux(end_kx, single.kernel_x, kx == limit.kernel_x)
+        ends_ky = Mux(end_ky, single.kernel_y, ky == limit.kernel_y)
         m.d.comb += [
             advance.eq(walking & (~stage.o.valid | reader.i.ready)),
-            successor.eq(Mux(walking & ~over, following, first)),
+            at_tile.eq(at_loop & end_group),
+            choice.eq(Cat(~walking | (end_token & ~at_loop), ~walking | at_tile)),
+            starting.eq(Mux(choice[0], first[1], first[0])),
+            successor.eq(Mux(choice[1], starting, Mux(choice[0], group, following))),
         ]
+        with m.If(walking):
+            m.d.comb += later.eq(
+                Cat(
+                    Mux(end_token, spec.tokens == 1, token == spec.tokens - 2),
+                    Mux(end_token, ends_word, end_word),
+                    Mux(at_word, ends_kx, end_kx),
+                    Mux(at_line, ends_ky, end_ky),
+                )
+            )
+        with m.Else():
+            m.d.comb += later.eq(
+                Cat(spec.tokens == 1, p.words == 1, p.kernel_x == 1, p.kernel_y == 1)
+            )
         with m.If(begin | advance):
-            m.d.sync += here.eq(Mux(walking & ~end_token, following, successor))
-            with m.If(walking & end_token & ~end_loop):
-                m.d.sync += here.eq(group)
-        with m.If(begin | (advance & end_token & end_loop)):
-            m.d.sync += group.eq(successor)
+            m.d.sync += [
+                here.eq(successor),
+                Cat(end_token, last.words, last.kernel_x, last.kernel_y).eq(later),
+                at_word.eq(later[:2].all()),
+                at_line.eq(later[:3].all()),
+                at_loop.eq(later.all()),
+            ]
+        with m.If(begin | (advance & at_loop)):
+            m.d.sync += group.eq(Mux(walking & ~end_group, following, starting))
         with m.If(advance):
-            m.d.sync += token.eq(token + 1)
-            with m.If(end_token):
-                m.d.sync += [token.eq(0), word.eq(word + 1)]
-                m.d.sync += last.words.eq(word == limit.words)
-                with m.If(end_word):
-                    m.d.sync += [
-                        word.eq(0),
-                        last.words.eq(single.words),
-                        kx.eq(kx + 1),
-                        last.kernel_x.eq(kx == limit.kernel_x),
-                        tap_x.eq(tap_x + d.dilation_x),
-                        tap_address.eq(tap_address + d.tap_step),
-                    ]
-                    with m.If(end_kx):
-                        m.d.sync += [
-                            kx.eq(0),
-                            last.kernel_x.eq(single.kernel_x),
-                            tap_x.eq(0),
-                            ky.eq(ky + 1),
-                            last.kernel_y.eq(ky == limit.kernel_y),
-                            tap_y.eq(tap_y + d.dilation_y),
-                            tap_address.eq(tap_address + d.tap_line_step),
-                        ]
-                with m.If(end_loop):
-                    m.d.sync += [ky.eq(0), tap_y.eq(0), tap_address.eq(0)]
-                    m.d.sync += last.kernel_y.eq(single.kernel_y)
-                    with m.If(end_group):
-                        m.d.sync += [tile.eq(tile - 1), last_tile.eq(tile == 2)]
-                        with m.If(last_tile):
-                            m.d.sync += walking.eq(0)
+            m.d.sync += token.eq(Mux(end_token, 0, token + 1))
+        with m.If(advance & end_token):
+            m.d.sync += word.eq(Mux(end_word, 0, word + 1))
+        with m.If(advance & at_word):
+            m.d.sync += [
+                kx.eq(Mux(end_kx, 0, kx + 1)),
+                tap_x.eq(Mux(end_kx, 0, tap_x + d.dilation_x)),
+                tap_address.eq(tap_address + Mux(end_kx, d.tap_line_step, d.tap_step)),
+            ]
+        with m.If(advance & at_line):
+            m.d.sync += [
+                ky.eq(Mux(end_ky, 0, ky + 1)),
+                tap_y.eq(Mux(end_ky, 0, tap_y + d.dilation_y)),
+            ]
+        with m.If(advance & at_loop):
+            m.d.sync += tap_address.eq(0)
+        with m.If(advance & at_tile):
+            m.d.sync += [tile.eq(tile - 1), last_tile.eq(tile == 2), walking.eq(~last_tile)]
 
     def _transpose(self, m: Module, reader: ScratchpadReader, d: Signal) -> None:
         """Transpose words to beats in two blocks: one is filled while the other one leaves."""

@@ -48,7 +48,7 @@ def test_items(kind: Any, layout: Any, before: float, after: float) -> None:
             assert ctx.get(dut.o.valid) == valid, "valid must not follow within the cycle"
             assert held is None or now == held
             held = None if taken else now
-            if valid and taken:
+            if now is not None and taken:
                 found.append(now)
             if offered and ready:
                 todo.pop(0)
