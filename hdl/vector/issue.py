@@ -155,7 +155,7 @@ class VectorIssue(Component):
                 & ~self._walk.hold
                 & (
                     (draining & self.i_accs.valid)
-                    | (have & (late | valid))
+                    | (have & (~fresh | valid))
                     | (valid & (plain | (pooling & meta.last)))
                 )
             ),
@@ -177,7 +177,7 @@ class VectorIssue(Component):
             with m.If(word_over):
                 m.d.sync += [chunk.eq(0), ends.eq(step == spec.subwords)]
         # Whatever is there while the second word is awaited: that needs no look at the handshake.
-        with m.If(fresh):
+        with m.If(~late):
             m.d.sync += kept2.as_value().eq(head)
         with m.If(~have | (ready & word_over & late)):
             m.d.sync += kept.as_value().eq(head)
