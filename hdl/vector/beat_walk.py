@@ -56,6 +56,8 @@ class BeatWalk(Component):
         A row group begins; one cycle after its first beat could leave.
     hold : out
         The beat must wait for statistics of its row.
+    row_ends : out
+        It is the last beat of a row of words; a register.
     tag, param, order : out
         Tag of the beat, and its entries of the parameters and of the row order.
     """
@@ -72,6 +74,7 @@ class BeatWalk(Component):
                 "second_done": In(count),
                 "group_start": Out(1),
                 "hold": Out(1),
+                "row_ends": Out(1),
                 "tag": Out(tag_layout(spec)),
                 "param": Out(VECTOR["param"].bits),
                 "order": Out(VECTOR["order"].bits),
@@ -141,6 +144,7 @@ class BeatWalk(Component):
             tag.exponential.eq(exponential),
             tag.first.eq(column == 0),
             tag.last.eq(end_columns),
+            self.row_ends.eq(end_line),
             tag.row.eq(row),
             tag.end.eq(
                 Mux(

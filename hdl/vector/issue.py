@@ -148,7 +148,7 @@ class VectorIssue(Component):
         first = Signal()  # an addition accepts its first word
         # Whether a word is accepted does not depend on its being there: if it is not, none leaves.
         m.d.comb += [
-            word_over.eq(ends | self._walk.tag.last),
+            word_over.eq(ends | self._walk.row_ends),
             # Only an addition has, and only row operators hold.
             fire.eq(
                 ready
