@@ -56,6 +56,8 @@ class BeatWalk(Component):
         A row group begins; one cycle after its first beat could leave.
     hold : out
         The beat must wait for statistics of its row.
+    row_ends : out
+        It is the last beat of a row of words; a register.
     tag, param, order : out
         Tag of the beat, and its entries of the parameters and of the row order.
     """
@@ -72,6 +74,7 @@ class BeatWalk(Component):
                 "second_done": In(count),
                 "group_start": Out(1),
                 "hold": Out(1),
+                "row_ends": Out(1),
                 "tag": Out(tag_layout(spec)),
                 "param": Out(VECTOR["param"].bits),
                 "order": Out(VECTOR["order"].bits),
@@ -107,6 +110,7 @@ class BeatWalk(Component):
         # is below. `end_columns` is one, of a row, or of a tile's row of accumulators; `end_pass`,
         # of the last pass; `exponential`, of a softmax's second pass.
         end_columns, single = Signal(), Signal()
+        end_tile, end_line = Signal(), Signal()  # one or the other of them
         end_pass, exponential = Signal(), Signal()
         # One row is left; none: the array's result is padding, dropped.
         one_left, gone = Signal(), Signal()
@@ -125,6 +129,7 @@ class BeatWalk(Component):
         channels = Cat(c.channels, Const(0, 1))
         alone = Mux(is_drain, first_beats == 0, ~above(channels, lanes))
         m.d.comb += [
+            end_columns.eq(end_tile | end_line),
             end_tokens.eq((gone | one_left) & (token == spec.tokens - 1)),
             end_row.eq(last_row | one_left),
             final.eq(drain | end_pass),
@@ -139,12 +144,13 @@ class BeatWalk(Component):
             tag.exponential.eq(exponential),
             tag.first.eq(column == 0),
             tag.last.eq(end_columns),
+            self.row_ends.eq(end_line),
             tag.row.eq(row),
             tag.end.eq(
                 Mux(
                     drain,
-                    end_columns & end_tokens & (tile == 1),
-                    end_columns & one_left & end_pass,
+                    end_tile & end_tokens & (tile == 1),
+                    end_line & one_left & end_pass,
                 )
             ),
             self.param.eq(c.param + Mux(drain & ~c.param_step, 0, column)),
@@ -164,7 +170,8 @@ class BeatWalk(Component):
                 statistics.eq(passes(c.op) != 0),
                 last_turn.eq(passes(c.op)),
                 single.eq(alone),
-                end_columns.eq(alone),
+                end_tile.eq(is_drain & alone),
+                end_line.eq(~is_drain & alone),
                 end_pass.eq(passes(c.op) == 0),
                 exponential.eq(0),
                 last_row.eq(spec.row_group == 1),
@@ -176,15 +183,13 @@ class BeatWalk(Component):
                 tile_word.eq(0), tile_chunk.eq(0), token.eq(0), beat.eq(0),
                 last_beat.eq(first_beats),
             ]  # fmt: skip
-        m.d.sync += self.group_start.eq(
-            self.start | (fire & ~drain & end_columns & end_row & end_pass)
-        )
+        m.d.sync += self.group_start.eq(self.start | (fire & end_line & end_row & end_pass))
         # Of the row of the next cycle. A group's first pass needs no statistics, so that it does
         # not matter that counts are of the group before for another cycle.
         next_row = Mux(end_row, 0, row + 1)
         for flag, done in zip(known, (self.first_done, self.second_done), strict=True):
             m.d.sync += flag.eq(
-                ~self.group_start & Mux(fire & end_columns, done > next_row, done > row)
+                ~self.group_start & Mux(fire & end_line, done > next_row, done > row)
             )
         with m.If(fire):
             m.d.sync += [
@@ -193,11 +198,14 @@ class BeatWalk(Component):
                 word.eq(next_word),
                 chunk.eq(next_chunk),
                 beat.eq(beat + 1),
-                end_columns.eq(Mux(drain, beat + 1 == last_beat, ~above(remaining, 2 * lanes))),
+                end_tile.eq(drain & (beat + 1 == last_beat)),
+                end_line.eq(~drain & ~above(remaining, 2 * lanes)),
             ]
-            with m.If(end_columns):
-                m.d.sync += end_columns.eq(single)
-            with m.If(end_columns & drain):
+            with m.If(end_tile):
+                m.d.sync += end_tile.eq(single)
+            with m.If(end_line):
+                m.d.sync += end_line.eq(single)
+            with m.If(end_tile):
                 m.d.sync += [
                     beat.eq(0),
                     column.eq(tile_column),
@@ -226,7 +234,7 @@ class BeatWalk(Component):
                         chunk.eq(next_chunk),
                         tile_chunk.eq(next_chunk),
                     ]
-            with m.Elif(end_columns):
+            with m.Elif(end_line):
                 m.d.sync += [
                     column.eq(0),
                     remaining.eq(c.channels),

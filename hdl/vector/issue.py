@@ -148,14 +148,14 @@ class VectorIssue(Component):
         first = Signal()  # an addition accepts its first word
         # Whether a word is accepted does not depend on its being there: if it is not, none leaves.
         m.d.comb += [
-            word_over.eq(ends | self._walk.tag.last),
+            word_over.eq(ends | self._walk.row_ends),
             # Only an addition has, and only row operators hold.
             fire.eq(
                 ready
                 & ~self._walk.hold
                 & (
                     (draining & self.i_accs.valid)
-                    | (have & (late | valid))
+                    | (have & (~fresh | valid))
                     | (valid & (plain | (pooling & meta.last)))
                 )
             ),
@@ -177,7 +177,7 @@ class VectorIssue(Component):
             with m.If(word_over):
                 m.d.sync += [chunk.eq(0), ends.eq(step == spec.subwords)]
         # Whatever is there while the second word is awaited: that needs no look at the handshake.
-        with m.If(fresh):
+        with m.If(~late):
             m.d.sync += kept2.as_value().eq(head)
         with m.If(~have | (ready & word_over & late)):
             m.d.sync += kept.as_value().eq(head)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -81,21 +81,24 @@ class VectorFetch(Component):
         # Constant over a descriptor: decoded ahead of the loops.
         is_add, last_turn = Signal(), Signal(2)
         codes = Signal(range(spec.word_bytes + 1))  # of a word
-        end_word, end_row, end_pass = Signal(), Signal(), Signal()
+        end_row, end_pass = Signal(), Signal()
+        end_word, single = Signal(), Signal()  # a row's last word; a row is one word: registers
         following, following2 = Signal(signed(STEP.bits)), Signal(signed(STEP.bits))
         m.d.sync += [
             is_add.eq(c.op == VectorOp.ADD),
             last_turn.eq(passes(c.op)),
             codes.eq(Mux(c.wide_in, spec.word_bytes // 2, spec.word_bytes)),
         ]
+        channels = Cat(c.channels, Const(0, 1))
+        alone = ~Mux(
+            c.wide_in, above(channels, spec.word_bytes // 2), above(channels, spec.word_bytes)
+        )
+        next_ends = ~Mux(
+            c.wide_in,
+            above(remaining, spec.word_bytes // 2 * 2),
+            above(remaining, spec.word_bytes * 2),
+        )
         m.d.comb += [
-            end_word.eq(
-                ~Mux(
-                    c.wide_in,
-                    above(remaining, spec.word_bytes // 2),
-                    above(remaining, spec.word_bytes),
-                )
-            ),
             end_row.eq((row == spec.row_group - 1) | (left == 1)),
             end_pass.eq(turn == last_turn),
             following.eq(address + c.src_stride),
@@ -110,6 +113,8 @@ class VectorFetch(Component):
                 address2.eq(c.src2),
                 word.eq(0),
                 remaining.eq(c.channels),
+                end_word.eq(alone),
+                single.eq(alone),
                 row.eq(0),
                 left.eq(c.rows),
                 group_left.eq(c.rows),
@@ -121,8 +126,9 @@ class VectorFetch(Component):
                 m.d.sync += second.eq(1)
             with m.Else():
                 m.d.sync += [second.eq(0), word.eq(word + 1), remaining.eq(remaining - codes)]
+                m.d.sync += end_word.eq(next_ends)
                 with m.If(end_word):
-                    m.d.sync += [word.eq(0), remaining.eq(c.channels)]
+                    m.d.sync += [word.eq(0), remaining.eq(c.channels), end_word.eq(single)]
                     m.d.sync += [row.eq(row + 1), left.eq(left - 1)]
                     m.d.sync += [address.eq(following), address2.eq(following2)]
                     with m.If(end_row):
@@ -158,7 +164,9 @@ class VectorFetch(Component):
         last_column = Signal.like(column)
         left = Signal(c.rows.shape())
         step = 1 + c.wide_in
-        end_window, end_beats = Signal(), Signal()
+        end_window = Signal()
+        end_beats, single = Signal(), Signal()  # a position's last beat; it is one beat: registers
+        alone = ~above(Cat(c.channels, Const(0, 1)), spec.vector_lanes)
         meta = self.o.payload.meta
         # Constant over a descriptor: calculated ahead of the loops.
         m.d.sync += [
@@ -168,7 +176,6 @@ class VectorFetch(Component):
         ]
         m.d.comb += [
             end_window.eq(end_kx & end_ky),
-            end_beats.eq(~above(remaining, spec.vector_lanes)),
         ]
         with m.If(on):
             m.d.comb += [
@@ -184,6 +191,8 @@ class VectorFetch(Component):
                 word.eq(0),
                 chunk.eq(0),
                 remaining.eq(c.channels),
+                end_beats.eq(alone),
+                single.eq(alone),
                 ky.eq(c.kernel_y - 1),
                 kx.eq(c.kernel_x - 1),
                 end_ky.eq(c.kernel_y == 1),
@@ -215,6 +224,7 @@ class VectorFetch(Component):
                     end_ky.eq(last_ky == 0),
                     tap.eq(0),
                     remaining.eq(remaining - spec.vector_lanes),
+                    end_beats.eq(~above(remaining, 2 * spec.vector_lanes)),
                 ]
                 with m.If(chunk + step == spec.subwords):
                     m.d.sync += [chunk.eq(0), word.eq(word + 1)]
@@ -225,6 +235,7 @@ class VectorFetch(Component):
                         chunk.eq(0),
                         word.eq(0),
                         remaining.eq(c.channels),
+                        end_beats.eq(single),
                         left.eq(left - 1),
                     ]
                     with m.If(column == last_column):
