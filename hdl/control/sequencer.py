@@ -152,6 +152,8 @@ class Sequencer(Component):
         kept: list[Value] = []
         for number, rule in enumerate(rules(self.spec)[unit]):
             total = sum((fields[name] for name in rule.fields[1:]), fields[rule.fields[0]])
+            if rule.minus is not None:
+                total = total - fields[rule.minus]
             name = f"{unit.name.lower()}_rule{number}"
             # A bound that the field's width implies needs no comparator.
             signed = total.shape().signed

@@ -26,7 +26,7 @@ from models.program.layout import (
 
 
 class Rule(NamedTuple):
-    """The sum of ``fields`` must be ``low`` to ``high``, and not ``without``.
+    """The sum of ``fields``, less ``minus``, must be ``low`` to ``high``, and not ``without``.
 
     None as ``high`` is limited by the field's width only, as ``without`` it is no value. With an
     ``op`` it is a rule of the vector operator alone.
@@ -37,12 +37,18 @@ class Rule(NamedTuple):
     high: int | None
     without: int | None = None
     op: int | None = None
+    minus: str | None = None
+
+    def total(self, values: Mapping[str, int]) -> int:
+        """What is compared."""
+        less = 0 if self.minus is None else values[self.minus]
+        return sum(values[name] for name in self.fields) - less
 
     def holds(self, values: Mapping[str, int]) -> bool:
         """Test that a descriptor obeys the rule."""
         if self.op is not None and values["op"] != self.op:
             return True
-        total = sum(values[name] for name in self.fields)
+        total = self.total(values)
         if total == self.without:
             return False
         return self.low <= total and (self.high is None or total <= self.high)
@@ -51,7 +57,8 @@ class Rule(NamedTuple):
         span = f"at least {self.low}" if self.high is None else f"{self.low} to {self.high}"
         if self.without is not None:
             span += f" without {self.without}"
-        return f"{' + '.join(self.fields)} must be {span}"
+        less = "" if self.minus is None else f" - {self.minus}"
+        return f"{' + '.join(self.fields)}{less} must be {span}"
 
 
 @lru_cache(maxsize=16)
@@ -88,6 +95,7 @@ def rules(spec: MachineSpec) -> dict[Unit, tuple[Rule, ...]]:
             *some("tiles", "rows", "channels", "width", "kernel_y", "kernel_x"),
             Rule(("shift",), 0, SHIFT_MAX),
             Rule(("multiplier",), -(1 << 24), (1 << 24) - 1, op=VectorOp.ADD),
+            Rule(("high",), 0, None, minus="low"),
             Rule(("mean_shift",), 1, 40),
             Rule(("pre_shift",), 0, 8),
             Rule(("table_base", "table_last"), 0, TABLE_ENTRIES - 1),
@@ -105,6 +113,5 @@ def broken_rule(spec: MachineSpec, unit: Unit, values: Mapping[str, int]) -> str
     """Return an error message for a descriptor's fields; None if they are legal."""
     for rule in rules(spec)[unit]:
         if not rule.holds(values):
-            total = sum(values[name] for name in rule.fields)
-            return f"{rule}, not {total}"
+            return f"{rule}, not {rule.total(values)}"
     return None

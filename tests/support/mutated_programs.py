@@ -18,6 +18,7 @@ from models.machine.units import Unit
 from models.numerics.rescale import SHIFT_MAX, Integers
 from models.program.descriptor import Descriptor, ProgramError, decode_program, encode_program
 from models.program.layout import FIELDS, Field
+from tests.support.addresses import touched
 from tests.support.ordering import hazard
 from tests.support.random_networks import KINDS, random_codes, random_network
 
@@ -27,10 +28,14 @@ COUNTS = {
 }  # fmt: skip
 """Fields that say how much is to be done: a large value would be hours of work, and no error."""
 
-UNDEFINED = re.compile(r"drain must have|weight tile must be|executable: shift must be 0 to 62")
+UNDEFINED = re.compile(
+    r"drain must have|weight tile must be|executable: shift must be 0|row must be -\d+ at least"
+)
+"""Of what the golden machine says: the hardware does not tell."""
 
-CONTENTS = 8
-"""Of the memories at power-up: what depends on them may be the same in two of them."""
+CONTENTS = ((0, 256), (0, 1), (1, 127), (127, 128), (128, 129), (255, 256), (0, 256))
+"""Least byte of the memories at power-up, and the first that is too large: what depends on them may
+be the same with two of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +51,12 @@ class Mutated:
     closed
         the memory does not depend on what memories on the chip held at power-up.
     ordered
-        no two units meet in a memory without an order; what is left by others depends on time.
+        no two units meet in a memory without an order, nor a vector descriptor itself; what is left
+        by others depends on time.
     defined
-        hardware tells what is wrong with it, if anything is. It cannot tell (docs/program.md) that
-        units disagree on the length of what goes from one to the other, nor that parameters are
-        none.
+        hardware tells what is wrong with it, if anything is. It does not tell that units disagree
+        on the length of what goes from one to the other, nor that numbers in memory are none that
+        parameters or weights may be (docs/program.md).
     """
 
     name: str
@@ -110,14 +116,14 @@ def _judge(
     ends: list[NDArray[np.uint8]] = []
     refused: str | None = None
     defined = True
-    for contents in range(CONTENTS):
+    for number, (low, high) in enumerate(CONTENTS):
         memory = memory_before(network, codes)
         windows = [
             memory[base : base + size]
             for base, size in zip(layout.bases, layout.sizes, strict=True)
         ]
         machine = GoldenMachine(network.spec, windows)
-        _fill(machine, np.random.default_rng([seed, contents]))
+        _fill(machine, np.random.default_rng([seed, number]), low, high)
         try:
             machine.run()
         except ProgramError as error:
@@ -128,18 +134,54 @@ def _judge(
             defined &= not (state.weight_words or state.tiles or state.accumulators)
         ends.append(memory)
     try:
-        ordered = refused is None and hazard(network.spec, program) is None
+        ordered = (
+            refused is None
+            and hazard(network.spec, program) is None
+            and not any(_meets_itself(network.spec, one) for one in program)
+        )
     except IndexError:  # nothing is loaded, beyond the end of a memory
         ordered = False
+    closed = refused is None and _reads_what_was_written(network.spec, program)
+    closed &= all(np.array_equal(end, ends[0]) for end in ends)
     return Mutated(
         name=name, network=network, codes=codes, refused=refused, memory=ends[0],
-        closed=all(np.array_equal(end, ends[0]) for end in ends), ordered=ordered, defined=defined,
+        closed=closed, ordered=ordered, defined=defined,
     )  # fmt: skip
 
 
-def _fill(machine: GoldenMachine, rng: np.random.Generator) -> None:
+def _meets_itself(spec: MachineSpec, one: Descriptor) -> bool:
+    """A vector descriptor writes a word twice, or one that it reads: which is first is open."""
+    if one.unit is not Unit.VECTOR:
+        return False
+    fields = one.fields
+    row_words = -(-fields["channels"] * (1 + fields["wide_out"]) // spec.word_bytes)
+    accesses = touched(spec, one)
+    written = {at for name, where, write in accesses if write for at in where.tolist()}
+    read = {
+        at
+        for name, where, write in accesses
+        if not write and name == "scratchpad"
+        for at in where.tolist()
+    }
+    return len(written) < fields["rows"] * row_words or bool(written & read)
+
+
+def _reads_what_was_written(spec: MachineSpec, program: list[Descriptor]) -> bool:
+    """No word on the chip is read before it is written; bytes of a word are not told apart."""
+    there: dict[str, set[int]] = {}
+    for one in program:
+        accesses = touched(spec, one) if one.unit is not Unit.END else []
+        for memory, addresses, written in accesses:
+            if not written and not set(addresses.tolist()) <= there.get(memory, set()):
+                return False
+        for memory, addresses, written in accesses:
+            if written:
+                there.setdefault(memory, set()).update(addresses.tolist())
+    return True
+
+
+def _fill(machine: GoldenMachine, rng: np.random.Generator, low: int, high: int) -> None:
     state = machine.state
-    low, high = sorted(rng.choice([0, 1, 127, 128, 255, 256], 2, replace=False).tolist())
     for memory in (state.scratchpad, state.params, state.order):
         memory[:] = rng.integers(low, high, memory.shape)
     # Of a drain's shift no other values are defined.

@@ -41,6 +41,8 @@ def legal_fields(rng: np.random.Generator, unit: Unit) -> dict[str, int]:
         high = most if rule.high is None else rule.high
         if not rule.holds(values):
             values |= dict.fromkeys(others, 0)
+            if rule.minus is not None:
+                values[rule.minus] = 0
             limits = (rule.low, min(high, most))
             values[name] = int(rng.choice([*limits, int(rng.integers(limits[0], limits[1] + 1))]))
     return values
@@ -152,6 +154,8 @@ def test_broken_rules(simulators: Path, tmp_path: Path) -> None:
                 values[rule.fields[0]] = first
                 if rule.op is not None:
                     values["op"] = rule.op
+                if rule.minus is not None:
+                    values[rule.minus] = 0
                 if len(rule.fields) > 1:
                     values[name] = total - first
                 if max(values[f] for f in rule.fields) > most and total > most:

@@ -130,6 +130,12 @@ def test_short_drains_are_of_machines_with_rows_for_activations() -> None:
     assert broken(none, Unit.VECTOR, short=1) == "short must be 0 to 0, not 1"
 
 
+def test_limits_are_in_order() -> None:
+    assert broken(SMALL, Unit.VECTOR, low=-5, high=-5) is None
+    said = broken(SMALL, Unit.VECTOR, low=-5, high=-6)
+    assert said == "high - low must be at least 0, not -1"
+
+
 def test_an_addition_has_smaller_multipliers() -> None:
     """As its operator and its adders have; of another operator they are as wide as the field."""
     for multiplier in (-(1 << 24), (1 << 24) - 1):

@@ -8,7 +8,7 @@ from amaranth.hdl import Module, Value
 from amaranth.lib.wiring import Component, Out
 
 
-class Alone(Component):  # type: ignore[misc]
+class Alone(Component):
     """Same ports, same behaviour.
 
     A simulator keeps every signal of its top module accessible. Those of a component can be
