@@ -83,6 +83,7 @@ def _units(spec: MachineSpec) -> Iterator[Part]:
         entries=spec.depth_entries,
         slot=spec.classes[0].slot if classes else 0,
         groups=sum(-(-k.rows // k.rows_per_word(spec.tokens)) for k in spec.classes),
+        paused=int(spec.beats_per_word > 1),
     )
     yield Part("weight", 1, weight, lambda: WeightUnit(spec))
     matrix = _key(lanes=spec.lanes, tokens=spec.tokens, act_width=spec.act_width)

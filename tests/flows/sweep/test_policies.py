@@ -145,6 +145,5 @@ def test_command_line(tmp_path: Path, capsys: Capture) -> None:
     assert (found["points"], found["estimated"], len(found["errors"])) == (4, 2, 1)
     points = [one for front in found["fronts"] for one in front["points"]]
     assert {one["classes"] for one in points} <= {"fixed8:10,pot4:6", "fixed8:12,pot4:4"}
-    assert found["assumptions"][-1] == (
-        "first and last layer in the same formats (--no-keep-ends) by esb"
-    )
+    ends = "first and last layer in the same formats (--no-keep-ends) by esb"
+    assert ends in found["assumptions"]

@@ -29,9 +29,9 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("name", ["weight"])
+@pytest.mark.parametrize("name", ["store"])
 def test_two_analyses_agree(name: str, tmp_path: Path) -> None:
-    """The floor within 2 %, slow pins within 4 %: CARRY4 has other figures, all else the same."""
+    """The floor within 2 %, slow pins within 350 ps: CARRY4 has other figures, all else the same."""
     part = next(p for p in machine_parts(SMALL, "xc7") if p.name == name)
     modules = synthesised(part_verilog(part), "xc7", "part", part.boxes)
     file = tmp_path / "netlist.json"
@@ -46,7 +46,7 @@ def test_two_analyses_agree(name: str, tmp_path: Path) -> None:
     slow = {pin: ns for pin, ns in theirs.items() if ns > floor / 2}
     assert slow
     expected = {pin: 1000 * ns for pin, ns in slow.items()}
-    assert {pin: ours[pin] for pin in slow} == pytest.approx(expected, rel=0.04)
+    assert {pin: ours[pin] for pin in slow} == pytest.approx(expected, abs=350)
 
 
 def _reference(file: Path) -> tuple[float, dict[tuple[str, str], float]]:
