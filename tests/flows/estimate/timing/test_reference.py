@@ -31,7 +31,7 @@ pytestmark = [
 
 @pytest.mark.parametrize("name", ["store"])
 def test_two_analyses_agree(name: str, tmp_path: Path) -> None:
-    """The floor within 2 %, slow pins within 350 ps: CARRY4 has other figures, all else the same."""
+    """The floor within 2 %, slow pins within 350 ps: CARRY4 has other figures, else the same."""
     part = next(p for p in machine_parts(SMALL, "xc7") if p.name == name)
     modules = synthesised(part_verilog(part), "xc7", "part", part.boxes)
     file = tmp_path / "netlist.json"
