@@ -10,6 +10,7 @@ from flows.estimate.timing.board_floors import board_floor
 __all__ = ["HELP", "add_arguments", "run"]
 
 HELP = "list the boards"
+AGAIN = "python -m benchmarks.timing --machines arty,zcu102 --store"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +27,8 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
             "floor: static timing floor of the default machine with ideal placement, as a 7-series "
             "-1 part, when it was last measured; no achieved clock (rowmac estimate --timing)"
         )
+        if any(floor and floor["stale"] for floor in floors.values()):
+            print(f"stale: the hardware has changed since; to repeat it: {AGAIN}")
     return {
         "boards": [
             board.facts() | {"static_timing_floor": floors[board.name]} for board in BOARDS
@@ -35,6 +38,8 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
 
 def _row(board: Board, floor: dict[str, Any] | None) -> tuple[object, ...]:
     known = f"{floor['floor_mhz']:.0f} MHz, {floor['measured']}" if floor else "not known"
+    if floor and floor["stale"]:
+        known += ", stale"
     return (
         board.name,
         board.part,

@@ -13,8 +13,6 @@ import json
 from functools import cache
 from pathlib import Path
 
-from flows.work.atomic import output_file
-
 __all__ = ["MEASURED_ON", "PLACES", "code_mark", "record", "stale_notes"]
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +42,8 @@ def stale_notes(kind: str) -> list[str]:
 
 def record(kind: str, root: Path = ROOT, file: Path = MEASURED_ON) -> None:
     """Note that a calibration was measured on the code as it is now."""
+    from flows.work.atomic import output_file
+
     marks = json.loads(file.read_text()) if file.exists() else {}
     marks[kind] = code_mark(kind, root)
     with output_file(file) as scratch:

@@ -1,7 +1,7 @@
 """Stored floors of the boards' default machines, for where nothing is to be synthesised.
 
 They are of the hardware as it was when ``python -m benchmarks.timing --store`` was run last; the
-date is stated with them, and the mark of the hardware is kept, so that a later one can be told.
+date is stated with them, and whether the hardware has changed since.
 """
 
 from __future__ import annotations
@@ -16,11 +16,17 @@ FLOORS = Path(__file__).parents[1] / "data" / "timing_floors.json"
 
 
 def board_floor(board: str, file: Path = FLOORS) -> dict[str, Any] | None:
-    """``floor_ns``, ``floor_mhz``, ``measured`` (date) and ``hardware`` (mark); None if unknown."""
+    """What is kept of a board's floor; None if it is unknown.
+
+    ``floor_ns``, ``floor_mhz``, ``measured`` (date), ``hardware`` (mark), and ``stale``: the
+    hardware is another one now.
+    """
+    from flows.estimate.stale import code_mark
+
     if not file.exists():
         return None
-    found: dict[str, dict[str, Any]] = json.loads(file.read_text())
-    return found.get(board)
+    found: dict[str, Any] | None = json.loads(file.read_text()).get(board)
+    return found and {**found, "stale": found["hardware"] != code_mark("resources")}
 
 
 def store_floor(board: str, report: dict[str, Any], file: Path = FLOORS) -> None:

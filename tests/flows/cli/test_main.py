@@ -12,7 +12,7 @@ import pytest
 
 import flows.cli
 from flows.boards import BOARDS
-from flows.cli import main
+from flows.cli import boards, main
 from flows.cli.main import VERBS
 from flows.cli.operators import CONDITIONS
 from flows.errors import RunError, UserError
@@ -74,12 +74,29 @@ def test_every_verb_is_shown_and_tested(name: str) -> None:
     assert tried, f"a test in tests/flows/cli must call main(['{name}', ...])"
 
 
-def test_boards(capsys: Capture) -> None:
+def test_boards(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"floor_mhz": 137.0, "floor_ns": 7.3, "measured": "2026-11-30", "hardware": "x"}
+    monkeypatch.setattr(boards, "board_floor", lambda _: {**known, "stale": False})
     assert main(["boards"]) == 0
     lines = capsys.readouterr().out.splitlines()
+    assert "137 MHz, 2026-11-30 " in lines[2]
     assert [line.split()[0] for line in lines[2:-1]] == [board.name for board in BOARDS]
     assert lines[-1].startswith("floor: static timing floor of the default machine with ideal")
     assert "xc7z020clg400-1" in lines[2]
+
+
+def test_a_floor_of_former_hardware_is_told(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {"floor_mhz": 137.0, "floor_ns": 7.3, "measured": "2026-11-30", "hardware": "x"}
+    monkeypatch.setattr(boards, "board_floor", lambda _: {**known, "stale": True})
+    assert main(["boards"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "137 MHz, 2026-11-30, stale" in lines[2]
+    assert lines[-1] == (
+        "stale: the hardware has changed since; to repeat it: "
+        "python -m benchmarks.timing --machines arty,zcu102 --store"
+    )
 
 
 def test_operators(capsys: Capture) -> None:

@@ -54,11 +54,15 @@ def test_floors_of_boards_are_kept_with_what_they_are_of(tmp_path: Path) -> None
     store_floor("zcu102", {"floor_ns": 5.0, "floor_mhz": 200.0}, file)
     found = board_floor("zcu102", file)
     assert found is not None
-    assert (found["floor_ns"], found["floor_mhz"]) == (5.0, 200.0)
+    assert (found["floor_ns"], found["floor_mhz"], found["stale"]) == (5.0, 200.0, False)
     assert found["hardware"] == code_mark("resources")
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", found["measured"])
     assert board_floor("pynq-z2", file) is None
     assert board_floor("arty-z7-20", file) is not None
+    file.write_text(file.read_text().replace(code_mark("resources"), "0" * 16))
+    found = board_floor("zcu102", file)
+    assert found is not None
+    assert found["stale"]
 
 
 def test_stored_floors_are_of_boards() -> None:
