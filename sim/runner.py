@@ -26,7 +26,7 @@ VERILOG = Path(__file__).parent / "verilog"
 WAIVERS = VERILOG / "waivers.vlt"
 LOG = "simulation.log"
 """What a simulator has said, in the folder where it was run."""
-RANDOM_START = ("+verilator+rand+reset+2",)
+RANDOM_START = "+verilator+rand+reset+2"
 RUNTIME_OBJECTS = ("verilated.o", "verilated_vpi.o", "verilated_threads.o")
 RUNTIME_HEADERS = tuple(f"{verilator.HEADER}.{kind}.gch" for kind in ("fast", "slow"))
 """Precompiled for all but small designs; 90 MB each, kept once for each way of compiling."""
@@ -128,7 +128,8 @@ class Simulator:
         waves
             write a waveform of everything to ``work``, named as in :class:`Design`.
         random_memories
-            what has no initial value begins with random bits, of the seed, instead of zeros.
+            what has no initial value begins with random bits, of the seed (1 or more), instead of
+            zeros.
         on_tick
             called about twenty times a second while the simulator runs. What it raises, and
             Ctrl-C, end the simulator.
@@ -153,8 +154,7 @@ class Simulator:
                     seed=seed,
                     plusargs=[
                         *(f"+{name}={value}" for name, value in (plusargs or {}).items()),
-                        *(RANDOM_START if random_memories else ()),
-                        f"+verilator+seed+{seed}",
+                        *((RANDOM_START, f"+verilator+seed+{seed}") if random_memories else ()),
                     ],
                     results_xml=str(results),
                     waves=waves,

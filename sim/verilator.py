@@ -41,7 +41,7 @@ HEADER = "rowmac_runtime.h"
 HEADER_TEXT = '#include "verilated.h"\n'
 FLAGS = {"OPT_FAST": "-O1", "OPT_SLOW": "-O0", "OPT_GLOBAL": "-O2"}
 """Of the compiler, for a model's own code and for the rest. With ``-O3 -march=native`` a machine
-runs no faster, and takes twice as long to compile."""
+runs no faster, but takes longer to compile."""
 
 
 class Missing(RuntimeError):

@@ -29,7 +29,8 @@ COUNTS = {
 """Fields that say how much is to be done: a large value would be hours of work, and no error."""
 
 UNDEFINED = re.compile(
-    r"drain must have|weight tile must be|executable: shift must be 0|row must be -\d+ at least"
+    r"drain must have|weight tile must be|executable: shift must be 0|row must be -\d+ at least|"
+    r"executable: index \d+ is out of bounds"
 )
 """Of what the golden machine says: the hardware does not tell."""
 
@@ -48,8 +49,11 @@ class Mutated:
         why the golden machine refuses it; None if it runs.
     memory
         all of the memory after it has run.
+    open
+        bytes of the memory that depend on what memories on the chip held at power-up, such as those
+        that fill a word up.
     closed
-        the memory does not depend on what memories on the chip held at power-up.
+        no word on the chip is read before it is written but those that the unchanged program reads.
     ordered
         no two units meet in a memory without an order, nor a vector descriptor itself; what is left
         by others depends on time.
@@ -64,6 +68,7 @@ class Mutated:
     codes: Integers
     refused: str | None
     memory: NDArray[np.uint8]
+    open: NDArray[np.bool_]
     closed: bool
     ordered: bool
     defined: bool
@@ -78,12 +83,20 @@ def mutated_programs(spec: MachineSpec, count: int, seed: int) -> Iterator[Mutat
         codes = random_codes(graph, which)[0]
         network = map_network(graph, spec)
         program = decode_program(spec, network.image.tobytes())
+        before, meets = _unwritten(spec, program), _meeting(spec, program)
         said = _mutate(program, rng)
         image = network.image.copy()
         text = encode_program(spec, program)
         image[: len(text)] = np.frombuffer(text, dtype=np.uint8)
         changed = replace(network, image=image)
-        yield _judge(f"{kind} network {which}, {said}", changed, program, codes, seed + number)
+        one = _judge(f"{kind} network {which}, {said}", changed, program, codes, seed + number)
+        if one.refused is None:
+            one = replace(
+                one,
+                closed=_unwritten(spec, program) <= before,
+                ordered=one.ordered and _meeting(spec, program) <= meets,
+            )
+        yield one
 
 
 def _mutate(program: list[Descriptor], rng: np.random.Generator) -> str:
@@ -115,7 +128,7 @@ def _judge(
     layout = memory_layout(network)
     ends: list[NDArray[np.uint8]] = []
     refused: str | None = None
-    defined = True
+    defined, refusals = True, 0
     for number, (low, high) in enumerate(CONTENTS):
         memory = memory_before(network, codes)
         windows = [
@@ -128,25 +141,28 @@ def _judge(
             machine.run()
         except ProgramError as error:
             refused = str(error)
+            refusals += 1
             defined &= not UNDEFINED.search(refused)
         state = machine.state
         if refused is None:
             defined &= not (state.weight_words or state.tiles or state.accumulators)
         ends.append(memory)
     try:
-        ordered = (
-            refused is None
-            and hazard(network.spec, program) is None
-            and not any(_meets_itself(network.spec, one) for one in program)
-        )
+        ordered = refused is None and hazard(network.spec, program) is None
     except IndexError:  # nothing is loaded, beyond the end of a memory
         ordered = False
-    closed = refused is None and _reads_what_was_written(network.spec, program)
-    closed &= all(np.array_equal(end, ends[0]) for end in ends)
+    # Refused with some contents only: it is they that are refused.
+    defined &= refusals in (0, len(CONTENTS))
     return Mutated(
         name=name, network=network, codes=codes, refused=refused, memory=ends[0],
-        closed=closed, ordered=ordered, defined=defined,
+        open=(np.array(ends) != ends[0]).any(axis=0), closed=False, ordered=ordered,
+        defined=defined,
     )  # fmt: skip
+
+
+def _meeting(spec: MachineSpec, program: list[Descriptor]) -> set[int]:
+    """Descriptors that meet themselves; results of several row classes may seem to."""
+    return {index for index, one in enumerate(program) if _meets_itself(spec, one)}
 
 
 def _meets_itself(spec: MachineSpec, one: Descriptor) -> bool:
@@ -166,18 +182,23 @@ def _meets_itself(spec: MachineSpec, one: Descriptor) -> bool:
     return len(written) < fields["rows"] * row_words or bool(written & read)
 
 
-def _reads_what_was_written(spec: MachineSpec, program: list[Descriptor]) -> bool:
-    """No word on the chip is read before it is written; bytes of a word are not told apart."""
-    there: dict[str, set[int]] = {}
+def _unwritten(spec: MachineSpec, program: list[Descriptor]) -> set[tuple[str, int]]:
+    """Words on the chip that are read before they are written, by memory and address.
+
+    A drain of several row classes reads parameters for rows that fill a tile up, whose results go
+    nowhere: a program that is right may do so, too.
+    """
+    there: set[tuple[str, int]] = set()
+    found: set[tuple[str, int]] = set()
     for one in program:
         accesses = touched(spec, one) if one.unit is not Unit.END else []
         for memory, addresses, written in accesses:
-            if not written and not set(addresses.tolist()) <= there.get(memory, set()):
-                return False
+            if not written:
+                found |= {(memory, at) for at in addresses.tolist()} - there
         for memory, addresses, written in accesses:
             if written:
-                there.setdefault(memory, set()).update(addresses.tolist())
-    return True
+                there |= {(memory, at) for at in addresses.tolist()}
+    return found
 
 
 def _fill(machine: GoldenMachine, rng: np.random.Generator, low: int, high: int) -> None:
