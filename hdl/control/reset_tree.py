@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import (
-    ClockSignal,
-    Const,
-    Elaboratable,
-    Fragment,
-    Instance,
-    Module,
-    ResetInserter,
-    Signal,
-)
+from amaranth.hdl import Elaboratable, Fragment, Module, ResetInserter, Signal
 
+from hdl.rows.kept_register import kept_register
 from models.cost.pipelines import RESET_LATENCY
 
 
@@ -45,27 +37,15 @@ class ResetTree(Elaboratable):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        for index, copy in enumerate(self._copies):
-            if self.family == "generic":
-                m.d.sync += copy.eq(self.i)
-                continue
-            m.submodules[f"copy{index}"] = Instance(
-                "FDRE",
-                a_keep=1,
-                a_dont_touch="true",
-                p_INIT=Const(0, 1),
-                i_C=ClockSignal(),
-                i_CE=Const(1, 1),
-                i_R=Const(0, 1),
-                i_D=self.i,
-                o_Q=copy,
-            )
+        for copy in self._copies:
+            kept_register(m, self.family, self.i, copy)
         return m
 
     def _reset(self, fragment: Fragment, depth: int) -> Fragment:
         if not _registers(fragment):
             return fragment
-        copy = Signal(name=f"reset{len(self._copies)}", attrs={"keep": 1})
+        number = len(self._copies)
+        copy = Signal(name=f"reset{number}", attrs={"keep": 1}, reset_less=True)
         self._copies.append(copy)
         if not depth:
             return ResetInserter(copy)(fragment)

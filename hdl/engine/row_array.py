@@ -10,6 +10,7 @@ from hdl.engine.row_grid import RowGrid
 from hdl.engine.weight_store import WeightStore
 from hdl.memory.register_slice import RegisterSlice
 from hdl.rows.choose import row_blocks
+from hdl.rows.kept_register import kept_register
 from models.machine.spec import MachineSpec
 
 
@@ -60,16 +61,20 @@ class RowArray(Component):
         connect(m, out.o, flipped(self.o_accs))
 
         acts = self.i_acts.payload
-        accept, move, have = Signal(), Signal(), Signal()
+        accept, have, opened = Signal(), Signal(), Signal()
+        ce = Signal(init=1, reset_less=True)
         k = Signal(range(spec.depth_entries))
         held = Signal(acts["values"].shape())
         last, brief = Signal(), Signal()
+        # One register for what is registered here, one for the handshake: neither logic nor the
+        # pins of the grid are between it and the matrix unit.
+        kept_register(m, self.family, grid.ahead, ce)
+        m.d.sync += opened.eq(grid.ahead & store.ready)
         m.d.comb += [
-            move.eq(~have | grid.i.ready),
-            self.i_acts.ready.eq(move & store.full),
+            self.i_acts.ready.eq(opened),
             accept.eq(self.i_acts.valid & self.i_acts.ready),
             store.entry.eq(k),
-            store.enable.eq(move),
+            store.enable.eq(ce),
             store.release.eq(accept & acts.last & acts.release),
             grid.i.valid.eq(have),
             grid.i.payload.acts.eq(held),
@@ -82,7 +87,7 @@ class RowArray(Component):
                 m.d.comb += grid.i.payload.weights[row][lane].eq(store.rows[row][lane])
         with m.If(accept):
             m.d.sync += k.eq(Mux(acts.last, 0, k + 1))
-        with m.If(move):
+        with m.If(ce):
             m.d.sync += [have.eq(accept), held.eq(acts["values"]), last.eq(acts.last)]
             m.d.sync += brief.eq(store.short)
         return m

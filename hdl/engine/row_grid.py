@@ -11,6 +11,7 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from hdl.engine.row_drain import RowDrain
 from hdl.rows.adder_tree import add
+from hdl.rows.kept_register import kept_register
 from hdl.rows.lut import lut
 from hdl.rows.side_by_side import chop, fit, signed_parts
 
@@ -27,7 +28,8 @@ class RowGrid(Component):
     beat per cycle if a K loop has more beats than its drain, ``tokens * rows / drain`` cycles.
 
     The clock enable of all registers is itself a register: it is computed one cycle ahead from
-    whether results will find the drain occupied.
+    whether results will find the drain occupied. ``i.ready`` is that register, ``ahead`` what it
+    will be in the next cycle. Every block, the delays and the handshake have a copy of their own.
 
     Parameters
     ----------
@@ -65,13 +67,25 @@ class RowGrid(Component):
         flags = {"last": 1, "short": 1} if short else {"last": 1}
         beat = data.StructLayout({"acts": acts, "weights": weights, **flags})
         accs = data.ArrayLayout(signed(acc_bits), drain)
-        super().__init__({"i": In(stream.Signature(beat)), "o": Out(stream.Signature(accs))})
+        super().__init__(
+            {
+                "i": In(stream.Signature(beat)),
+                "ahead": Out(1),
+                "o": Out(stream.Signature(accs)),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         ce = Signal(init=1)
         m.d.comb += self.i.ready.eq(ce)
         delays: dict[tuple[object, int], Any] = {}
+        copies = {
+            name: Signal(init=1, name=f"ce_{name}", reset_less=True)
+            for name in ("x", "w", *(f"block{i}" for i in range(len(self.blocks))))
+        }
+        for copy in copies.values():
+            kept_register(m, self.family, self.ahead, copy)
 
         def delayed(value: Any, key: tuple[object, ...], cycles: int) -> Any:
             """Delay a value; uses of one ``key`` share their registers."""
@@ -80,7 +94,7 @@ class RowGrid(Component):
             if (key, cycles) not in delays:
                 before = delayed(value, key, cycles - 1)
                 later = Signal(before.shape(), name=f"delay_{'_'.join(map(str, key))}_{cycles}")
-                with m.If(ce):
+                with m.If(copies.get(str(key[0]), ce)):
                     m.d.sync += later.eq(before)
                 delays[key, cycles] = later
             return delays[key, cycles]
@@ -90,7 +104,7 @@ class RowGrid(Component):
         row = 0
         for index, block in enumerate(self.blocks):
             m.submodules[f"block{index}"] = block
-            m.d.comb += block.ce.eq(ce)
+            m.d.comb += block.ce.eq(copies[f"block{index}"])
             bits = block.signature.members["weights"].shape.elem_shape.elem_shape
             for lane in range(self.lanes):
                 late = block.cost.skew[lane] + slowest - block.cost.latency
@@ -109,10 +123,14 @@ class RowGrid(Component):
         valid = delayed(self.i.valid, ("valid",), slowest)
         last = delayed(ending, ("last",), slowest)
         fresh = Signal(init=1)
-        with m.If(ce & valid):
+        # The accumulators' enable, ``ce & valid``, is a register as well: it has as many pins.
+        before = delayed(self.i.valid, ("valid",), slowest - 1)
+        adds = Signal()
+        m.d.sync += adds.eq(self.ahead & Mux(ce, before, valid))
+        with m.If(adds):
             m.d.sync += fresh.eq(last)
         for block in self.blocks:
-            results += self._accumulate(m, block, len(results), ce & valid, fresh)
+            results += self._accumulate(m, block, len(results), adds, fresh)
         done = delayed(ending, ("last",), slowest + 1)
         starts = range(0, self.tokens * self.rows, self.rows)
         m.submodules.drain = drain = RowDrain(
@@ -131,15 +149,16 @@ class RowGrid(Component):
         # registered; six inputs each, so one LUT. The pipeline stops before complete sums would
         # reach an occupied drain.
         flags = (ce, last, done, drain.busy, drain.final, drain.o.ready)
+        m.d.comb += self.ahead.eq(lut(m, self.family, _moves, flags))
         m.d.sync += [
-            ce.eq(lut(m, self.family, _moves, flags)),
+            ce.eq(self.ahead),
             drain.load.eq(lut(m, self.family, _loads, flags)),
         ]
         connect(m, drain.o, flipped(self.o))
         return m
 
     def _accumulate(
-        self, m: Module, block: Any, row: int, enable: Any, fresh: Signal
+        self, m: Module, block: Any, row: int, enable: Signal, fresh: Signal
     ) -> list[Sequence[Any]]:
         """Build an accumulator for each cell of a block: one adder each.
 

@@ -106,8 +106,9 @@ def slice_model(folder: Path) -> tuple[Path, Path]:
     start = text.index("module DSP48E1 (")
     model = text[start : text.index("endmodule", start)] + "endmodule\n"
     own = (Path(sim.__file__).parent / "verilog" / "xilinx.v").read_text()
-    start = own.index("module LUT6 #(")
-    model += own[start : own.index("endmodule", start)] + "endmodule\n"
+    for cell in ("LUT6", "FDRE"):
+        start = own.index(f"module {cell} #(")
+        model += own[start : own.index("endmodule", start)] + "endmodule\n"
     (folder / "dsp48e1.v").write_text(f"`timescale 1ns / 1ps\n{model}")
     # Other people's code, for simulation only: its style is not ours to judge. Most outputs of a
     # slice are of no use here.
