@@ -11,6 +11,7 @@ from benchmarks.report import arguments, show
 from flows.boards import BOARDS, find
 from flows.boards.board import DEVICE
 from flows.estimate.resources.synthesis import synthesise
+from flows.machine.choose import machine_from
 from flows.machine.default import default_machine
 from hdl.emit import emit
 from hdl.machine import Machine
@@ -22,7 +23,7 @@ def area(board: str, spec: MachineSpec | None = None, rows: str | None = None) -
     """Figures of a board's machine."""
     found = find(board)
     available = {name: getattr(found.resources, field) for name, field in DEVICE.items()}
-    spec = spec or default_machine(found, rows)
+    spec = spec or machine_from(default_machine(found), rows, {})
     netlist = synthesise(emit(Machine(spec, found.family), "rowmac"), found.family)
     used = {
         "lut": netlist.lut,

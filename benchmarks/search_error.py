@@ -103,7 +103,8 @@ def _transformer(rng: np.random.Generator) -> Shapes:
 def random_network(seed: int) -> Network:
     """The network as a search is given it."""
     graph = workload_graph(f"random{seed}", random_shapes(seed).layers)
-    return Network(name=graph.name, layers=tuple(graph_layers(graph)), graph=graph, of_file=False)
+    layers = tuple(graph_layers(graph))
+    return Network(name=graph.name, source=graph.name, layers=layers, graph=graph, of_file=False)
 
 
 def proposed(seed: int) -> Found:

@@ -18,6 +18,7 @@ from flows.estimate.timing.board_floors import store_floor
 from flows.estimate.timing.machine_timing import machine_timing
 from flows.estimate.timing.nets import MODELS
 from flows.machine.around_macro import MacroOptions, macro_machine
+from flows.machine.choose import machine_from
 from flows.machine.default import default_machine
 from flows.onnx_import import load_network
 from models.machine.spec import MachineSpec
@@ -28,7 +29,7 @@ SMALL = MachineSpec(lanes=4, tokens=1, rows=4, vector_lanes=1, depth=64, banks=2
 
 
 def _board(name: str, rows: str | None = None) -> MachineSpec:
-    return default_machine(find(name), rows)
+    return machine_from(default_machine(find(name)), rows, {})
 
 
 def _macro() -> MachineSpec:

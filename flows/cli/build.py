@@ -1,7 +1,9 @@
 """``rowmac build``: from a network to a folder with everything a board needs."""
 
+from __future__ import annotations
+
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flows.boards import UnknownBoard, find
 from flows.cli.machine_options import add_machine_options, given_options, option, the_machine
@@ -9,6 +11,11 @@ from flows.cli.numbers import whole
 from flows.cli.paths import path
 from flows.errors import UserError
 from flows.work.files import refuse_device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from models.machine.spec import MachineSpec
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -69,8 +76,16 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
         )
     refuse_device(options.network)
     engine = _engine(options)
-    spec = the_machine(options, board) if engine is None else None
-    manifest = build(options.network, board, options.output, spec, engine)
+    reasons: list[str] = []
+
+    def choose(refusal: Callable[[MachineSpec], str | None]) -> MachineSpec:
+        chosen = the_machine(options, board, refusal)
+        reasons.extend([chosen.reason] if chosen.reason else [])
+        return chosen.spec
+
+    if engine is None:
+        the_machine(options, board)  # wrong options are told before a file is read
+    manifest = build(options.network, board, options.output, choose, engine)
     if not options.json:
         machine, program = manifest["machine"], manifest["program"]
         print(f"{options.output}: {manifest['network']['name']} on {board.title}")
@@ -82,6 +97,8 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
             f"  program  {program['descriptors']:,} descriptors, "
             f"memory image {program['image_bytes']:,} bytes"
         )
+        for reason in reasons:
+            print(f"  rows     plain, of nine bits: {reason}")
         for name, share in program["row_use"].items():
             print(f"  rows     {name} in use {100 * share:.0f} % of their time")
         print(f"  bitstream, where Vivado is installed:  {manifest['bitstream_command']}")

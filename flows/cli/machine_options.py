@@ -11,7 +11,10 @@ from flows.errors import UserError
 from models.machine.numbers import OPTIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flows.boards import Board
+    from flows.machine.default import Chosen
     from models.machine.spec import MachineSpec
 
 __all__ = [
@@ -69,21 +72,31 @@ def add_condition_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _none(spec: MachineSpec) -> str | None:
+    return None
+
+
 def given_options(options: argparse.Namespace) -> list[str]:
     """Names of those that were given, ``rows`` first."""
     return [name for name in ("rows", *OPTIONS) if getattr(options, name) is not None]
 
 
-def the_machine(options: argparse.Namespace, board: Board) -> MachineSpec:
-    """The machine that the options describe.
+def the_machine(
+    options: argparse.Namespace, board: Board, refusal: Callable[[MachineSpec], str | None] = _none
+) -> Chosen:
+    """The machine that the options describe, and why its rows are not the default ones.
+
+    Parameters
+    ----------
+    refusal : says why a machine does not hold the network; None if it does
 
     Raises
     ------
     UserError
         If there is none such; names the option where its text is wrong.
     """
-    from flows.machine.choose import machine_from, with_rows
-    from flows.machine.default import default_machine
+    from flows.machine.choose import with_rows
+    from flows.machine.default import machine_for
 
     rows = options.rows
     if rows == "":
@@ -97,7 +110,7 @@ def the_machine(options: argparse.Namespace, board: Board) -> MachineSpec:
     except ValueError as error:
         raise UserError(f"--rows: {error}") from None
     numbers = {n: getattr(options, n) for n in OPTIONS if getattr(options, n) is not None}
-    return machine_from(default_machine(board), rows, numbers)
+    return machine_for(board, refusal, rows, numbers)
 
 
 def machine_text(spec: MachineSpec) -> str:

@@ -1,9 +1,11 @@
 """Work and output of ``rowmac estimate``."""
 
+from __future__ import annotations
+
 import argparse
 import re
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flows.boards import Board, UnknownBoard, find
 from flows.cli.machine_options import the_machine
@@ -12,7 +14,10 @@ from flows.cli.show_estimate_timing import print_timing, timing
 from flows.cli.table import table
 from flows.errors import UserError
 from flows.machine.around_macro import macro_engine
-from models.machine.spec import MachineSpec
+
+if TYPE_CHECKING:
+    from flows.estimate.cycles.found_network import Network
+    from flows.machine.default import Chosen
 
 __all__ = ["show"]
 
@@ -28,7 +33,17 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
         from flows.cli.show_estimate_macro import show_macro
 
         return show_macro(options, board, preset)
-    spec = the_machine(options, board)
+    network = None
+    if options.network is None:
+        chosen = the_machine(options, board)
+    else:
+        from flows.estimate.cycles.found_network import find_network
+
+        the_machine(options, board)  # wrong options are told before a file is read
+        network = find_network(options.network)
+        chosen = the_machine(options, board, network.refusal)
+        network = network.on(chosen.spec)
+    spec = chosen.spec
     clock = options.clock or board.clock_mhz
     result: dict[str, Any] = {
         "board": board.name,
@@ -43,24 +58,27 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
     )
     if options.timing:
         result["timing"] = timing(spec, board)
-    if options.network is not None:
-        result["network"] = _network(spec, clock, options, result["resources"])
+    if network is not None:
+        result["network"] = _network(network, chosen, clock, options, result["resources"])
     if not options.json:
         _print(result, board)
     return result
 
 
 def _network(
-    spec: MachineSpec, clock: float, options: argparse.Namespace, cost: dict[str, Any]
+    network: Network,
+    chosen: Chosen,
+    clock: float,
+    options: argparse.Namespace,
+    cost: dict[str, Any],
 ) -> dict[str, Any]:
     """Cycles, rates, traffic and bounds."""
     from flows.estimate.cycles.cycle_points import stated_error
     from flows.estimate.cycles.cycles import BOUNDS, estimate_cycles
-    from flows.estimate.cycles.found_network import find_network
     from flows.estimate.machine_points import Points
     from flows.estimate.stale import stale_notes
 
-    network = find_network(options.network, spec)
+    spec = chosen.spec
     bus = spec.axi_width / 8
     rate = bus if options.bandwidth is None else min(bus, options.bandwidth / clock)
     found = estimate_cycles(Points.of([spec], "xcup"), network.layers, rate)
@@ -74,6 +92,7 @@ def _network(
             *([] if options.timing else [f"clock of {clock:g} MHz: no place-and-route was run"]),
             f"memory yields {rate * clock:,.0f} MB/s",
             *network.assumptions,
+            *([f"plain rows, of nine bits: {chosen.reason}"] if chosen.reason else []),
             *stale_notes("cycles"),
         ],
         "macs": network.macs,

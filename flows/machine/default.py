@@ -1,30 +1,68 @@
 """The machine that a board gets unless another one is asked for."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
 from flows.boards import Board
 from flows.errors import UserError
-from models.formats.row_classes import parse_row_classes
+from flows.machine.choose import machine_from
 from models.machine.spec import MachineSpec
 
-__all__ = ["default_machine"]
+__all__ = ["Chosen", "default_machine", "machine_for", "plain_machine"]
 
 
-def default_machine(board: Board, classes: str | None = None) -> MachineSpec:
-    """The spec a board gets unless another one is asked for.
+@dataclass(frozen=True)
+class Chosen:
+    """A machine, and why it has plain rows where rows of classes would be the default."""
+
+    spec: MachineSpec
+    reason: str | None = None
+
+
+def plain_machine(board: Board) -> MachineSpec:
+    """The board's machine with plain rows: one nine-bit product a DSP slice, any zero point."""
+    return MachineSpec(**board.machine, axi_width=board.data_width)
+
+
+def default_machine(board: Board) -> MachineSpec:
+    """The board's machine, with eight-bit fixed-point rows: two products a DSP slice."""
+    plain = plain_machine(board)
+    return machine_from(plain, f"fixed8:{plain.rows}", {})
+
+
+def machine_for(
+    board: Board,
+    refusal: Callable[[MachineSpec], str | None],
+    rows: str | None = None,
+    numbers: Mapping[str, int] | None = None,
+) -> Chosen:
+    """The board's machine for a network, but for what is given.
+
+    Rows of :func:`default_machine` where they hold the network, else those of
+    :func:`plain_machine`; if neither does, the former.
 
     Parameters
     ----------
-    classes : str, optional
-        Row classes such as ``fixed8:12,pot4:20`` instead of nine-bit rows.
+    refusal : says why a machine does not hold the network; None if it does
+    rows : row classes, their text such as ``fixed8:12,pot4:20``, or a number of plain rows
+    numbers : other whole numbers of the specification by name
 
     Raises
     ------
     UserError
-        If the text is no row classes, or the machine cannot have them.
+        If the text is no rows, or there is no such machine.
     """
-    spec = MachineSpec(**board.machine, axi_width=board.data_width)
-    if classes is None:
-        return spec
+    first, plain = default_machine(board), plain_machine(board)
+    if rows is not None:
+        return Chosen(machine_from(first, rows, numbers or {}))
+    spec = machine_from(first, None, numbers or {})
+    reason = refusal(spec)
+    if reason is None:
+        return Chosen(spec)
     try:
-        return spec.with_classes(parse_row_classes(classes))
-    except ValueError as error:
-        raise UserError(f"--rows: {error}") from None
+        other = machine_from(plain, None, numbers or {})
+    except UserError:
+        return Chosen(spec)
+    return Chosen(spec) if refusal(other) is not None else Chosen(other, reason)

@@ -1,6 +1,12 @@
 """Mapping: integer graph to program and memory image for one machine."""
 
-from flows.mapper.map_network import check_mapping, least_bank_words, map_network, with_room
+from flows.mapper.map_network import (
+    check_mapping,
+    least_bank_words,
+    map_network,
+    refusal,
+    with_room,
+)
 from flows.mapper.mapped import MappedLayer, MappedNetwork
 from flows.mapper.place import MappingError
 
@@ -11,5 +17,6 @@ __all__ = [
     "check_mapping",
     "least_bank_words",
     "map_network",
+    "refusal",
     "with_room",
 ]

@@ -14,7 +14,7 @@ from flows.mapper.place import Allocator, MappingError
 from models.machine.spec import MachineSpec
 from models.network.graph import IntegerGraph
 
-__all__ = ["check_mapping", "least_bank_words", "map_network", "with_room"]
+__all__ = ["check_mapping", "least_bank_words", "map_network", "refusal", "with_room"]
 
 Made = TypeVar("Made")
 
@@ -66,6 +66,15 @@ def check_mapping(graph: IntegerGraph, spec: MachineSpec) -> None:
         _check(graph, spec)
     except MappingError as error:
         raise _with_way_out(error, graph, spec) from None
+
+
+def refusal(graph: IntegerGraph, spec: MachineSpec) -> str | None:
+    """The reason why a network cannot be mapped to a machine; None if it can."""
+    try:
+        check_mapping(graph, spec)
+    except MappingError as error:
+        return str(error)
+    return None
 
 
 def with_room(graph: IntegerGraph, spec: MachineSpec) -> MachineSpec:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,8 @@ from flows.boards.project import BUILD_COMMAND
 from flows.boards.project import FILES as PROJECT
 from flows.errors import UserError
 from flows.machine.around_macro import MacroOptions, macro_machine
-from flows.machine.default import default_machine
-from flows.mapper import MappedNetwork, MappingError, map_network
+from flows.machine.default import machine_for
+from flows.mapper import MappedNetwork, MappingError, map_network, refusal
 from flows.onnx_import import NetworkError, import_network
 from flows.onnx_import.reader import read_network, self_contained
 from flows.out_folder.emitted import check_emitted, emitted
@@ -48,6 +49,8 @@ FILES = {NETWORK, IMAGE, *PROJECT}
 CALIBRATION_IMAGES = 32
 """As many of the images given as ADC windows are chosen on."""
 WINDOWS = ("program", "input", "output", "trace")
+Choice = Callable[[Callable[[MachineSpec], str | None]], MachineSpec]
+"""Chooses a machine for a network, of which it may ask why a machine does not hold it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +93,7 @@ def build(
     network: Path,
     board: Board,
     output: Path,
-    machine: MachineSpec | None = None,
+    machine: MachineSpec | Choice | None = None,
     engine: MacroOptions | None = None,
 ) -> dict[str, Any]:
     """Build for a board; returns the manifest.
@@ -98,7 +101,8 @@ def build(
     Parameters
     ----------
     machine : MachineSpec, optional
-        The machine; the board's by default. Its bus must be as wide as the board's.
+        The machine, or what chooses it when told what does not hold the network; the board's by
+        default. Its bus must be as wide as the board's.
     engine : MacroOptions, optional
         A macro for layers with static weights, instead of the digital array.
 
@@ -115,7 +119,10 @@ def build(
         (folder / NETWORK).write_bytes(_content(network))
         macro = None
         if engine is None:
-            spec = machine or default_machine(board)
+            if machine is None or callable(machine):
+                choose = machine or partial(_board_machine, board)
+                machine = choose(partial(refusal, graph))
+            spec = machine
             if spec.axi_width != board.data_width:
                 raise UserError(
                     f"axi_width must be {board.data_width}, the memory port of {board.name}, "
@@ -205,6 +212,10 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def _board_machine(board: Board, why: Callable[[MachineSpec], str | None]) -> MachineSpec:
+    return machine_for(board, why).spec
 
 
 def _graph(path: Path) -> tuple[IntegerGraph, tuple[int, ...]]:

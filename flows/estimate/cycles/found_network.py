@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flows.errors import UserError
@@ -10,7 +10,7 @@ from flows.estimate.cycles.machine_layer import Layer
 from flows.estimate.cycles.network_formats import in_formats
 from flows.estimate.cycles.workload_graph import workload_graph
 from flows.estimate.cycles.workload_layers import workload_layers
-from flows.mapper import MappingError, check_mapping, with_room
+from flows.mapper import MappingError, refusal, with_room
 from flows.work.files import check_readable
 from models.machine.spec import MachineSpec
 from models.network.graph import IntegerGraph
@@ -25,6 +25,7 @@ class Network:
 
     Attributes
     ----------
+    source : what the user named
     layers : layers of the cycle model
     graph : graph for the mapper
     of_file : whether number formats are the file's; else they are the machine's
@@ -32,6 +33,7 @@ class Network:
     """
 
     name: str
+    source: str
     layers: tuple[Layer, ...]
     graph: IntegerGraph = field(repr=False, compare=False)
     of_file: bool = True
@@ -45,11 +47,28 @@ class Network:
     def refusal(self, spec: MachineSpec) -> str | None:
         """The mapper's reason why the network does not map to a machine; None if it does."""
         graph = self.graph if self.of_file else in_formats(self.graph, spec)
+        return refusal(graph, spec)
+
+    def on(self, spec: MachineSpec) -> Network:
+        """The network as it is mapped to a machine.
+
+        Raises
+        ------
+        UserError
+            If it does not map.
+        """
+        from flows.estimate.cycles.graph_layers import mapped_layers
+        from flows.mapper import map_network
+
+        if not self.of_file:
+            if (why := self.refusal(spec)) is not None:
+                raise UserError(f"{self.source}: {why}")
+            return self
         try:
-            check_mapping(graph, spec)
+            layers = mapped_layers(self.graph, map_network(self.graph, spec))
         except MappingError as error:
-            return str(error)
-        return None
+            raise UserError(f"{self.source}: {error}") from None
+        return replace(self, layers=tuple(layers))
 
     def with_room(self, spec: MachineSpec) -> MachineSpec:
         """The machine with memories as large as the mapper needs, in the machine's formats.
@@ -76,34 +95,33 @@ def find_network(text: str, spec: MachineSpec | None = None) -> Network:
     UserError
         If the text names neither, or the network cannot be imported or mapped.
     """
+    network = _found(text)
+    return network if spec is None else network.on(spec)
+
+
+def _found(text: str) -> Network:
     if text in WORKLOADS:
-        network = _workload(text)
-        if spec is not None and (refusal := network.refusal(spec)):
-            raise UserError(f"{text}: {refusal}")
-        return network
+        return _workload(text)
     path = Path(text)
     if not path.exists() and path.suffix != ".onnx":
         try:
             find_workload(text)
         except ValueError as error:
             raise UserError(str(error)) from None
-    return _file(path, spec)
+    return _file(path)
 
 
-def _file(path: Path, spec: MachineSpec | None) -> Network:
-    from flows.estimate.cycles.graph_layers import graph_layers, mapped_layers
-    from flows.mapper import map_network
+def _file(path: Path) -> Network:
+    from flows.estimate.cycles.graph_layers import graph_layers
     from flows.onnx_import import NetworkError, load_network
 
     check_readable(path)
     try:
         graph = load_network(path)
-        if spec is None:
-            return Network(name=path.stem, layers=tuple(graph_layers(graph)), graph=graph)
-        layers = mapped_layers(graph, map_network(graph, spec))
-    except (NetworkError, MappingError) as error:
+    except NetworkError as error:
         raise UserError(f"{path}: {error}") from None
-    return Network(name=path.stem, layers=tuple(layers), graph=graph)
+    layers = tuple(graph_layers(graph))
+    return Network(name=path.stem, source=str(path), layers=layers, graph=graph)
 
 
 def _workload(name: str) -> Network:
@@ -113,6 +131,7 @@ def _workload(name: str) -> Network:
         assumptions.append("grouped convolutions run as dense ones, filled up with zeros")
     return Network(
         name=name,
+        source=name,
         layers=tuple(workload_layers(workload.layers)),
         graph=workload_graph(name, workload.layers),
         of_file=False,

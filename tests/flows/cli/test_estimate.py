@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from flows.boards import find
 from flows.cli import main
 from flows.cli.show_estimate_resources import ERRORS
 from flows.estimate.cycles.cycle_points import stated_error
 from flows.estimate.cycles.cycles import BOUNDS
 from flows.estimate.resources.machine_synthesis import SynthesisedMachine
+from flows.machine.default import default_machine
 from models.machine.spec import MachineSpec
 from models.network.workloads import WORKLOADS
 
@@ -76,7 +78,7 @@ def test_synthesised_figures_stand_beside_the_estimates(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture
 ) -> None:
     def synthesised(spec: MachineSpec, family: str, **others: object) -> SynthesisedMachine:
-        assert (spec, family) == (MachineSpec(), "xc7")
+        assert (spec, family) == (default_machine(find("arty-z7-20")), "xc7")
         assert others["cache"] == tmp_path / "rowmac" / "synthesis"
         return SynthesisedMachine(lut=20_000, ff=10_000, dsp=170, bram36=89, parts=20, yosys="0.1")
 
@@ -147,7 +149,8 @@ def test_what_the_device_does_not_have_is_told_with_status_1(capsys: Capture) ->
         (["--network", "no.onnx"], "cannot read no.onnx: No such file or directory"),
         (["--rows", "fixed8"],
          "--rows: rows must be FORMAT:COUNT pairs such as fixed8:12,pot4:20, not 'fixed8'"),
-        (["--lanes", "7"], "rows must be a divisor of tokens * lanes = 14, not 8"),
+        (["--lanes", "7"],
+         "vector_lanes must be a divisor of rows = 8 and half a divisor of 14, not 8"),
         (["--lanes", "0"], "argument --lanes: must be a whole number of 1 or more, not '0' (see"),
         (["--clock", "-1"], "argument --clock: must be a number above 0, not '-1' (see"),
         (["--board", "zcu"], "board must be a known one, not 'zcu'; did you mean zcu102?"),
