@@ -182,10 +182,8 @@ class ScratchpadReader(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        bits = self.meta.size
-        width = 8 * self.spec.word_bytes
+        width = 8 * self.spec.word_bytes + self.meta.size
         m.submodules.words = words = SyncFIFOBuffered(width=width, depth=self.DEPTH)
-        m.submodules.metas = metas = SyncFIFOBuffered(width=bits, depth=self.DEPTH)
         m.submodules.asked = asked = RegisterSlice(self.i.payload.shape())
         connect(m, flipped(self.i), asked.i)
         # A credit is a free place in `words`, taken when the address is granted: the port's data
@@ -193,7 +191,11 @@ class ScratchpadReader(Component):
         credits = Signal(range(self.DEPTH + 1), init=self.DEPTH)
         some = Signal(init=1)
         take, give, given = Signal(), Signal(), Signal()
+        # As late as the port's data, so that one queue holds both.
+        meta, meta_later = Signal(self.meta, reset_less=True), Signal(self.meta, reset_less=True)
         m.d.sync += [
+            meta.eq(asked.o.payload.meta),
+            meta_later.eq(meta),
             given.eq(give),
             credits.eq(credits - take + given),
             some.eq(given | (credits > 1) | ((credits != 0) & ~take)),
@@ -204,14 +206,10 @@ class ScratchpadReader(Component):
             self.port.valid.eq(asked.o.valid & some),
             self.port.address.eq(asked.o.payload.address),
             asked.o.ready.eq(some & self.port.ready),
-            metas.w_en.eq(take),
-            metas.w_data.eq(asked.o.payload.meta),
             words.w_en.eq(self.port.data_valid),
-            words.w_data.eq(self.port.data),
+            words.w_data.eq(Cat(self.port.data, meta_later)),
             self.o.valid.eq(words.r_rdy),
-            self.o.payload.word.eq(words.r_data),
-            self.o.payload.meta.eq(metas.r_data),
+            self.o.payload.eq(words.r_data),
             words.r_en.eq(give),
-            metas.r_en.eq(give),
         ]
         return m
