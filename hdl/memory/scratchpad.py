@@ -107,10 +107,16 @@ class Scratchpad(Component):
                 won = wants & ~Cat(taken).any() if taken else wants
                 m.d.comb += granted_read[index][b].eq(won)
                 taken.append(wants)
-            m.d.comb += reader.en.eq(Cat(taken).any())
-            for index in reversed(range(self.readers)):
+            # A number of the port first, so that an address bit is one choice of four.
+            chosen = Signal(range(max(2, self.readers)), name=f"bank{b}_chosen")
+            m.d.comb += [reader.en.eq(Cat(taken).any()), chosen.eq(self.readers - 1)]
+            for index in reversed(range(self.readers - 1)):
                 with m.If(taken[index]):
-                    m.d.comb += reader.addr.eq(self.read[index].address[:inner])
+                    m.d.comb += chosen.eq(index)
+            with m.Switch(chosen):
+                for index, port in enumerate(self.read):
+                    with m.Case(index):
+                        m.d.comb += reader.addr.eq(port.address[:inner])
             taken = []
             for index, port in enumerate(self.write):
                 wants = Signal(name=f"bank{b}_write{index}")
@@ -189,7 +195,7 @@ class ScratchpadReader(Component):
         # A credit is a free place in `words`, taken when the address is granted: the port's data
         # have no back-pressure. It comes back a cycle late, as `o.ready` may come from afar.
         credits = Signal(range(self.DEPTH + 1), init=self.DEPTH)
-        some = Signal(init=1)
+        some, some_next, asked_next = Signal(init=1), Signal(), Signal()
         take, give, given = Signal(), Signal(), Signal()
         # As late as the port's data, so that one queue holds both.
         meta, meta_later = Signal(self.meta, reset_less=True), Signal(self.meta, reset_less=True)
@@ -198,12 +204,18 @@ class ScratchpadReader(Component):
             meta_later.eq(meta),
             given.eq(give),
             credits.eq(credits - take + given),
-            some.eq(given | (credits > 1) | ((credits != 0) & ~take)),
+            some.eq(some_next),
+            # The slice holds an address and a credit is left: registered, for it begins the path
+            # through the priorities of all ports.
+            self.port.valid.eq(asked_next & some_next),
         ]
         m.d.comb += [
+            some_next.eq(given | (credits > 1) | ((credits != 0) & ~take)),
+            asked_next.eq(
+                asked.i.valid | ~asked.i.ready | (asked.o.valid & ~(some & self.port.ready))
+            ),
             take.eq(self.port.valid & self.port.ready),
             give.eq(self.o.valid & self.o.ready),
-            self.port.valid.eq(asked.o.valid & some),
             self.port.address.eq(asked.o.payload.address),
             asked.o.ready.eq(some & self.port.ready),
             words.w_en.eq(self.port.data_valid),
