@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 
+from hdl.memory.credit_queue import CreditQueue
 from hdl.memory.register_slice import RegisterSlice
 from models.machine.spec import MachineSpec
 from models.program.layout import SUM_BITS
@@ -188,8 +188,8 @@ class ScratchpadReader(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        width = 8 * self.spec.word_bytes + self.meta.size
-        m.submodules.words = words = SyncFIFOBuffered(width=width, depth=self.DEPTH)
+        m.submodules.words = words = CreditQueue(self.o.payload.shape(), self.DEPTH)
+        connect(m, words.o, flipped(self.o))
         m.submodules.asked = asked = RegisterSlice(self.i.payload.shape())
         connect(m, flipped(self.i), asked.i)
         # A credit is a free place in `words`, taken when the address is granted: the port's data
@@ -218,10 +218,8 @@ class ScratchpadReader(Component):
             give.eq(self.o.valid & self.o.ready),
             self.port.address.eq(asked.o.payload.address),
             asked.o.ready.eq(some & self.port.ready),
-            words.w_en.eq(self.port.data_valid),
-            words.w_data.eq(Cat(self.port.data, meta_later)),
-            self.o.valid.eq(words.r_rdy),
-            self.o.payload.eq(words.r_data),
-            words.r_en.eq(give),
+            words.i.valid.eq(self.port.data_valid),
+            words.i.payload.word.eq(self.port.data),
+            words.i.payload.meta.eq(meta_later),
         ]
         return m
