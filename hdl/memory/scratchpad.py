@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 
+from hdl.memory.credit_queue import CreditQueue
 from hdl.memory.register_slice import RegisterSlice
 from models.machine.spec import MachineSpec
 from models.program.layout import SUM_BITS
@@ -107,10 +107,16 @@ class Scratchpad(Component):
                 won = wants & ~Cat(taken).any() if taken else wants
                 m.d.comb += granted_read[index][b].eq(won)
                 taken.append(wants)
-            m.d.comb += reader.en.eq(Cat(taken).any())
-            for index in reversed(range(self.readers)):
+            # A number of the port first, so that an address bit is one choice of four.
+            chosen = Signal(range(max(2, self.readers)), name=f"bank{b}_chosen")
+            m.d.comb += [reader.en.eq(Cat(taken).any()), chosen.eq(self.readers - 1)]
+            for index in reversed(range(self.readers - 1)):
                 with m.If(taken[index]):
-                    m.d.comb += reader.addr.eq(self.read[index].address[:inner])
+                    m.d.comb += chosen.eq(index)
+            with m.Switch(chosen):
+                for index, port in enumerate(self.read):
+                    with m.Case(index):
+                        m.d.comb += reader.addr.eq(port.address[:inner])
             taken = []
             for index, port in enumerate(self.write):
                 wants = Signal(name=f"bank{b}_write{index}")
@@ -182,36 +188,38 @@ class ScratchpadReader(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        bits = self.meta.size
-        width = 8 * self.spec.word_bytes
-        m.submodules.words = words = SyncFIFOBuffered(width=width, depth=self.DEPTH)
-        m.submodules.metas = metas = SyncFIFOBuffered(width=bits, depth=self.DEPTH)
+        m.submodules.words = words = CreditQueue(self.o.payload.shape(), self.DEPTH)
+        connect(m, words.o, flipped(self.o))
         m.submodules.asked = asked = RegisterSlice(self.i.payload.shape())
         connect(m, flipped(self.i), asked.i)
         # A credit is a free place in `words`, taken when the address is granted: the port's data
         # have no back-pressure. It comes back a cycle late, as `o.ready` may come from afar.
         credits = Signal(range(self.DEPTH + 1), init=self.DEPTH)
-        some = Signal(init=1)
+        some, some_next, asked_next = Signal(init=1), Signal(), Signal()
         take, give, given = Signal(), Signal(), Signal()
+        # As late as the port's data, so that one queue holds both.
+        meta, meta_later = Signal(self.meta, reset_less=True), Signal(self.meta, reset_less=True)
         m.d.sync += [
+            meta.eq(asked.o.payload.meta),
+            meta_later.eq(meta),
             given.eq(give),
             credits.eq(credits - take + given),
-            some.eq(given | (credits > 1) | ((credits != 0) & ~take)),
+            some.eq(some_next),
+            # The slice holds an address and a credit is left: registered, for it begins the path
+            # through the priorities of all ports.
+            self.port.valid.eq(asked_next & some_next),
         ]
         m.d.comb += [
+            some_next.eq(given | (credits > 1) | ((credits != 0) & ~take)),
+            asked_next.eq(
+                asked.i.valid | ~asked.i.ready | (asked.o.valid & ~(some & self.port.ready))
+            ),
             take.eq(self.port.valid & self.port.ready),
             give.eq(self.o.valid & self.o.ready),
-            self.port.valid.eq(asked.o.valid & some),
             self.port.address.eq(asked.o.payload.address),
             asked.o.ready.eq(some & self.port.ready),
-            metas.w_en.eq(take),
-            metas.w_data.eq(asked.o.payload.meta),
-            words.w_en.eq(self.port.data_valid),
-            words.w_data.eq(self.port.data),
-            self.o.valid.eq(words.r_rdy),
-            self.o.payload.word.eq(words.r_data),
-            self.o.payload.meta.eq(metas.r_data),
-            words.r_en.eq(give),
-            metas.r_en.eq(give),
+            words.i.valid.eq(self.port.data_valid),
+            words.i.payload.word.eq(self.port.data),
+            words.i.payload.meta.eq(meta_later),
         ]
         return m

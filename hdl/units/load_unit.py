@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import Component, In, Out
 
 from hdl.axi.burst import BurstSplitter
 from hdl.axi.signature import BURST_BEATS, BurstReadSignature
 from hdl.axi.window_check import WindowCheck, window_layout
 from hdl.descriptors import UnitSignature
+from hdl.memory.credit_queue import CreditQueue
 from hdl.memory.register_slice import register_between
 from hdl.memory.scratchpad import WritePort
 from models.machine.spec import MachineSpec
@@ -92,7 +92,7 @@ class LoadUnit(Component):
         m = Module()
         spec = self.spec
         m.submodules.splitter = splitter = BurstSplitter(spec.axi_width)
-        m.submodules.buffer = buffer = SyncFIFOBuffered(width=spec.axi_width, depth=self.BUFFER)
+        m.submodules.buffer = buffer = CreditQueue(spec.axi_width, self.BUFFER)
         m.submodules.check = check = WindowCheck(spec.axi_bytes)
         d = Signal(self.unit.descriptor.payload.shape(), reset_less=True)
         p = self.unit.descriptor.payload
@@ -134,8 +134,8 @@ class LoadUnit(Component):
             self.memory.burst.payload.eq(splitter.o.payload),
             splitter.o.ready.eq(self.memory.burst.ready & roomy),
             asked.eq(self.memory.burst.valid & self.memory.burst.ready),
-            buffer.w_en.eq(self.memory.valid),
-            buffer.w_data.eq(self.memory.data),
+            buffer.i.valid.eq(self.memory.valid),
+            buffer.i.payload.eq(self.memory.data),
         ]
         m.d.sync += room.eq(room - Mux(asked, splitter.o.payload.length, 0) + freed)
         with m.If(self.memory.valid & self.memory.error):
@@ -146,7 +146,7 @@ class LoadUnit(Component):
     def _collect(
         self,
         m: Module,
-        buffer: SyncFIFOBuffered,
+        buffer: CreditQueue,
         d: Signal,
         *,
         begin: Signal,
@@ -196,8 +196,8 @@ class LoadUnit(Component):
             to_engine, engine_ready = targets[LoadTarget.ENGINE], self.o_items.ready
         size = Mux(to_params | to_engine, per_param, Mux(to_tables, 1, spec.beats_per_word))
         m.d.comb += [
-            taken.eq(busy & buffer.r_rdy & (~have | sent)),
-            buffer.r_en.eq(taken),
+            taken.eq(busy & buffer.o.valid & (~have | sent)),
+            buffer.o.ready.eq(taken),
             writes.i.valid.eq(have & to_scratchpad),
             writes.i.payload.address.eq(address),
             writes.i.payload.data.eq(item),
@@ -240,7 +240,7 @@ class LoadUnit(Component):
             m.d.sync += have.eq(0)
         with m.If(taken):
             m.d.sync += [
-                item.word_select(beat, spec.axi_width).eq(buffer.r_data),
+                item.word_select(beat, spec.axi_width).eq(buffer.o.payload),
                 left.eq(left - 1),
                 whole.eq(left == 1),
             ]

@@ -76,7 +76,8 @@ class MatrixUnit(Component):
                 "group_ends": 1,  # at most one token is left
             }
         )
-        # Flags of the loops' ends are made one ahead: limits minus two, and whether they are one.
+        # Flags of the loops' ends are made one ahead: limits minus two, and whether they are one;
+        # of words two ahead, with the limit minus three.
         ends = ("width", "words", "kernel_x", "kernel_y")
         limit = Signal(data.StructLayout({name: MATRIX[name].bits for name in ends}))
         single = Signal(data.StructLayout(dict.fromkeys((*ends, "tokens"), 1)))
@@ -88,6 +89,7 @@ class MatrixUnit(Component):
         first = [Signal(position, name=f"first{i}") for i in range(2)]
         tap_address = Signal(signed(STEP.bits))
         tap_x, tap_y = Signal(signed(16)), Signal(signed(16))
+        double_words, before_word = Signal(), Signal()  # there are two; this is the last but one
         tile = Signal(MATRIX["tiles"].bits)
         ky, kx = Signal(MATRIX["kernel_y"].bits), Signal(MATRIX["kernel_x"].bits)
         word = Signal(MATRIX["words"].bits)
@@ -174,6 +176,9 @@ class MatrixUnit(Component):
             m.d.sync += [limit[name].eq(getattr(p, name) - 2) for name in ends]
             m.d.sync += [single[name].eq(getattr(p, name) == 1) for name in (*ends, "tokens")]
             m.d.sync += [
+                limit.words.eq(p.words - 3),
+                double_words.eq(p.words == 2),
+                before_word.eq(p.words == 2),
                 walking.eq(1),
                 last_tile.eq(p.tiles == 1),
                 tile.eq(p.tiles),
@@ -190,7 +195,7 @@ class MatrixUnit(Component):
         advance = Signal()
         at_word, at_line, at_loop, at_tile = Signal(), Signal(), Signal(), Signal()
         choice, later = Signal(2), Signal(4)
-        ends_word = Mux(end_word, single.words, word == limit.words)
+        ends_word = Mux(end_word, single.words, before_word)
         ends_kx = Mux(end_kx, single.kernel_x, kx == limit.kernel_x)
         ends_ky = Mux(end_ky, single.kernel_y, ky == limit.kernel_y)
         m.d.comb += [
@@ -227,6 +232,7 @@ class MatrixUnit(Component):
             m.d.sync += token.eq(Mux(end_token, 0, token + 1))
         with m.If(advance & end_token):
             m.d.sync += word.eq(Mux(end_word, 0, word + 1))
+            m.d.sync += before_word.eq(Mux(end_word, double_words, word == limit.words))
         with m.If(advance & at_word):
             m.d.sync += [
                 kx.eq(Mux(end_kx, 0, kx + 1)),

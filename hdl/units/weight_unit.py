@@ -197,7 +197,7 @@ class WeightUnit(Component):
         end_row, end_entry, end_tile, last_tile = Signal(), Signal(), Signal(), Signal()
         sent = Signal()
         spent = Signal()  # this entry is the last one of the word (or block)
-        refill = Signal()  # and a new word may be loaded as it leaves
+        refill = Signal()  # a new word may be loaded as it leaves; registered, made one ahead
         out = to.payload
         m.d.comb += [
             to.valid.eq(busy & have),
@@ -238,28 +238,31 @@ class WeightUnit(Component):
         # transposed block may not, since `part` still belongs to the old tile.
         room = Signal()
         m.d.comb += [
-            refill.eq(spent & ~transposed & ~(end_tile & last_tile)),
             room.eq(busy & (~have | (to.ready & refill))),
             streamed_words.ready.eq(room & streamed),
             read_words.ready.eq(room & ~streamed),
         ]
+        # What the flags are when another entry, row, or tile has left.
+        word_ends = Mux(spent, spec.tokens == 1, index == spec.tokens - 2)
+        entry_ends = Mux(end_entry, single_entry, entry == before_last_entry)
+        row_ends = Mux(end_row, single_row, row == before_last_row)
+        tile_ends = Mux(end_tile, tile == 2, last_tile)
         with m.If(sent):
             with m.If(spent):
                 m.d.sync += have.eq(0)
             m.d.sync += [
                 index.eq(Mux(spent, 0, index + 1)),
-                end_word.eq(Mux(spent, spec.tokens == 1, index == spec.tokens - 2)),
+                end_word.eq(word_ends),
+                refill.eq(
+                    ~transposed
+                    & (word_ends | Mux(streamed, bool(spec.classes), entry_ends))
+                    & ~(entry_ends & Mux(end_entry, row_ends, end_row) & tile_ends)
+                ),
             ]
             with m.If(~transposed | end_row):
-                m.d.sync += [
-                    entry.eq(Mux(end_entry, 0, entry + 1)),
-                    end_entry.eq(Mux(end_entry, single_entry, entry == before_last_entry)),
-                ]
+                m.d.sync += [entry.eq(Mux(end_entry, 0, entry + 1)), end_entry.eq(entry_ends)]
             with m.If(transposed | end_entry):
-                m.d.sync += [
-                    row.eq(Mux(end_row, 0, row + 1)),
-                    end_row.eq(Mux(end_row, single_row, row == before_last_row)),
-                ]
+                m.d.sync += [row.eq(Mux(end_row, 0, row + 1)), end_row.eq(row_ends)]
             with m.If(end_tile):
                 m.d.sync += [
                     tile.eq(tile - 1),
@@ -294,6 +297,8 @@ class WeightUnit(Component):
             p = self.unit.descriptor.payload
             rows = row_groups(spec) or spec.rows
             stream_begins = p.source == WeightSource.STREAM
+            ends_row = Mux(stream_begins, rows == 1, self.held == 1)
+            first_spends = Mux(stream_begins, bool(spec.classes), p.entries == 1)
             m.d.sync += [
                 streamed.eq(stream_begins),
                 transposed.eq(p.source == WeightSource.TRANSPOSED),
@@ -302,11 +307,16 @@ class WeightUnit(Component):
                 row.eq(0),
                 entry.eq(0),
                 before_last_row.eq(Mux(stream_begins, rows - 2, self.held - 2)),
-                single_row.eq(Mux(stream_begins, rows == 1, self.held == 1)),
-                end_row.eq(Mux(stream_begins, rows == 1, self.held == 1)),
+                single_row.eq(ends_row),
+                end_row.eq(ends_row),
                 before_last_entry.eq(p.entries - 2),
                 single_entry.eq(p.entries == 1),
                 end_entry.eq(p.entries == 1),
+                refill.eq(
+                    (p.source != WeightSource.TRANSPOSED)
+                    & ((spec.tokens == 1) | first_spends)
+                    & ~(ends_row & (p.entries == 1) & (p.tiles == 1))
+                ),
                 channels_left.eq(p.rows),
                 part.eq(0),
                 index.eq(0),

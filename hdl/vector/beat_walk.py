@@ -57,7 +57,7 @@ class BeatWalk(Component):
     hold : out
         The beat must wait for statistics of its row.
     row_ends : out
-        It is the last beat of a row of words; a register.
+        After ``start`` or ``fire`` the beat will be the last one of a row of words.
     tag, param, order : out
         Tag of the beat, and its entries of the parameters and of the row order.
     """
@@ -128,6 +128,7 @@ class BeatWalk(Component):
         first_beats = Mux(c.short, max(spec.dynamic_rows // lanes, 1) - 1, per_tile - 1)
         channels = Cat(c.channels, Const(0, 1))
         alone = Mux(is_drain, first_beats == 0, ~above(channels, lanes))
+        next_line_ends = ~drain & ~above(remaining, 2 * lanes)
         m.d.comb += [
             end_columns.eq(end_tile | end_line),
             end_tokens.eq((gone | one_left) & (token == spec.tokens - 1)),
@@ -144,7 +145,9 @@ class BeatWalk(Component):
             tag.exponential.eq(exponential),
             tag.first.eq(column == 0),
             tag.last.eq(end_columns),
-            self.row_ends.eq(end_line),
+            self.row_ends.eq(
+                Mux(self.start, ~is_drain & alone, Mux(end_line, single, next_line_ends))
+            ),
             tag.row.eq(row),
             tag.end.eq(
                 Mux(
@@ -171,7 +174,7 @@ class BeatWalk(Component):
                 last_turn.eq(passes(c.op)),
                 single.eq(alone),
                 end_tile.eq(is_drain & alone),
-                end_line.eq(~is_drain & alone),
+                end_line.eq(self.row_ends),
                 end_pass.eq(passes(c.op) == 0),
                 exponential.eq(0),
                 last_row.eq(spec.row_group == 1),
@@ -199,12 +202,10 @@ class BeatWalk(Component):
                 chunk.eq(next_chunk),
                 beat.eq(beat + 1),
                 end_tile.eq(drain & (beat + 1 == last_beat)),
-                end_line.eq(~drain & ~above(remaining, 2 * lanes)),
+                end_line.eq(self.row_ends),
             ]
             with m.If(end_tile):
                 m.d.sync += end_tile.eq(single)
-            with m.If(end_line):
-                m.d.sync += end_line.eq(single)
             with m.If(end_tile):
                 m.d.sync += [
                     beat.eq(0),

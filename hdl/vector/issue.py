@@ -135,20 +135,18 @@ class VectorIssue(Component):
         have = Signal()
         head = self.i_words.payload.word
         meta = self.i_words.payload.meta
-        # Its first beat, and the last one that its bytes can be; registers, set one beat ahead.
+        # Its first beat, and the last one of it or of the row; registers, set one beat ahead.
         # `late` is the opposite of `fresh`, as `single` is of `add`, for the many bits of a word.
-        fresh, late, ends = Signal(), Signal(), Signal()
+        fresh, late, word_over = Signal(), Signal(), Signal()
         a = self._codes(
             m, Mux(self._single, head, kept.as_value()), Mux(self._pool, meta.chunk, chunk), "a"
         )
         b = self._codes(m, Mux(late, kept2.as_value(), head), chunk, "b")
         step = 1 + c.wide_in
-        word_over = Signal()
         ready, valid = self.ready, self.i_words.valid
         first = Signal()  # an addition accepts its first word
         # Whether a word is accepted does not depend on its being there: if it is not, none leaves.
         m.d.comb += [
-            word_over.eq(ends | self._walk.row_ends),
             # Only an addition has, and only row operators hold.
             fire.eq(
                 ready
@@ -167,15 +165,17 @@ class VectorIssue(Component):
                 | (plain & ready & ~self._walk.hold & word_over)
             ),
         ]
+        alone = step == spec.subwords
+        next_ends = Mux(word_over, alone, chunk + 2 * step == spec.subwords)
         with m.If(fire):
             m.d.sync += [
                 chunk.eq(chunk + step),
                 fresh.eq(word_over),
                 late.eq(~word_over),
-                ends.eq(chunk + 2 * step == spec.subwords),
+                word_over.eq(next_ends | self._walk.row_ends),
             ]
             with m.If(word_over):
-                m.d.sync += [chunk.eq(0), ends.eq(step == spec.subwords)]
+                m.d.sync += chunk.eq(0)
         # Whatever is there while the second word is awaited: that needs no look at the handshake.
         with m.If(~late):
             m.d.sync += kept2.as_value().eq(head)
@@ -187,7 +187,7 @@ class VectorIssue(Component):
             m.d.sync += have.eq(0)
         with m.If(self.start):
             m.d.sync += [chunk.eq(0), fresh.eq(1), late.eq(0), have.eq(0)]
-            m.d.sync += ends.eq(step == spec.subwords)
+            m.d.sync += word_over.eq(alone | self._walk.row_ends)
         return a, b
 
     def _operands(self, m: Module, a: list[Signal], b: list[Signal], zero: Signal) -> None:

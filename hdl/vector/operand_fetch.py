@@ -77,12 +77,17 @@ class VectorFetch(Component):
         left = Signal(c.rows.shape())  # rows from this one on
         group_left = Signal(c.rows.shape())  # rows from the group's first on
         turn = Signal(2)
-        second = Signal()
+        # The second operand of an addition; its first one, which the loops wait for.
+        second, halfway = Signal(), Signal()
         # Constant over a descriptor: decoded ahead of the loops.
         is_add, last_turn = Signal(), Signal(2)
         codes = Signal(range(spec.word_bytes + 1))  # of a word
-        end_row, end_pass = Signal(), Signal()
-        end_word, single = Signal(), Signal()  # a row's last word; a row is one word: registers
+        # Flags are registers, set with the counters: a row's last word, a row of one word; the
+        # group's last row, the descriptor's; the last pass.
+        end_word, single, last_row, one_left, end_pass = (
+            Signal(name=name) for name in ("end_word", "single", "last_row", "one_left", "end_pass")
+        )
+        end_row = last_row | one_left
         following, following2 = Signal(signed(STEP.bits)), Signal(signed(STEP.bits))
         m.d.sync += [
             is_add.eq(c.op == VectorOp.ADD),
@@ -99,8 +104,6 @@ class VectorFetch(Component):
             above(remaining, spec.word_bytes * 2),
         )
         m.d.comb += [
-            end_row.eq((row == spec.row_group - 1) | (left == 1)),
-            end_pass.eq(turn == last_turn),
             following.eq(address + c.src_stride),
             following2.eq(address2 + c.src2_stride),
         ]
@@ -116,36 +119,49 @@ class VectorFetch(Component):
                 end_word.eq(alone),
                 single.eq(alone),
                 row.eq(0),
+                last_row.eq(spec.row_group == 1),
                 left.eq(c.rows),
+                one_left.eq(c.rows == 1),
                 group_left.eq(c.rows),
                 turn.eq(0),
+                end_pass.eq(passes(c.op) == 0),
                 second.eq(0),
+                halfway.eq(c.op == VectorOp.ADD),
             ]
         with m.If(on & self.o.ready):
-            with m.If(is_add & ~second):
-                m.d.sync += second.eq(1)
+            with m.If(halfway):
+                m.d.sync += [second.eq(1), halfway.eq(0)]
             with m.Else():
-                m.d.sync += [second.eq(0), word.eq(word + 1), remaining.eq(remaining - codes)]
+                m.d.sync += [
+                    second.eq(0),
+                    halfway.eq(is_add),
+                    word.eq(word + 1),
+                    remaining.eq(remaining - codes),
+                ]
                 m.d.sync += end_word.eq(next_ends)
                 with m.If(end_word):
                     m.d.sync += [word.eq(0), remaining.eq(c.channels), end_word.eq(single)]
-                    m.d.sync += [row.eq(row + 1), left.eq(left - 1)]
+                    m.d.sync += [row.eq(row + 1), last_row.eq(row == spec.row_group - 2)]
+                    m.d.sync += [left.eq(left - 1), one_left.eq(left == 2)]
                     m.d.sync += [address.eq(following), address2.eq(following2)]
                     with m.If(end_row):
-                        m.d.sync += row.eq(0)
+                        m.d.sync += [row.eq(0), last_row.eq(spec.row_group == 1)]
                         with m.If(end_pass):
                             m.d.sync += [
                                 turn.eq(0),
+                                end_pass.eq(last_turn == 0),
                                 group.eq(following),
                                 group_left.eq(left - 1),
                             ]
-                            with m.If(left == 1):
+                            with m.If(one_left):
                                 m.d.sync += on.eq(0)
                         with m.Else():
                             m.d.sync += [
                                 turn.eq(turn + 1),
+                                end_pass.eq(turn + 1 == last_turn),
                                 address.eq(group),
                                 left.eq(group_left),
+                                one_left.eq(group_left == 1),
                             ]
 
     def _pool(self, m: Module, on: Signal) -> None:
@@ -161,8 +177,10 @@ class VectorFetch(Component):
         last_ky, last_kx = Signal.like(ky), Signal.like(kx)
         end_ky, end_kx, first_ky, first_kx = Signal(), Signal(), Signal(), Signal()
         column = Signal(c.width.shape())
-        last_column = Signal.like(column)
+        before_last_column = Signal.like(column)
+        end_column, single_column = Signal(), Signal()  # the last one; it is the only one
         left = Signal(c.rows.shape())
+        one_left = Signal()
         step = 1 + c.wide_in
         end_window = Signal()
         end_beats, single = Signal(), Signal()  # a position's last beat; it is one beat: registers
@@ -172,7 +190,8 @@ class VectorFetch(Component):
         m.d.sync += [
             last_kx.eq(c.kernel_x - 1),
             last_ky.eq(c.kernel_y - 1),
-            last_column.eq(c.width - 1),
+            before_last_column.eq(c.width - 2),
+            single_column.eq(c.width == 1),
         ]
         m.d.comb += [
             end_window.eq(end_kx & end_ky),
@@ -200,7 +219,9 @@ class VectorFetch(Component):
                 first_ky.eq(1),
                 first_kx.eq(1),
                 column.eq(0),
+                end_column.eq(c.width == 1),
                 left.eq(c.rows),
+                one_left.eq(c.rows == 1),
             ]
         with m.If(on & self.o.ready):
             m.d.sync += [
@@ -237,10 +258,13 @@ class VectorFetch(Component):
                         remaining.eq(c.channels),
                         end_beats.eq(single),
                         left.eq(left - 1),
+                        one_left.eq(left == 2),
+                        end_column.eq(column == before_last_column),
                     ]
-                    with m.If(column == last_column):
-                        m.d.sync += [column.eq(0), position.eq(position + c.line_step)]
+                    with m.If(end_column):
+                        m.d.sync += [column.eq(0), end_column.eq(single_column)]
+                        m.d.sync += position.eq(position + c.line_step)
                     with m.Else():
                         m.d.sync += [column.eq(column + 1), position.eq(position + c.token_step)]
-                    with m.If(left == 1):
+                    with m.If(one_left):
                         m.d.sync += on.eq(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
@@ -79,7 +79,9 @@ class RowScalar(Component):
         variance, value = Signal(signed(VALUE_BITS + 1)), Signal(signed(VALUE_BITS + 1))
         row, own_mean = Signal(self.o_row.shape()), Signal(signed(18))
         free, hand = Signal(), Signal()
-        half, rounded = Signal(40), Signal(signed(51))
+        # The shift of the mean is in two steps: by sixteens behind the sum, the rest a cycle later.
+        half, rounded = Signal(40), Signal(signed(18 + 15))
+        coarse, fine = Cat(Const(0, 4), c.mean_shift[4:]), c.mean_shift[:4]
         m.d.sync += product.eq(left * right)
 
         found = self._index(m, value)
@@ -105,11 +107,11 @@ class RowScalar(Component):
                 m.d.sync += half.eq(Const(1 << 40, 41) >> (41 - c.mean_shift)[:6])
                 m.next = "ROUND"
             with m.State("ROUND"):
-                m.d.sync += rounded.eq(product + half)
+                m.d.sync += rounded.eq((product + half) >> coarse)
                 m.next = "MEAN"
             with m.State("MEAN"):
                 mean = Signal(signed(18))
-                m.d.comb += mean.eq(rounded >> c.mean_shift)
+                m.d.comb += mean.eq(rounded >> fine)
                 m.d.sync += [own_mean.eq(mean), left.eq(c.channels), right.eq(mean)]
                 m.next = "TIMES_CHANNELS"
             with m.State("TIMES_CHANNELS"):
