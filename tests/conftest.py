@@ -22,7 +22,17 @@ SKIPS_THAT_DEPEND_ON_THE_USER = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--no-skips``, for continuous integration: where everything is there, nothing may skip."""
+    """Options of the tests of this project.
+
+    ``--no-skips`` is for continuous integration: where everything is there, nothing may skip.
+    ``--programs`` is for a longer search than the tests' own.
+    """
+    parser.addoption(
+        "--programs", type=int, default=60, metavar="N", help="changed programs of each machine"
+    )
+    parser.addoption(
+        "--programs-seed", type=int, default=5_316, metavar="N", help="of the changed programs"
+    )
     parser.addoption(
         "--no-skips",
         action="store_true",

@@ -98,7 +98,7 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
             f"memory image {program['image_bytes']:,} bytes"
         )
         for reason in reasons:
-            print(f"  rows     plain, of nine bits: {reason}")
+            print(f"  rows     plain, of nine bits: {reason.partition(';')[0]}")
         for name, share in program["row_use"].items():
             print(f"  rows     {name} in use {100 * share:.0f} % of their time")
         print(f"  bitstream, where Vivado is installed:  {manifest['bitstream_command']}")

@@ -16,8 +16,6 @@ from tests.support.machines import simulator
 from tests.support.mutated_programs import mutated_programs
 from tests.support.specs import MIXED, ODD, SMALL
 
-SEED = 5_316
-
 
 @pytest.mark.parametrize(
     "spec",
@@ -27,12 +25,16 @@ SEED = 5_316
         pytest.param(MIXED, id="mixed"),
     ],
 )
-def test_machine_agrees(spec: MachineSpec, simulators: Path, tmp_path: Path) -> None:
+def test_machine_agrees(
+    spec: MachineSpec, simulators: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """What the golden machine refuses ends with an error; the rest with the same memory.
 
-    Memories on the chip begin with random bits.
+    Memories on the chip begin with random bits. ``--programs 500 --programs-seed 11`` is a longer
+    search.
     """
-    found = check(spec, 60, SEED, simulators, tmp_path)
+    count, seed = (request.config.getoption(name) for name in ("--programs", "--programs-seed"))
+    found = check(spec, count, seed, simulators, tmp_path)
     assert found["equal"], "no program was compared"
     assert found["refused"], "no program was refused"
 
