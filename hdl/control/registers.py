@@ -150,7 +150,7 @@ class ControlRegisters(Component):
         tags = Signal(self.tags.shape(), reset_less=True)
         active, waits = Signal(UNITS), Signal(UNITS)
         moves, stuck, watched = Signal(), Signal(), Signal()
-        failed = Signal(UNITS + 1)
+        failed, fails = Signal(UNITS + 1), Signal()  # `fails`: any of them
         m.d.sync += [
             active.eq(Mux(settled, self.active, 0)),
             waits.eq(self.active & self.stall),
@@ -163,6 +163,7 @@ class ControlRegisters(Component):
             failures.eq(self.unit_errors),
             over.eq(settled & self.finished & self.quiet),
             *(failed[unit].eq(settled & self.unit_errors[unit].any()) for unit in range(UNITS + 1)),
+            fails.eq(settled & self.unit_errors.as_value().any()),
         ]
         with m.If(self.running):
             m.d.sync += cycles.eq(cycles + 1)
@@ -183,7 +184,7 @@ class ControlRegisters(Component):
                 with m.Elif(stuck & ~told):
                     # The bus may never answer: interrupt the host, once, although it is not quiet.
                     m.d.sync += [pending.eq(1), told.eq(1)]
-            with m.Elif(failed.any() | stuck | stopped):
+            with m.Elif(fails | stuck | stopped):
                 m.d.sync += [status_error.eq(1), idle_cycles.eq(0), stuck.eq(0)]
                 code = Mux(stuck, ErrorCode.WATCHDOG, ErrorCode.STOPPED)
                 m.d.sync += error.eq(code | CONTROL_UNIT << 8)

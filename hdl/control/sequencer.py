@@ -64,7 +64,6 @@ class Sequencer(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         header = data.View(struct(HEADER), self.i.payload[: width(HEADER)])
-        m.d.comb += self.i.ready.eq(0)
         rest, ended = Signal(), Signal()
         # Flags of the waiting descriptor are registered: its rules are sums and comparisons.
         seen, ends, unknown = Signal(), Signal(), Signal()
@@ -78,6 +77,7 @@ class Sequencer(Component):
         ]
         m.d.comb += rest.eq(~self.active.any())
         queues = []
+        takes_it = []  # a unit's queue; no more than one of them: a chain of choices would be deep
         for unit in WORKING_UNITS:
             bits = width(HEADER) + width(FIELDS[unit])
             queue = SyncFIFOBuffered(width=bits, depth=self.spec.queue_depth)
@@ -85,13 +85,14 @@ class Sequencer(Component):
             m.d.comb += queue.w_data.eq(self.i.payload[:bits])
             with m.If(self.go & seen & mine[unit]):
                 with m.If(legal[unit]):
-                    m.d.comb += [queue.w_en.eq(1), self.i.ready.eq(queue.w_rdy)]
+                    m.d.comb += queue.w_en.eq(1)
                 with m.Else():
                     m.d.sync += self.error.eq(ErrorCode.BAD_DESCRIPTOR)
+            takes_it.append(mine[unit] & legal[unit] & queue.w_rdy)
             queues.append(queue)
+        m.d.comb += self.i.ready.eq(self.go & seen & (ends | Cat(takes_it).any()))
         with m.If(self.go & seen):
             with m.If(ends):
-                m.d.comb += self.i.ready.eq(1)
                 m.d.sync += ended.eq(1)
             with m.Elif(unknown):
                 m.d.sync += self.error.eq(ErrorCode.BAD_DESCRIPTOR)
