@@ -50,6 +50,18 @@ def test_one_object_by_machine(
     assert "floor_ns" in text
 
 
+def test_a_slow_machine_is_told(
+    timed: list[MachineSpec], monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """After the report, with a status that stops a pipeline."""
+    floor = REPORT["floor_ns"]
+    run(monkeypatch, "--machines", "small", "--most", str(floor), "--json")
+    assert json.loads(capsys.readouterr().out) == {"small": REPORT}
+    with pytest.raises(SystemExit, match=r"^floor must be at most 0\.5 ns, not so of small, arty$"):
+        run(monkeypatch, "--machines", "small,arty", "--most", "0.5", "--json")
+    assert json.loads(capsys.readouterr().out) == {"small": REPORT, "arty": REPORT}
+
+
 def test_names_are_of_the_list() -> None:
     assert timing.machine_names("") == list(timing.MACHINES)
     with pytest.raises(argparse.ArgumentTypeError, match="^machines must be of small, arty, .*'x'"):
