@@ -7,9 +7,11 @@ rule and one kind of file at a time, with the reason, in ``sim/verilog/waivers.v
 
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -29,7 +31,7 @@ LOG = "simulation.log"
 RANDOM_START = "+verilator+rand+reset+2"
 RUNTIME_OBJECTS = ("verilated.o", "verilated_vpi.o", "verilated_threads.o")
 RUNTIME_HEADERS = tuple(f"{verilator.HEADER}.{kind}.gch" for kind in ("fast", "slow"))
-"""Precompiled for all but small designs; 90 MB each, kept once for each way of compiling."""
+"""Precompiled; 90 MB each, kept once for each way of compiling."""
 
 
 class BuildFailed(RuntimeError):
@@ -216,11 +218,17 @@ def _compile(design: Design, folder: Path, parts: Mapping[Path, Sequence[str]]) 
     def reuse_runtime() -> None:
         # Saves twenty seconds of every build but the first.
         for suffix in ("", ".fast", ".slow"):
-            (folder / f"{verilator.HEADER}{suffix}").write_text(verilator.HEADER_TEXT)
+            header = folder / f"{verilator.HEADER}{suffix}"
+            header.write_text(verilator.HEADER_TEXT)
+            # What was precompiled before is newer for make, which must not write into it.
+            os.utime(header, (0, 0))
         for kept, names in parts.items():
             if kept.exists():
                 for name in names:
-                    # Make wants them newer than what Verilator wrote.
+                    if name in RUNTIME_HEADERS:
+                        with suppress(OSError):
+                            os.link(kept / name, folder / name)
+                            continue
                     shutil.copyfile(kept / name, folder / name)
 
     generated = []
