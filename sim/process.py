@@ -24,7 +24,7 @@ from sim import verilator
 from sim.guard import SHELL, Guard
 
 try:
-    from cocotb_tools import runner
+    from cocotb_tools import config, runner
 except ModuleNotFoundError as error:
     if error.name not in ("cocotb", "cocotb_tools"):
         raise
@@ -107,7 +107,7 @@ class Command(runner.Verilator):
             more: Sequence[str] = ()
             if command[0] == "make":
                 self._before_make()
-                main = runner.cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"
+                main = config.share_dir / "lib" / "verilator" / "verilator.cpp"
                 more = verilator.joined(self.build_dir, main)
             self._run([*command, *more], Path(cwd))
 
