@@ -39,8 +39,8 @@ def _accuracy(inputs: str, folder: Path, *more: str) -> int:
 def test_accuracy_and_its_continuation(
     inputs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(die_accuracy, "CHUNK", 4)
-    more = ("--adc-bits", "7..8", "--rule", "calibrated", "--dies", "2", "--json")
+    monkeypatch.setattr(die_accuracy, "CHUNK", 2)
+    more = ("--adc-bits", "7..8", "--rule", "calibrated", "--dies", "2", "--count", "3", "--json")
     plot = ("--plot", str(tmp_path / "a.png"))
     assert _accuracy(inputs, tmp_path, *more, *plot) == 0
     first = json.loads(capsys.readouterr().out)
@@ -81,7 +81,7 @@ def test_accuracy_prints_a_table(
 
 def test_accuracy_by_noise(inputs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without noise as with none of it; much of it leaves nothing of the network."""
-    more = ("--adc-bits", "8", "--rule", "calibrated", "--json")
+    more = ("--adc-bits", "8", "--rule", "calibrated", "--count", "3", "--json")
     plot = ("--plot", str(tmp_path / "a.png"))
     assert _accuracy(inputs, tmp_path, *more, *plot, "--noise", "0,1,1000") == 0
     by_noise = {e["noise"]: e["mean"] for e in json.loads(capsys.readouterr().out)["results"]}
