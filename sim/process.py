@@ -2,9 +2,10 @@
 
 Differs from the runner that cocotb ships in these points: the Verilator package's own program and
 environment are used whatever is on ``PATH``; only the top module's signals are accessible; a
-waveform may be of the kind FST; long functions of a model are split, and quick builds do without
-Verilator's slowest pass; output goes to a log; the parent can follow the run and can end it
-at any time; and a failed command raises :class:`CommandFailed` instead of ending the parent.
+waveform may be of the kind FST; long functions of a model are split, and its files joined; quick
+builds do without Verilator's slowest pass; output goes to a log; the parent can follow the run and
+can end it at any time; and a failed command raises :class:`CommandFailed` instead of ending the
+parent.
 
 Where cocotb is not installed, the import of this module raises :class:`sim.verilator.Missing`.
 """
@@ -23,7 +24,7 @@ from sim import verilator
 from sim.guard import SHELL, Guard
 
 try:
-    from cocotb_tools import runner
+    from cocotb_tools import config, runner
 except ModuleNotFoundError as error:
     if error.name not in ("cocotb", "cocotb_tools"):
         raise
@@ -103,9 +104,12 @@ class Command(runner.Verilator):
 
     def _execute(self, cmds: Sequence[Sequence[str]], cwd: Any) -> None:
         for command in cmds:
+            more: Sequence[str] = ()
             if command[0] == "make":
                 self._before_make()
-            self._run(list(command), Path(cwd))
+                main = config.share_dir / "lib" / "verilator" / "verilator.cpp"
+                more = verilator.joined(self.build_dir, main)
+            self._run([*command, *more], Path(cwd))
 
     def _run(self, command: list[str], folder: Path) -> None:
         with Guard() as guard:

