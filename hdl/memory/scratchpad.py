@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
@@ -32,7 +32,11 @@ class ReadPort(Signature):
 
 
 class WritePort(Signature):
-    """Write port: the word is in the memory in the cycle after ``valid & ready``."""
+    """Write port: the word is in the memory in the cycle after ``valid & ready``.
+
+    ``over`` says whether the address is beyond the scratchpad's end (:func:`beyond`). The writer
+    tells it, as one that registers its address knows it a cycle ahead.
+    """
 
     def __init__(self, spec: MachineSpec) -> None:
         super().__init__(
@@ -41,9 +45,15 @@ class WritePort(Signature):
                 "address": Out(SUM_BITS),
                 "data": Out(8 * spec.word_bytes),
                 "enable": Out(spec.word_bytes),
+                "over": Out(1),
                 "ready": In(1),
             }
         )
+
+
+def beyond(spec: MachineSpec, address: Value) -> Value:
+    """Flag: an address is beyond the scratchpad's end."""
+    return (address >> (spec.bank_words - 1).bit_length() + (spec.banks - 1).bit_length()).any()
 
 
 class Scratchpad(Component):
@@ -88,10 +98,11 @@ class Scratchpad(Component):
         granted_read = [Signal(spec.banks, name=f"granted_read{i}") for i in range(self.readers)]
         bank_data = [Signal(8 * spec.word_bytes, name=f"bank{b}_data") for b in range(spec.banks)]
         bad = []
-        for port in (*self.read, *self.write):
+        for port in self.read:
             over = Signal(name="over")
-            m.d.comb += over.eq(port.valid & (port.address >> (inner + outer)).any())
+            m.d.comb += over.eq(port.valid & beyond(spec, port.address))
             bad.append(over)
+        bad += [port.valid & port.over for port in self.write]
         m.d.sync += self.out_of_bounds.eq(Cat(bad).any())
 
         for b in range(spec.banks):
@@ -122,14 +133,13 @@ class Scratchpad(Component):
                 wants = Signal(name=f"bank{b}_write{index}")
                 m.d.comb += wants.eq(port.valid & (port.address[inner : inner + outer] == b))
                 taken.append(wants)
-            over = bad[self.readers :]
             for index in reversed(range(self.writers)):
                 with m.If(taken[index]):
                     port = self.write[index]
                     m.d.comb += [
                         writer.addr.eq(port.address[:inner]),
                         writer.data.eq(port.data),
-                        writer.en.eq(Mux(over[index], 0, port.enable)),
+                        writer.en.eq(Mux(port.over, 0, port.enable)),
                     ]
 
         for index, port in enumerate(self.read):

@@ -12,7 +12,7 @@ from hdl.axi.window_check import WindowCheck, window_layout
 from hdl.descriptors import UnitSignature
 from hdl.memory.credit_queue import CreditQueue
 from hdl.memory.register_slice import register_between
-from hdl.memory.scratchpad import WritePort
+from hdl.memory.scratchpad import WritePort, beyond
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
 from models.program.engine_items import ITEM_BYTES
@@ -168,7 +168,7 @@ class LoadUnit(Component):
         lane = Signal(range(max(2, spec.vector_lanes)))
         sent = Signal()
         # The port's readiness depends on other writers.
-        write = {"address": SUM_BITS, "data": 8 * spec.word_bytes}
+        write = {"address": SUM_BITS, "over": 1, "data": 8 * spec.word_bytes}
         m.submodules.writes = writes = register_between(
             data.StructLayout(write), spec.beats_per_word
         )
@@ -200,10 +200,12 @@ class LoadUnit(Component):
             buffer.o.ready.eq(taken),
             writes.i.valid.eq(have & to_scratchpad),
             writes.i.payload.address.eq(address),
+            writes.i.payload.over.eq(beyond(spec, address)),
             writes.i.payload.data.eq(item),
             writes.o.ready.eq(self.port.ready),
             self.port.valid.eq(writes.o.valid),
             self.port.address.eq(writes.o.payload.address),
+            self.port.over.eq(writes.o.payload.over),
             self.port.data.eq(writes.o.payload.data),
             self.port.enable.eq(~0),
             self.o_words.valid.eq(have & to_weights),

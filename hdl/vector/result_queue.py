@@ -7,7 +7,7 @@ from amaranth.lib import data
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, Out
 
-from hdl.memory.scratchpad import WritePort
+from hdl.memory.scratchpad import WritePort, beyond
 from models.cost.pipelines import ISSUE_LATENCY, RESULT_PLACES
 from models.machine.spec import MachineSpec
 from models.program.layout import SUM_BITS
@@ -89,6 +89,7 @@ class ResultQueue(Component):
                 self.write.address.eq(head.address),
                 self.write.data.eq(head.data),
                 self.write.enable.eq(head.enable),
+                self.write.over.eq(beyond(self.spec, head.address)),
                 end.eq(fifo.r_rdy & head.end),
             ]
         return m

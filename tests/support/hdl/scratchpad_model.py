@@ -119,6 +119,7 @@ class Model:
             if write is not None:
                 for name, value in zip(("address", "data", "enable"), write, strict=True):
                     getattr(dut, f"write{index}__{name}").value = value
+                getattr(dut, f"write{index}__over").value = int(write[0] >= self.total)
 
     def new_write(self, address: int, *, whole: bool = False) -> tuple[int, int, int]:
         bits = [0, (1 << self.bytes) - 1, 1, 1 << self.bytes - 1, random.getrandbits(self.bytes)]

@@ -17,7 +17,7 @@ from hdl.axi.window_check import window_layout
 from hdl.control.program_fetch import ProgramFetch
 from hdl.descriptors import struct
 from hdl.emit import emit
-from hdl.memory.scratchpad import Scratchpad, ScratchpadReader
+from hdl.memory.scratchpad import Scratchpad, ScratchpadReader, beyond
 from hdl.units.load_unit import TABLE_WRITE, LoadUnit, OrderWrite, ParamWrite
 from hdl.units.store_unit import StoreUnit
 from models.machine.spec import MachineSpec
@@ -107,6 +107,7 @@ class TransferBench(Component):
             fill.address.eq(self.i_fill.payload.address),
             fill.data.eq(self.i_fill.payload.word),
             fill.enable.eq(~0),
+            fill.over.eq(beyond(pad.spec, fill.address)),
             self.i_fill.ready.eq(fill.ready),
             back.i.valid.eq(self.i_read.valid),
             back.i.payload.address.eq(self.i_read.payload),

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from hdl.descriptors import struct
 from hdl.engine.contract import accs_layout, acts_layout, weights_layout
-from hdl.memory.scratchpad import Scratchpad, ScratchpadReader
+from hdl.memory.scratchpad import Scratchpad, ScratchpadReader, beyond
 from hdl.units.load_unit import TABLE_WRITE, ParamWrite
 from hdl.units.matrix_unit import MatrixUnit
 from hdl.units.weight_unit import WeightUnit
@@ -60,6 +60,7 @@ class _WithScratchpad(Component):
             write.address.eq(self.i_fill.payload.address),
             write.data.eq(self.i_fill.payload.word),
             write.enable.eq(~0),
+            write.over.eq(beyond(scratchpad.spec, write.address)),
             self.i_fill.ready.eq(write.ready),
         ]
 
