@@ -253,11 +253,13 @@ class MatrixUnit(Component):
         """Transpose words to beats in two blocks: one is filled while the other one leaves."""
         spec = self.spec
         word = data.ArrayLayout(data.ArrayLayout(signed(8), spec.lanes), spec.tokens)
+        place = range(max(2, spec.tokens))
         block = data.StructLayout(
             {
                 "words": data.ArrayLayout(word, spec.tokens),
                 "outside": spec.tokens,
-                "short": 1,
+                "ends": 1,  # the beat that is to leave is the last one
+                "before": place,  # number of the last beat but one
                 "last": 1,
                 "release": 1,
             }
@@ -265,8 +267,8 @@ class MatrixUnit(Component):
         blocks = [Signal(block, name=f"block{i}", reset_less=True) for i in range(2)]
         full = Signal(2)
         fill, use = Signal(), Signal()
-        into = Signal(range(max(2, spec.tokens)))
-        beat = Signal(range(max(2, spec.tokens)))
+        into = Signal(place)
+        beat = Signal(place)
         meta = reader.o.payload.meta
         m.d.comb += reader.o.ready.eq(~full.bit_select(fill, 1))
         stored = Signal()
@@ -282,7 +284,9 @@ class MatrixUnit(Component):
         final = Signal.like(beat)  # last beat of a short block
         with m.If(self.unit.descriptor.valid & self.unit.descriptor.ready):
             m.d.sync += final.eq(self.unit.descriptor.payload.last_beats - 1)
-        m.d.comb += end_beat.eq(beat == Mux(left.short, final, spec.tokens - 1))
+        m.d.comb += end_beat.eq(left.ends)
+        until = Signal.like(beat)
+        m.d.comb += until.eq(Mux(meta.short, final, spec.tokens - 1))
         sent = Signal()
         m.d.comb += [
             self.o_acts.valid.eq(full.bit_select(use, 1)),
@@ -295,6 +299,8 @@ class MatrixUnit(Component):
             with m.If(end_beat):
                 m.d.sync += use.eq(~use)
         for index in range(2):
+            with m.If(sent & (use == index)):
+                m.d.sync += blocks[index].ends.eq(beat == blocks[index].before)
             with m.If(stored & (fill == index)):
                 for token in range(spec.tokens):
                     with m.If(into == token):
@@ -305,7 +311,8 @@ class MatrixUnit(Component):
                 with m.If(end_fill):
                     m.d.sync += [
                         full[index].eq(1),
-                        blocks[index].short.eq(meta.short),
+                        blocks[index].ends.eq(until == 0),
+                        blocks[index].before.eq(until - 1),
                         blocks[index].last.eq(meta.last),
                         blocks[index].release.eq(meta.release),
                     ]
