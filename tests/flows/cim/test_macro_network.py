@@ -59,6 +59,7 @@ def test_lossless_macro_is_the_integer_graph(
     np.testing.assert_array_equal(network.run(images[:1]), run_graph(graph, images[:1]))
 
 
+@pytest.mark.usefixtures("few_known_counts")
 def test_every_tensor_of_a_run_can_be_kept(graph: IntegerGraph, images: np.ndarray) -> None:
     network = prepare(graph, find_preset("cap-ram"), images[:1])
     kept: dict[str, np.ndarray] = {}
@@ -103,6 +104,7 @@ def test_relu_macro_converts_once_and_stops_early(graph: IntegerGraph, images: n
     assert (network.run(images).argmax(-1) == labels).mean() >= 0.75
 
 
+@pytest.mark.usefixtures("few_known_counts")
 def test_results_do_not_depend_on_the_batch(graph: IntegerGraph, images: np.ndarray) -> None:
     network = prepare(graph, find_preset("relu-macro"), images[:4])
     whole = network.run(images[:2], first_run=5)
@@ -195,6 +197,7 @@ def test_expected_error_is_that_of_noisy_conversions(name: str, counts: float) -
     assert mine == pytest.approx(want, rel=0.1, abs=2e-3)
 
 
+@pytest.mark.usefixtures("few_known_counts")
 def test_windows_do_not_depend_on_the_die(graph: IntegerGraph, images: np.ndarray) -> None:
     spec = find_preset("relu-macro")
     first = prepare(graph, spec, images[:1], die=1)

@@ -27,6 +27,7 @@ def widening(folder: Path, channels: int) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_known_counts")
 @pytest.mark.parametrize(("channels", "fits"), [(32, True), (128, False)])
 def test_build_agrees_on_what_fits(
     channels: int, fits: bool, tmp_path: Path, capsys: Capture

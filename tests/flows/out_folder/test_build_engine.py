@@ -31,6 +31,7 @@ def run(capsys: Capture, output: Path, *more: str) -> tuple[int, str, str]:
     return status, out, err
 
 
+@pytest.mark.usefixtures("few_known_counts")
 def test_folder(tmp_path: Path, capsys: Capture) -> None:
     """What was chosen is in the folder, which can be read again and runs; a change is noticed."""
     output = tmp_path / "out"

@@ -110,6 +110,7 @@ def test_random_networks(spec: MachineSpec, seeds: int, simulators: Path, tmp_pa
         compare(one.name, "output", result.output, network.run(codes[:1], run)[0])
 
 
+@pytest.mark.usefixtures("few_known_counts")
 def test_whole_network_with_noise(simulators: Path, tmp_path: Path) -> None:
     """The Fashion-MNIST CNN on a die of the ReLU macro, noise on: every tensor of an image."""
     graph = load_network(EXAMPLES / "resnet_int8.onnx")

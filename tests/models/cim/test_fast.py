@@ -54,7 +54,7 @@ def test_fast_equals_definition(
         _compare(spec, seed, static=static, dynamic=dynamic, table=table, windows=3)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(_macros(columns=300), st.integers(0, 2**32 - 1), st.booleans(), st.booleans())
 def test_compiled_equals_definition(spec: CimSpec, seed: int, static: bool, dynamic: bool) -> None:
     """One window: each has a kernel of its own, which takes a second to compile.

@@ -42,8 +42,9 @@ def _macros(draw: st.DrawFn) -> CimSpec:
         decomposition=decomposition,
         cell_bits=1 if serial else draw(st.integers(1, 3)),
         dac_bits=dac_bits,
-        # One, two and three words of noise. Each has kernels of its own, some seconds to compile.
-        adc_bits=draw(st.sampled_from([1, 3, 5, 9])),
+        # One, two and three words of noise. Each has kernels of its own, ten seconds to compile;
+        # those of the presets' bits are below.
+        adc_bits=draw(st.sampled_from([1, 5, 9])),
         zero_skip=draw(st.booleans()),
         physics=physics,
     )
