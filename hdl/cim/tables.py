@@ -66,16 +66,14 @@ class Tables:
 
     Attributes
     ----------
-    caps, registers, decode : words, by column
-    noise, bow : words shared by all columns
+    caps, decode : words, by column
+    noise : words shared by all columns
     keys : noise key of each column; noise_key : that of the die
     """
 
     caps: list[list[int]]
-    registers: list[list[int]]
     decode: list[list[int]]
     noise: list[int]
-    bow: list[int]
     keys: list[int]
     noise_key: int
 
@@ -86,19 +84,15 @@ class Tables:
         if die is None:
             return cls(
                 caps=columns,
-                registers=columns,
                 decode=columns,
                 noise=[],
-                bow=[],
                 keys=[0] * shape.spec.columns,
                 noise_key=0,
             )
         return cls(
             caps=[cap_words(shape, die, c) for c in range(shape.spec.columns)],
-            registers=columns,
             decode=columns,
             noise=noise_table(shape, die),
-            bow=[],
             keys=die.column_keys.tolist(),
             noise_key=die.noise_key,
         )
