@@ -43,16 +43,16 @@ class Column(Component):
     acts : in
         Activation slices, :func:`acts_latency` cycles after the entry.
     cap_entry, caps, cap_write : in
-        Write port of the capacitors: one entry.
+        Write port of the capacitors: one entry; not if they are ``fixed``.
     cell_at, cell_entry, digits, cell_write : in
         Write port of the digits: one entry.
     sum : out
         Sum of the entries since ``first``.
     """
 
-    def __init__(self, shape: MacroShape, init: list[int]) -> None:
+    def __init__(self, shape: MacroShape, init: list[int], *, fixed: bool = False) -> None:
         self.shape = shape
-        self.init = init
+        self.init, self.fixed = init, fixed
         entry = index_bits(shape.entries)
         at = shape.at_bits
         super().__init__(
@@ -83,16 +83,20 @@ class Column(Component):
         m.submodules.digits = digits = Memory(
             shape=shape.digit_bits * shape.lanes, depth=words, init=[]
         )
-        cap_writer, cap_reader = caps.write_port(), caps.read_port()
+        cap_reader = caps.read_port()
+        if not self.fixed:
+            cap_writer = caps.write_port()
+            m.d.comb += [
+                cap_writer.addr.eq(self.cap_entry),
+                cap_writer.data.eq(self.caps),
+                cap_writer.en.eq(self.cap_write),
+            ]
         digit_writer, digit_reader = digits.write_port(), digits.read_port()
         # Of its own: the address has a pin at every memory of the column.
         place = Signal(len(self.entry) + shape.at_bits, reset_less=True)
         cap_place = Signal(len(self.entry), reset_less=True)
         m.d.sync += [place.eq(Cat(self.entry, self.at)), cap_place.eq(place)]
         m.d.comb += [
-            cap_writer.addr.eq(self.cap_entry),
-            cap_writer.data.eq(self.caps),
-            cap_writer.en.eq(self.cap_write),
             cap_reader.addr.eq(cap_place),
             digit_writer.addr.eq(Cat(self.cell_entry, self.cell_at)),
             digit_writer.data.eq(self.digits.as_value()),

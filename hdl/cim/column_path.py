@@ -98,8 +98,8 @@ class ColumnPath(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         shape, tables, c = self.shape, self.tables, self.column
-        m.submodules.cells = column = Column(shape, tables.caps[c])
-        m.submodules.noise = own = ColumnNoise(shape, tables.noise)
+        m.submodules.cells = column = Column(shape, tables.caps[c], fixed=tables.fixed)
+        m.submodules.noise = own = ColumnNoise(shape, tables.noise, fixed=tables.fixed)
         m.submodules.converter = converter = Converter(shape)
         m.submodules.total = total = ColumnTotal(shape, tables.decode[c])
         index, item = self.config.index, self.config.data
@@ -107,8 +107,9 @@ class ColumnPath(Component):
         write_here = self.write.column == c if shape.spec.columns > 1 else 1
         mine = self.cells.column == c if shape.spec.columns > 1 else 1
         key = Signal(32, init=tables.keys[c])
-        with m.If(self._writes(Write.KEY) & here):
-            m.d.sync += key.eq(item)
+        if not tables.fixed:
+            with m.If(self._writes(Write.KEY) & here):
+                m.d.sync += key.eq(item)
         m.d.comb += [
             column.at.eq(self.walked.at),
             column.entry.eq(self.walked.entry),

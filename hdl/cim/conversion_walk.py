@@ -74,7 +74,13 @@ class Walk(Component):
         slices = spec.act_slices
         entry_bits = index_bits(shape.entries)
         tile_info = data.StructLayout(
-            {"end": entry_bits, "top": index_bits(slices + 1), "last": 1, "release": 1}
+            {
+                "end": entry_bits,
+                "single": 1,
+                "top": index_bits(slices + 1),
+                "last": 1,
+                "release": 1,
+            }
         )
         info = [Signal(tile_info, name=f"info{i}") for i in range(2)]
         use = Signal()
@@ -90,6 +96,7 @@ class Walk(Component):
         base, here = Signal(32), Signal(32)
         fresh, wait = Signal(), Signal(range(KEY))
         # Flags of counters, kept with them: no comparison is before what they decide.
+        at_begin, ends = Signal(init=1), Signal()
         runs, idle, last_token = Signal(), Signal(init=1), Signal()
         rem = Signal(range(spec.adc_bits + 1))
         now = Signal(tile_info)
@@ -99,7 +106,8 @@ class Walk(Component):
         m.d.comb += [
             able.eq(full.bit_select(use, 1) & self.filled.bit_select(self.bank, 1) & runs),
             skip.eq(q >= now.top) if spec.zero_skip else skip.eq(0),
-            at_end.eq(e == now.end),
+            # The comparison is a cycle ahead, but for a tile's first entry.
+            at_end.eq(Mux(at_begin, now.single, ends)),
             closing.eq(at_end | skip),
             issue.eq(able & (~at_end | skip | idle)),
             start.eq(issue & at_end & ~skip),
@@ -137,7 +145,11 @@ class Walk(Component):
             self.number.eq(Mux(start, here + q, number)),
         ]
         with m.If(issue & ~skip):
-            m.d.sync += e.eq(Mux(at_end, 0, e + 1))
+            m.d.sync += [
+                e.eq(Mux(at_end, 0, e + 1)),
+                at_begin.eq(at_end),
+                ends.eq(e + 1 == now.end),
+            ]
         with m.If(end_slice):
             m.d.sync += q.eq(Mux(end_tile, 0, q + 1))
         with m.If(end_tile):
@@ -185,7 +197,7 @@ class Walk(Component):
             self.at.eq(tile if shape.banks == 1 else Cat(tile, self.bank)),
             self.entry.eq(e),
             self.valid.eq(issue & ~skip),
-            self.first.eq(e == 0),
+            self.first.eq(at_begin),
         ]
         self._slice(m, words, Cat(e, use), q)
         return m
@@ -229,6 +241,7 @@ class Walk(Component):
                 m.d.sync += [
                     full[bank].eq(1),
                     info[bank].end.eq(place),
+                    info[bank].single.eq(place == 0),
                     info[bank].top.eq(top),
                     info[bank].last.eq(beat.last),
                     info[bank].release.eq(beat.release),

@@ -130,8 +130,9 @@ class Front(Component):
             writes.eq(Cat(self.write & (self.config.kind == kind) for kind in KINDS)),
         ]
         key = Signal(32, init=self.tables.noise_key)
-        with m.If(writes[KINDS.index(Write.DIE)]):
-            m.d.sync += key.eq(item.data)
+        if not self.tables.fixed:
+            with m.If(writes[KINDS.index(Write.DIE)]):
+                m.d.sync += key.eq(item.data)
         register, bow = (writes[KINDS.index(kind)] for kind in (Write.REGISTER, Write.BOW))
         m.d.comb += [
             common.config.eq(item),

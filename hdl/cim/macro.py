@@ -64,7 +64,8 @@ class Macro(Component):
     ----------
     shape : MacroShape
     die : Die, optional
-        Initial contents of the tables; without it, ``i_config`` must load them.
+        Its tables are constants, and ``i_config`` writes none of them; without it, ``i_config``
+        must load them.
     """
 
     def __init__(self, shape: MacroShape, die: Die | None = None) -> None:
@@ -86,7 +87,8 @@ class Macro(Component):
         go = copies[0]
         for copy in copies:
             m.d.sync += copy.eq(join.free | ~Mux(copy, arrives, arrived))
-        under_way = Signal(32)
+        # Vectors under way, and whether there are none.
+        under_way, idle = Signal(32), Signal(init=1)
         layer = Signal(shape.layer())
         config = self.i_config
         m.d.comb += [
@@ -102,7 +104,7 @@ class Macro(Component):
             join.offset.eq(layer.offset),
             core.zero.eq(layer.zero),
             core.relu.eq(layer.relu),
-            config.ready.eq(under_way == 0),
+            config.ready.eq(idle),
             core.config.eq(config.payload),
             core.write.eq(config.valid & config.ready),
         ]
@@ -115,7 +117,8 @@ class Macro(Component):
         opening = data.View(shape.layer(), config.payload.data[: shape.layer().size])
         with m.If(core.write & (config.payload.kind == Write.LAYER)):
             m.d.sync += [layer.eq(opening), under_way.eq(opening.vectors)]
+            m.d.sync += idle.eq(opening.vectors == 0)
         with m.Elif(join.done):
-            m.d.sync += under_way.eq(under_way - 1)
+            m.d.sync += [under_way.eq(under_way - 1), idle.eq(under_way == 1)]
         connect(m, join.o, flipped(self.o))
         return m

@@ -89,14 +89,14 @@ class ColumnNoise(Component):
     shared, key, byte, sampling : in
         Shared word, the column's key, number of the byte, and selection of the sampling table.
     table, entry, write : in
-        Write port of the tables: one entry.
+        Write port of the tables: one entry; not if they are ``fixed``.
     value : out
         Noise in units of ``2**-F`` count.
     """
 
-    def __init__(self, shape: MacroShape, init: list[int]) -> None:
+    def __init__(self, shape: MacroShape, init: list[int], *, fixed: bool = False) -> None:
         self.bits = shape.noise_bits
-        self.init = init
+        self.init, self.fixed = init, fixed
         super().__init__(
             {
                 "shared": In(32),
@@ -126,13 +126,17 @@ class ColumnNoise(Component):
         word = Signal(32)
         m.d.comb += word.eq(second ^ (second >> FINISH_SHIFTS[1]))
         m.submodules.tables = tables = Memory(shape=signed(self.bits), depth=512, init=self.init)
-        reader, writer = tables.read_port(), tables.write_port()
+        reader = tables.read_port()
+        if not self.fixed:
+            writer = tables.write_port()
+            m.d.comb += [
+                writer.addr.eq(self.table),
+                writer.data.eq(self.entry),
+                writer.en.eq(self.write),
+            ]
         m.d.comb += [
             reader.addr[:8].eq(word.word_select(byte, 8)),
             reader.addr[8].eq(sampling),
-            writer.addr.eq(self.table),
-            writer.data.eq(self.entry),
-            writer.en.eq(self.write),
         ]
         m.d.sync += self.value.eq(reader.data)
         return m

@@ -76,6 +76,8 @@ class Tables:
     noise: list[int]
     keys: list[int]
     noise_key: int
+    fixed: bool
+    """Flag: tables of the die (all but decode tables) are constants."""
 
     @classmethod
     def of(cls, shape: MacroShape, die: Die | None) -> Tables:
@@ -88,6 +90,7 @@ class Tables:
                 noise=[],
                 keys=[0] * shape.spec.columns,
                 noise_key=0,
+                fixed=False,
             )
         return cls(
             caps=[cap_words(shape, die, c) for c in range(shape.spec.columns)],
@@ -95,4 +98,5 @@ class Tables:
             noise=noise_table(shape, die),
             keys=die.column_keys.tolist(),
             noise_key=die.noise_key,
+            fixed=True,
         )
