@@ -95,6 +95,8 @@ class MacroEngine(Component):
 
         # Engine of the current K loops, and number of K loops whose results have not all left.
         using, open_loops = Signal(), Signal(8)
+        # Of the number: none, and no more fit. Kept with it, as they are before every handshake.
+        none, most = Signal(init=1), Signal()
         beats = spec.tokens * spec.rows // spec.vector_lanes
         short = spec.tokens * spec.dynamic_rows // spec.vector_lanes
         left = Signal(range(max(2, beats)))
@@ -102,11 +104,7 @@ class MacroEngine(Component):
         acts = self.i_acts.payload
         begun = Signal()
         m.d.comb += [
-            may.eq(
-                order.r_rdy
-                & (begun | (open_loops == 0) | (using == order.r_data))
-                & ~open_loops.all()
-            ),
+            may.eq(order.r_rdy & (begun | none | (using == order.r_data)) & ~most),
             order.r_en.eq(self.i_acts.valid & self.i_acts.ready & acts.last & acts.release),
         ]
         entered, out = Signal(), Signal()
@@ -135,4 +133,9 @@ class MacroEngine(Component):
         with m.If(out):
             m.d.sync += left.eq(0)
         m.d.sync += open_loops.eq(open_loops + entered - out)
+        with m.If(entered != out):
+            m.d.sync += [
+                none.eq(out & (open_loops == 1)),
+                most.eq(entered & (open_loops == (1 << len(open_loops)) - 2)),
+            ]
         return m

@@ -8,9 +8,23 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
 from hdl.cim.shape import MacroShape, index_bits
+from hdl.cim.sums import added, delayed, grouped, levels
 
-LATENCY = 5
-"""Cycles from an entry's address to a sum that includes it."""
+
+def charge_latency(shape: MacroShape) -> int:
+    """Cycles to add the capacitors of a cell."""
+    return max(1, levels(shape.spec.cell_bits))
+
+
+def acts_latency(shape: MacroShape) -> int:
+    """Cycles from an entry's address to its activations at the column."""
+    return 2 + charge_latency(shape)
+
+
+def column_latency(shape: MacroShape) -> int:
+    """Cycles from an entry's address to a sum that includes it."""
+    pairs = -(-shape.lanes // 2)
+    return acts_latency(shape) + (shape.lanes > 1) + levels(pairs) + 3
 
 
 class Column(Component):
@@ -19,25 +33,26 @@ class Column(Component):
     The analog column shares all charges at once; this one adds them entry after entry, from a
     memory of capacitors (the die) and a memory of digits (the weights).
 
-    Latency five cycles from ``entry`` to ``sum``, throughput one entry per cycle.
+    Latency :func:`column_latency` from ``entry`` to ``sum``: address, memory, its output, charges
+    of the cells, factors, products, their sum, total. Throughput one entry per cycle.
 
     Attributes
     ----------
     at, entry, valid, first : in
         Bank and tile of the weights, entry in the tile, valid, and begin of a new sum.
     acts : in
-        Activation slices, one cycle after the entry.
+        Activation slices, :func:`acts_latency` cycles after the entry.
     cap_entry, caps, cap_write : in
-        Write port of the capacitors: one entry.
+        Write port of the capacitors: one entry; not if they are ``fixed``.
     cell_at, cell_entry, digits, cell_write : in
         Write port of the digits: one entry.
     sum : out
         Sum of the entries since ``first``.
     """
 
-    def __init__(self, shape: MacroShape, init: list[int]) -> None:
+    def __init__(self, shape: MacroShape, init: list[int], *, fixed: bool = False) -> None:
         self.shape = shape
-        self.init = init
+        self.init, self.fixed = init, fixed
         entry = index_bits(shape.entries)
         at = shape.at_bits
         super().__init__(
@@ -68,39 +83,57 @@ class Column(Component):
         m.submodules.digits = digits = Memory(
             shape=shape.digit_bits * shape.lanes, depth=words, init=[]
         )
-        cap_writer, cap_reader = caps.write_port(), caps.read_port()
+        cap_reader = caps.read_port()
+        if not self.fixed:
+            cap_writer = caps.write_port()
+            m.d.comb += [
+                cap_writer.addr.eq(self.cap_entry),
+                cap_writer.data.eq(self.caps),
+                cap_writer.en.eq(self.cap_write),
+            ]
         digit_writer, digit_reader = digits.write_port(), digits.read_port()
+        # Of its own: the address has a pin at every memory of the column.
+        place = Signal(len(self.entry) + shape.at_bits, reset_less=True)
+        cap_place = Signal(len(self.entry), reset_less=True)
+        m.d.sync += [place.eq(Cat(self.entry, self.at)), cap_place.eq(place)]
         m.d.comb += [
-            cap_writer.addr.eq(self.cap_entry),
-            cap_writer.data.eq(self.caps),
-            cap_writer.en.eq(self.cap_write),
-            cap_reader.addr.eq(self.entry),
+            cap_reader.addr.eq(cap_place),
             digit_writer.addr.eq(Cat(self.cell_entry, self.cell_at)),
             digit_writer.data.eq(self.digits.as_value()),
             digit_writer.en.eq(self.cell_write),
-            digit_reader.addr.eq(Cat(self.entry, self.at)),
+            digit_reader.addr.eq(place),
         ]
-        stored = data.View(shape.caps(), cap_reader.data)
-        valid, first = Signal(LATENCY - 1), Signal(LATENCY - 1)
+        latency = column_latency(shape)
+        valid, first = Signal(latency - 1), Signal(latency - 1)
         m.d.sync += [valid.eq(valid << 1 | self.valid), first.eq(first << 1 | self.first)]
+        # Digits are in block RAM, which is slow by itself: they go to registers. Capacitors are so
+        # few entries that their memory is of LUTs; they are read a cycle later instead.
+        digits_out = Signal.like(digit_reader.data, reset_less=True)
+        m.d.sync += digits_out.eq(digit_reader.data)
+        stored = data.View(shape.caps(), cap_reader.data)
         products = []
         for lane in range(shape.lanes):
-            digit = digit_reader.data.word_select(lane, shape.digit_bits)
-            charge = Signal(sum(1 << bits for bits in shape.cap_bits).bit_length())
-            negative = Signal()
-            act = Signal(spec.dac_bits)
+            digit = digits_out.word_select(lane, shape.digit_bits)
             bits = [Mux(digit[i], stored[lane][f"bit{i}"], 0) for i in range(spec.cell_bits)]
-            product = Signal(signed(len(charge) + spec.dac_bits + 1))
-            m.d.sync += [
-                charge.eq(sum(bits[1:], bits[0])),
-                act.eq(self.acts[lane]),
-                product.eq(Mux(negative, -(charge * act), charge * act)),
-            ]
+            if len(bits) > 1:
+                charge = added(m, bits, f"charge{lane}")
+            else:
+                charge = delayed(m, bits[0], 1, f"charge{lane}", data=True)
+            act = self.acts[lane]
             if spec.signed:
-                m.d.sync += negative.eq(digit[-1])
+                # The sign goes to the activation, which has fewer bits.
+                negative = delayed(
+                    m, digit[-1], charge_latency(shape) - 1, f"negative{lane}", data=True
+                )
+                act = Mux(negative, -act, act)
+            factor = Signal(act.shape(), name=f"factor{lane}", reset_less=True)
+            product = Signal((charge * factor).shape(), name=f"product{lane}", reset_less=True)
+            m.d.sync += [factor.eq(act), product.eq(charge * factor)]
             products.append(product)
-        total = Signal(signed(shape.sum_bits))
-        m.d.sync += total.eq(sum(products[1:], products[0]))
+        # Two products and their sum are DSP slices; four in a cycle would be a slow cascade.
+        if shape.lanes > 1:
+            products = grouped(m, products, 2, "pair")
+        total = added(m, products, "total")
         with m.If(valid[-1]):
             m.d.sync += self.sum.eq(Mux(first[-1], 0, self.sum) + total)
         return m

@@ -1,9 +1,9 @@
-"""Turns codes into results: decode, weigh and add per column, then join columns per output."""
+"""Turns codes into a column's total: decode, weigh and add."""
 
 from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, Signal, signed
-from amaranth.lib import data, stream
+from amaranth.lib import data
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
@@ -33,16 +33,18 @@ def event_layout(shape: MacroShape) -> data.StructLayout:
 class ColumnTotal(Component):
     """A column's sum of decoded codes over activation slices and tiles.
 
-    ``total`` is combinational: it already includes the current ``event``; throughput one event per
-    cycle. A decode table is read one cycle ahead, at ``code``.
+    Latency none from ``event``, which ``total`` already includes; codes are weighed one cycle
+    before, and a decode table is read one cycle ahead of that. Throughput one event per cycle.
 
     Attributes
     ----------
-    event, zero, code : in
-        Event, code of a skipped conversion, and code of the event; with a decode table ``code``
-        comes one cycle before its event.
+    coming, event : in
+        Event, one cycle ahead and in its own.
+    zero, code : in
+        Code of a skipped conversion, and code of the ``coming`` event; with a decode table ``code``
+        comes one cycle before.
     negative : in
-        Sign of the column's group.
+        Sign of the column's group, with ``coming``.
     index, entry, write : in
         Write port of the decode table: one entry.
     total, factors : out
@@ -55,6 +57,7 @@ class ColumnTotal(Component):
         bits = shape.spec.adc_bits
         super().__init__(
             {
+                "coming": In(event_layout(shape)),
                 "event": In(event_layout(shape)),
                 "zero": In(signed(bits + 2)),
                 "code": In(bits),
@@ -82,144 +85,32 @@ class ColumnTotal(Component):
                 writer.addr.eq(self.index),
                 writer.data.eq(self.entry),
                 writer.en.eq(self.write),
-                value.eq(Mux(event.skip, self.zero << shape.decode_bits, reader.data)),
+                value.eq(Mux(self.coming.skip, self.zero << shape.decode_bits, reader.data)),
             ]
         elif shape.spec.zero_skip:
-            m.d.comb += value.eq(Mux(event.skip, self.zero, self.code))
+            m.d.comb += value.eq(Mux(self.coming.skip, self.zero, self.code))
         else:
             m.d.comb += value.eq(self.code)
         polarised = shape.spec.decomposition is Decomposition.POLARISED
-        weighted = Signal(signed(shape.column_bits))
-        held = Signal(signed(shape.column_bits))
-        sign = self.negative if polarised else 0
-        m.d.comb += [
-            weighted.eq(value << event.shift),
-            self.total.eq(_add(Mux(event.first, 0, held), weighted, sign)),
-        ]
+        column = signed(shape.column_bits)
+        weighted = Signal(column, reset_less=True)
+        held = Signal(column, reset_less=True)
+        negative = Signal(reset_less=True)
+        sign = negative if polarised else 0
+        m.d.sync += weighted.eq(value << self.coming.shift)
+        m.d.comb += self.total.eq(add_or_subtract(Mux(event.first, 0, held), weighted, sign))
         with m.If(event.valid):
             m.d.sync += held.eq(self.total)
         if polarised:
-            factors = Signal(signed(shape.factor_bits))
-            m.d.comb += self.factors.eq(_add(Mux(event.first, 0, factors), 1 << event.shift, sign))
+            factors = Signal(signed(shape.factor_bits), reset_less=True)
+            before = Mux(event.first, 0, factors)
+            m.d.sync += negative.eq(self.negative)
+            m.d.comb += self.factors.eq(add_or_subtract(before, 1 << event.shift, sign))
             with m.If(event.valid):
                 m.d.sync += factors.eq(self.factors)
         return m
 
 
-def _add(a, b, negative):  # type: ignore[no-untyped-def]
+def add_or_subtract(a, b, negative):  # type: ignore[no-untyped-def]
+    """Return a sum, or a difference if ``negative``."""
     return a + b if isinstance(negative, int) else Mux(negative, a - b, a + b)
-
-
-class Join(Component):
-    """Joins the slices of every output, one column per cycle, and scales the sum to a result.
-
-    ``y = (step * sum(a * total) + offset * sum(a * factors) + half) >> fraction``, where ``a`` is
-    the weight of the column's slice.
-
-    Latency from ``load`` to the first result ``slices + 3`` cycles, throughput one column per
-    cycle; a result that waits for ``o.ready`` stalls the following ones.
-
-    Attributes
-    ----------
-    load, total, factors : in
-        Capture the sums of all columns; allowed only when ``free``.
-    free : out
-    slices, outputs, step, offset : in
-        As in :meth:`~hdl.cim.shape.MacroShape.layer`.
-    o : stream of results
-    done : out
-        The last result of a vector leaves.
-    """
-
-    def __init__(self, shape: MacroShape) -> None:
-        self.shape = shape
-        columns = shape.spec.columns
-        polarised = shape.spec.decomposition is Decomposition.POLARISED
-        factors = columns if polarised else 1
-        layer = shape.layer()
-        result = data.StructLayout({"value": shape.value, "last": 1})
-        super().__init__(
-            {
-                "load": In(1),
-                "total": In(data.ArrayLayout(signed(shape.column_bits), columns)),
-                "factors": In(data.ArrayLayout(signed(shape.factor_bits), factors)),
-                "free": Out(1),
-                **{n: In(layer[n].shape) for n in ("slices", "outputs", "step", "offset")},
-                "o": Out(stream.Signature(result)),
-                "done": Out(1),
-            }
-        )
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        shape, spec = self.shape, self.shape.spec
-        totals = [Signal(signed(shape.column_bits), name=f"hold{i}") for i in range(spec.columns)]
-        factors = [
-            Signal(signed(shape.factor_bits), name=f"factor{i}") for i in range(len(self.factors))
-        ]
-        busy, move = Signal(), Signal()
-        part, output = Signal.like(self.slices), Signal.like(self.outputs)
-        end, ending = Signal(), Signal()
-        m.d.comb += [
-            move.eq(~self.o.valid | self.o.ready),
-            end.eq(part == self.slices),
-            ending.eq(move & end & (output == self.outputs)),
-            self.free.eq(~busy | ending),
-            self.done.eq(self.o.valid & self.o.ready & self.o.payload.last),
-        ]
-        for chain, source in ((totals, self.total), (factors, self.factors)):
-            for index, register in enumerate(chain):
-                later = chain[min(index + 1, len(chain) - 1)]
-                with m.If(self.load):
-                    m.d.sync += register.eq(source[index])
-                with m.Elif(move):
-                    m.d.sync += register.eq(later)
-        with m.If(self.load):
-            m.d.sync += [busy.eq(1), part.eq(0), output.eq(0)]
-        with m.Elif(busy & move):
-            m.d.sync += part.eq(Mux(end, 0, part + 1))
-            with m.If(end):
-                m.d.sync += [output.eq(output + 1), busy.eq(output != self.outputs)]
-        negative, place = self._slice(m, part, end)
-
-        sum_bits = shape.column_bits + shape.weigh_bits
-        factor_bits = shape.factor_bits + shape.weigh_bits
-        joined, weighed = Signal(signed(sum_bits)), Signal(signed(factor_bits))
-        scaled, moved = Signal(signed(64)), Signal(signed(64))
-        whole, whole_last, ready, ready_last = Signal(), Signal(), Signal(), Signal()
-        shift = shape.decode_bits + spec.fraction
-        half = 1 << shift - 1 if shift else 0
-        with m.If(move):
-            first = part == 0
-            m.d.sync += [
-                joined.eq(_add(Mux(first, 0, joined), totals[0] << place, negative)),
-                weighed.eq(_add(Mux(first, 0, weighed), factors[0] << place, negative)),
-                whole.eq(busy & end),
-                whole_last.eq(output == self.outputs),
-                scaled.eq(self.step * joined),
-                moved.eq((self.offset * weighed) << shape.decode_bits),
-                ready.eq(whole),
-                ready_last.eq(whole_last),
-                self.o.valid.eq(ready),
-                self.o.payload.value.eq((scaled + moved + half) >> shift),
-                self.o.payload.last.eq(ready_last),
-            ]
-        return m
-
-    def _slice(self, m: Module, part: Signal, end: Signal) -> tuple[Signal, Signal]:
-        """Return sign and shift of a slice, by the macro's decomposition."""
-        shape, spec = self.shape, self.shape.spec
-        negative = Signal()
-        place = Signal(range(max(2, shape.slices * spec.cell_bits)))
-        if spec.decomposition is Decomposition.DIFFERENTIAL:
-            half = Signal.like(part)
-            m.d.comb += [
-                half.eq((self.slices + 1) >> 1),
-                negative.eq(part >= half),
-                place.eq(Mux(negative, part - half, part) * spec.cell_bits),
-            ]
-        else:
-            m.d.comb += place.eq(part * spec.cell_bits)
-            if spec.decomposition is Decomposition.BIT_SERIAL:
-                m.d.comb += negative.eq(end)
-        return negative, place

@@ -8,7 +8,11 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
 from hdl.cim.combine import event_layout
+from hdl.cim.noise import SHARED_LATENCY
 from hdl.cim.shape import MacroShape, index_bits
+
+KEY = SHARED_LATENCY + 1
+"""Cycles to compute a run's noise key."""
 
 
 class Walk(Component):
@@ -18,7 +22,7 @@ class Walk(Component):
     one conversion is formed while the previous one is decided. With ``zero_skip`` a slice takes one
     cycle if its digits and those of all higher slices are zero. A paired macro walks each tile of
     activations twice, with the weights of two tiles. A run begins, after the last step of the
-    previous run, with four cycles for its noise key.
+    previous run, with :data:`KEY` cycles for its noise key.
 
     Attributes
     ----------
@@ -70,7 +74,13 @@ class Walk(Component):
         slices = spec.act_slices
         entry_bits = index_bits(shape.entries)
         tile_info = data.StructLayout(
-            {"end": entry_bits, "top": index_bits(slices + 1), "last": 1, "release": 1}
+            {
+                "end": entry_bits,
+                "single": 1,
+                "top": index_bits(slices + 1),
+                "last": 1,
+                "release": 1,
+            }
         )
         info = [Signal(tile_info, name=f"info{i}") for i in range(2)]
         use = Signal()
@@ -84,24 +94,22 @@ class Walk(Component):
         parting = tile[0] if shape.paired else 1
         token, tokens, hop = Signal(32), Signal(32), Signal(32)
         base, here = Signal(32), Signal(32)
-        fresh, wait = Signal(), Signal(3)
+        fresh, wait = Signal(), Signal(range(KEY))
+        # Flags of counters, kept with them: no comparison is before what they decide.
+        at_begin, ends = Signal(init=1), Signal()
+        runs, idle, last_token = Signal(), Signal(init=1), Signal()
         rem = Signal(range(spec.adc_bits + 1))
         now = Signal(tile_info)
         m.d.comb += now.eq(Mux(use, info[1], info[0]))
         able, skip, at_end, issue, closing = Signal(), Signal(), Signal(), Signal(), Signal()
         start, end_slice, end_tile, end_vector = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            able.eq(
-                full.bit_select(use, 1)
-                & self.filled.bit_select(self.bank, 1)
-                & (self.left != 0)
-                & ~fresh
-                & (wait == 0)
-            ),
+            able.eq(full.bit_select(use, 1) & self.filled.bit_select(self.bank, 1) & runs),
             skip.eq(q >= now.top) if spec.zero_skip else skip.eq(0),
-            at_end.eq(e == now.end),
+            # The comparison is a cycle ahead, but for a tile's first entry.
+            at_end.eq(Mux(at_begin, now.single, ends)),
             closing.eq(at_end | skip),
-            issue.eq(able & (~at_end | skip | (rem == 0))),
+            issue.eq(able & (~at_end | skip | idle)),
             start.eq(issue & at_end & ~skip),
             end_slice.eq(issue & closing),
             end_tile.eq(end_slice & (q == slices - 1)),
@@ -111,7 +119,7 @@ class Walk(Component):
         ]
         # The run's key uses the hash pipeline, so it waits until no step is in it.
         m.d.comb += [
-            self.new_run.eq(fresh & (wait == 0) & (rem == 0) & (self.left != 0)),
+            self.new_run.eq(fresh & (wait == 0) & idle & (self.left != 0)),
             self.event.valid.eq(end_slice),
             self.event.skip.eq(skip),
             self.event.first.eq((tile == 0) & (q == 0)),
@@ -121,23 +129,27 @@ class Walk(Component):
             self.event.shift.eq(q * spec.dac_bits),
         ]
         with m.If(self.new_run):
-            m.d.sync += [fresh.eq(0), wait.eq(3)]
+            m.d.sync += [fresh.eq(0), wait.eq(KEY - 1)]
         with m.Elif(wait != 0):
-            m.d.sync += wait.eq(wait - 1)
+            m.d.sync += [wait.eq(wait - 1), runs.eq(wait == 1)]
         with m.If(start):
-            m.d.sync += rem.eq(spec.adc_bits)
-        with m.Elif(rem != 0):
-            m.d.sync += rem.eq(rem - 1)
+            m.d.sync += [rem.eq(spec.adc_bits), idle.eq(0)]
+        with m.Elif(~idle):
+            m.d.sync += [rem.eq(rem - 1), idle.eq(rem == 1)]
         number = Signal(32)
         with m.If(start):
             m.d.sync += number.eq(here + q)
         m.d.comb += [
-            self.step_valid.eq(start | (rem != 0)),
+            self.step_valid.eq(start | ~idle),
             self.step.eq(Mux(start, spec.adc_bits, rem - 1)),
             self.number.eq(Mux(start, here + q, number)),
         ]
         with m.If(issue & ~skip):
-            m.d.sync += e.eq(Mux(at_end, 0, e + 1))
+            m.d.sync += [
+                e.eq(Mux(at_end, 0, e + 1)),
+                at_begin.eq(at_end),
+                ends.eq(e + 1 == now.end),
+            ]
         with m.If(end_slice):
             m.d.sync += q.eq(Mux(end_tile, 0, q + 1))
         with m.If(end_tile):
@@ -147,15 +159,19 @@ class Walk(Component):
             m.d.sync += [
                 tile.eq(0),
                 self.left.eq(self.left - 1),
-                token.eq(token + 1),
+                token.eq(token - 1),
+                last_token.eq(token == 1),
                 base.eq(following),
                 here.eq(following),
             ]
-            with m.If(token == tokens):
+            with m.If(last_token | (self.left == 1)):
+                m.d.sync += runs.eq(0)
+            with m.If(last_token):
                 first = Signal(32)
                 m.d.comb += first.eq(base - hop + slices)
                 m.d.sync += [
-                    token.eq(0),
+                    token.eq(tokens),
+                    last_token.eq(tokens == 0),
                     base.eq(first),
                     here.eq(first),
                     self.run.eq(self.run + 1),
@@ -171,15 +187,17 @@ class Walk(Component):
                 base.eq(self.layer.first),
                 here.eq(self.layer.first),
                 self.run.eq(self.layer.run),
-                token.eq(0),
+                token.eq(self.layer.tokens - 1),
+                last_token.eq(self.layer.tokens == 1),
                 fresh.eq(1),
+                runs.eq(0),
             ]
 
         m.d.sync += [
             self.at.eq(tile if shape.banks == 1 else Cat(tile, self.bank)),
             self.entry.eq(e),
             self.valid.eq(issue & ~skip),
-            self.first.eq(e == 0),
+            self.first.eq(at_begin),
         ]
         self._slice(m, words, Cat(e, use), q)
         return m
@@ -223,6 +241,7 @@ class Walk(Component):
                 m.d.sync += [
                     full[bank].eq(1),
                     info[bank].end.eq(place),
+                    info[bank].single.eq(place == 0),
                     info[bank].top.eq(top),
                     info[bank].last.eq(beat.last),
                     info[bank].release.eq(beat.release),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import EnableInserter, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 
-from hdl.cim.combine import Join
 from hdl.cim.core import Core
+from hdl.cim.join import Join
 from hdl.cim.shape import MacroShape, Write
 from hdl.cim.tables import Tables
 from models.cim.die import Die
@@ -53,14 +53,19 @@ class Macro(Component):
     Throughput: a slice of a tile of ``n`` beats takes ``max(n, adc_bits + 1)`` cycles, or one cycle
     if it is skipped; results leave at one column per cycle (``slices * outputs`` cycles per
     vector), while the next vector is computed. Latency from the last entry of a vector's last slice
-    to its first result is ``adc_bits + slices + 10`` cycles, one more with decode tables.
+    to its first result is ``late + slices + join_latency`` cycles, with
+    :func:`hdl.cim.column_path.late` and :func:`hdl.cim.join.join_latency`.
     :func:`hdl.cim.timing.cycles` gives the exact count.
+
+    The clock enable of all but the output path is a register, computed one cycle ahead: a vector
+    waits at its totals until the output path is free. Every column has a copy of it.
 
     Parameters
     ----------
     shape : MacroShape
     die : Die, optional
-        Initial contents of the tables; without it, ``i_config`` must load them.
+        Its tables are constants, and ``i_config`` writes none of them; without it, ``i_config``
+        must load them.
     """
 
     def __init__(self, shape: MacroShape, die: Die | None = None) -> None:
@@ -74,17 +79,23 @@ class Macro(Component):
         m = Module()
         shape = self.shape
         core = Core(shape, Tables.of(shape, self.die))
-        go = Signal()
-        m.submodules.core = EnableInserter(go)(core)
+        m.submodules.core = core
         m.submodules.join = join = Join(shape)
-        arrived = Signal()
-        under_way = Signal(32)
+        arrived, arrives = Signal(), Signal()
+        # Each copy of the enable depends on itself, so that synthesis does not merge them.
+        copies = [Signal(init=1, name=f"go{i}") for i in range(1 + len(core.go))]
+        go = copies[0]
+        for copy in copies:
+            m.d.sync += copy.eq(join.free | ~Mux(copy, arrives, arrived))
+        # Vectors under way, and whether there are none.
+        under_way, idle = Signal(32), Signal(init=1)
         layer = Signal(shape.layer())
         config = self.i_config
         m.d.comb += [
+            core.go.eq(Cat(copies[1:])),
+            arrives.eq(core.coming.valid & core.coming.final),
             arrived.eq(core.event.valid & core.event.final),
-            go.eq(~arrived | join.free),
-            join.load.eq(arrived & join.free),
+            join.load.eq(arrived & go),
             join.total.eq(core.total),
             join.factors.eq(core.factors),
             join.slices.eq(layer.slices),
@@ -93,7 +104,7 @@ class Macro(Component):
             join.offset.eq(layer.offset),
             core.zero.eq(layer.zero),
             core.relu.eq(layer.relu),
-            config.ready.eq(under_way == 0),
+            config.ready.eq(idle),
             core.config.eq(config.payload),
             core.write.eq(config.valid & config.ready),
         ]
@@ -106,7 +117,8 @@ class Macro(Component):
         opening = data.View(shape.layer(), config.payload.data[: shape.layer().size])
         with m.If(core.write & (config.payload.kind == Write.LAYER)):
             m.d.sync += [layer.eq(opening), under_way.eq(opening.vectors)]
+            m.d.sync += idle.eq(opening.vectors == 0)
         with m.Elif(join.done):
-            m.d.sync += under_way.eq(under_way - 1)
+            m.d.sync += [under_way.eq(under_way - 1), idle.eq(under_way == 1)]
         connect(m, join.o, flipped(self.o))
         return m

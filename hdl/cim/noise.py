@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
 from hdl.cim.shape import MacroShape
+from hdl.cim.sums import delayed
 from models.cim.noise import FINISH, FINISH_SHIFTS
 
 ROUNDS = ((16, 0x7FEB352D), (15, 0x846CA68B))
 """Shift and factor of the two rounds of ``mix``."""
 FINAL_SHIFT = 16
 
-SHARED_LATENCY = 3
-COLUMN_LATENCY = 3
+SHARED_LATENCY = 6
+COLUMN_LATENCY = 5
 
 
 class SharedNoise(Component):
     """The part of the hash that all columns share: one pipelined ``mix``.
 
-    Latency three cycles, throughput one word per cycle. A word is recomputed for each of its
-    bytes, so that nothing is stored and the pipeline never stalls.
+    Latency six cycles (word, factors, products, sum, and again products, sum), throughput one word
+    per cycle. A word is recomputed for each of its bytes, so that nothing is stored and the
+    pipeline never stalls.
 
     Attributes
     ----------
@@ -29,9 +31,9 @@ class SharedNoise(Component):
         Number of the conversion, and of the word of noise within it.
     seed, new_run : in
         In a cycle with ``new_run``, ``mix(seed)`` is computed instead and becomes the run's key,
-        for numbers from four cycles later on.
+        for numbers from seven cycles later on.
     shared : out
-        Hash of conversion and word, three cycles later.
+        Hash of conversion and word, six cycles later.
     """
 
     def __init__(self) -> None:
@@ -41,46 +43,60 @@ class SharedNoise(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        key, mixed = Signal(32), Signal(32)
-        stages = [Signal(32, name=f"stage{i}") for i in range(3)]
-        new_run = Signal(3)
+        key = Signal(32)
+        new_run = Signal(SHARED_LATENCY)
         m.d.sync += new_run.eq(new_run << 1 | self.new_run)
-        counter = Signal(32)
-        m.d.comb += counter.eq((self.number << 2) + self.word)
-        with m.If(self.new_run):
-            m.d.sync += stages[0].eq(self.seed)
-        with m.Else():
-            m.d.sync += stages[0].eq(key ^ counter)
-        for (shift, factor), before, after in zip(ROUNDS, stages, stages[1:], strict=False):
-            m.d.sync += after.eq((before ^ (before >> shift)) * factor)
-        m.d.comb += [
-            mixed.eq(stages[2] ^ (stages[2] >> FINAL_SHIFT)),
-            self.shared.eq(mixed),
-        ]
-        with m.If(new_run[2]):
-            m.d.sync += key.eq(mixed)
+        counter = Cat(self.word, self.number[:30])
+        begin = Signal(32, reset_less=True)
+        m.d.sync += begin.eq(Mux(self.new_run, self.seed, key ^ counter))
+        value: Value = begin
+        for number, (shift, factor) in enumerate(ROUNDS):
+            mixed = Signal(32, name=f"mixed{number}", reset_less=True)
+            m.d.sync += mixed.eq(value ^ (value >> shift))
+            value = _product(m, mixed, factor, f"product{number}")
+        m.d.sync += self.shared.eq(value ^ (value >> FINAL_SHIFT))
+        with m.If(new_run[-1]):
+            m.d.sync += key.eq(self.shared)
         return m
+
+
+def _product(m: Module, value: Value, factor: int, name: str) -> Value:
+    """Multiply by a constant, low 32 bits: three products of halves in a register, then a sum.
+
+    A product of 32 bits takes several DSP slices, which in one cycle are too slow.
+    """
+    half = 16
+    parts = ((0, 0, 32), (half, 0, half), (0, half, half))
+    products = []
+    for left, right, bits in parts:
+        product = Signal(bits, name=f"{name}_{left}_{right}", reset_less=True)
+        m.d.sync += product.eq(value[left : left + half] * (factor >> right & (1 << half) - 1))
+        products.append(product)
+    low, *cross = products
+    upper = (low[half:] + cross[0] + cross[1])[:half]
+    return Cat(low[:half], upper)
 
 
 class ColumnNoise(Component):
     """A column's last rounds of the hash, and its noise tables.
 
-    Latency three cycles from ``shared`` and ``byte``, throughput one value per cycle. Each of the
-    two factors has three bits set, so the two products cost four additions.
+    Latency five cycles from ``shared`` and ``byte`` (key, two products, table, its output),
+    throughput one value per cycle. Each of the two factors has three bits set, so the two products
+    cost four additions.
 
     Attributes
     ----------
     shared, key, byte, sampling : in
         Shared word, the column's key, number of the byte, and selection of the sampling table.
     table, entry, write : in
-        Write port of the tables: one entry.
+        Write port of the tables: one entry; not if they are ``fixed``.
     value : out
         Noise in units of ``2**-F`` count.
     """
 
-    def __init__(self, shape: MacroShape, init: list[int]) -> None:
+    def __init__(self, shape: MacroShape, init: list[int], *, fixed: bool = False) -> None:
         self.bits = shape.noise_bits
-        self.init = init
+        self.init, self.fixed = init, fixed
         super().__init__(
             {
                 "shared": In(32),
@@ -96,28 +112,33 @@ class ColumnNoise(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        first, second = Signal(32), Signal(32)
-        byte = [Signal(2, name=f"byte{i}") for i in range(2)]
-        sampling = Signal(2)
+        keyed, first, second = (
+            Signal(32, name=name, reset_less=True) for name in ("keyed", "first", "second")
+        )
+        late = COLUMN_LATENCY - 2
+        byte = delayed(m, self.byte, late, "byte", data=True)
+        sampling = delayed(m, self.sampling, late, "sampling", data=True)
         m.d.sync += [
-            first.eq(times(self.shared ^ self.key, FINISH[0])),
+            keyed.eq(self.shared ^ self.key),
+            first.eq(times(keyed, FINISH[0])),
             second.eq(times(first ^ (first >> FINISH_SHIFTS[0]), FINISH[1])),
-            byte[0].eq(self.byte),
-            byte[1].eq(byte[0]),
-            sampling.eq(sampling << 1 | self.sampling),
         ]
         word = Signal(32)
         m.d.comb += word.eq(second ^ (second >> FINISH_SHIFTS[1]))
         m.submodules.tables = tables = Memory(shape=signed(self.bits), depth=512, init=self.init)
-        reader, writer = tables.read_port(), tables.write_port()
+        reader = tables.read_port()
+        if not self.fixed:
+            writer = tables.write_port()
+            m.d.comb += [
+                writer.addr.eq(self.table),
+                writer.data.eq(self.entry),
+                writer.en.eq(self.write),
+            ]
         m.d.comb += [
-            reader.addr[:8].eq(word.word_select(byte[1], 8)),
-            reader.addr[8].eq(sampling[1]),
-            self.value.eq(reader.data),
-            writer.addr.eq(self.table),
-            writer.data.eq(self.entry),
-            writer.en.eq(self.write),
+            reader.addr[:8].eq(word.word_select(byte, 8)),
+            reader.addr[8].eq(sampling),
         ]
+        m.d.sync += self.value.eq(reader.data)
         return m
 
 

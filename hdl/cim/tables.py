@@ -66,18 +66,18 @@ class Tables:
 
     Attributes
     ----------
-    caps, registers, decode : words, by column
-    noise, bow : words shared by all columns
+    caps, decode : words, by column
+    noise : words shared by all columns
     keys : noise key of each column; noise_key : that of the die
     """
 
     caps: list[list[int]]
-    registers: list[list[int]]
     decode: list[list[int]]
     noise: list[int]
-    bow: list[int]
     keys: list[int]
     noise_key: int
+    fixed: bool
+    """Flag: tables of the die (all but decode tables) are constants."""
 
     @classmethod
     def of(cls, shape: MacroShape, die: Die | None) -> Tables:
@@ -86,19 +86,17 @@ class Tables:
         if die is None:
             return cls(
                 caps=columns,
-                registers=columns,
                 decode=columns,
                 noise=[],
-                bow=[],
                 keys=[0] * shape.spec.columns,
                 noise_key=0,
+                fixed=False,
             )
         return cls(
             caps=[cap_words(shape, die, c) for c in range(shape.spec.columns)],
-            registers=columns,
             decode=columns,
             noise=noise_table(shape, die),
-            bow=[],
             keys=die.column_keys.tolist(),
             noise_key=die.noise_key,
+            fixed=True,
         )

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from hdl.cim.core import AHEAD
+from hdl.cim.column_path import late
+from hdl.cim.conversion_walk import KEY
+from hdl.cim.join import join_latency
 from hdl.cim.shape import MacroShape
 from models.numerics.rescale import Integers
 
 Tile: TypeAlias = tuple[int, int]
 """Beats of a tile, and number of its activation slices that are converted."""
-
-KEY = 4
-"""Cycles to compute a run's noise key."""
-OUT = 3
-"""Cycles from an output's last column to its result."""
 
 
 def tiles_of(shape: MacroShape, vector: Integers) -> list[Tile]:
@@ -53,7 +50,7 @@ def cycles(
     """
     spec = shape.spec
     gap = spec.adc_bits + 1
-    late = AHEAD + gap + shape.calibrated
+    events = late(shape)
     now, started = 1, -gap
     loaded, ended = [0, 0], [0, 0]
     stalled = free = arrived = number = 0
@@ -72,7 +69,7 @@ def cycles(
                     now = last + 1
             ended.append(last)
             number += 1
-        arrived = max(last + late + stalled, free)
-        stalled = arrived - last - late
+        arrived = max(last + events + stalled, free)
+        stalled = arrived - last - events
         free = arrived + slices * outputs
-    return free + OUT + 1
+    return free + join_latency(shape) + 1

@@ -14,7 +14,7 @@ from models.program.engine_items import ITEM_BYTES
 
 __all__ = ["MacroLayerCycles", "macro_cycles"]
 
-_TILE = 30
+_TILE = 44
 """Cycles of a weight tile besides those of its vectors: record, key of the run, pipeline."""
 _LAYER = 50
 """Cycles from a layer's last result to the first vector of one that needs it."""
