@@ -41,7 +41,8 @@ def machine_for(
     """The board's machine for a network, but for what is given.
 
     Rows of :func:`default_machine` where they hold the network, else those of
-    :func:`plain_machine`; if neither does, the former.
+    :func:`plain_machine`. If neither does, the latter where their reason is another one: it is
+    not one of rows.
 
     Parameters
     ----------
@@ -65,4 +66,4 @@ def machine_for(
         other = machine_from(plain, None, numbers or {})
     except UserError:
         return Chosen(spec)
-    return Chosen(spec) if refusal(other) is not None else Chosen(other, reason)
+    return Chosen(spec) if refusal(other) == reason else Chosen(other, reason)

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 from flows.mapper.macro_layer import MacroLayer
 from flows.mapper.mapped import MappedNetwork
 from flows.mapper.mapping import Mapper
-from flows.mapper.packing import Life, Planned, Recorder, packed, placeable
+from flows.mapper.packing import Life, Planned, Recorder, arranged, packed, placeable
 from flows.mapper.place import Allocator, MappingError
+from flows.mapper.spill import Spilling, choices
 from models.machine.spec import MachineSpec
 from models.network.graph import IntegerGraph
 
@@ -43,11 +44,12 @@ def map_network(
     """
     layers = macro or {}
 
-    def attempt(allocator: Allocator) -> MappedNetwork:
-        return Mapper(graph, spec, layers, trace, allocator=allocator).run()
+    def attempt(allocator: Allocator, spilling: Spilling | None) -> MappedNetwork:
+        mapper = Mapper(graph, spec, layers, trace, allocator=allocator, spilling=spilling)
+        return mapper.run()
 
     try:
-        return _placed(spec, attempt, lambda: _lives(graph, spec, layers, trace))
+        return _placed(graph, spec, layers, trace, attempt)
     except MappingError as error:
         raise _with_way_out(error, graph, spec) from None
 
@@ -118,45 +120,66 @@ def least_bank_words(graph: IntegerGraph, spec: MachineSpec) -> int | None:
 
 
 def _check(graph: IntegerGraph, spec: MachineSpec) -> None:
-    def attempt(allocator: Allocator) -> object:
-        return Mapper(graph, spec, {}, False, allocator=allocator, packs=False).map()
+    def attempt(allocator: Allocator, spilling: Spilling | None) -> object:
+        return Mapper(
+            graph, spec, {}, False, allocator=allocator, packs=False, spilling=spilling
+        ).map()
 
-    _placed(spec, attempt, lambda: _lives(graph, spec, {}, False))
+    _placed(graph, spec, {}, False, attempt)
 
 
 def _placed(
-    spec: MachineSpec, attempt: Callable[[Allocator], Made], lives: Callable[[], list[Life]]
+    graph: IntegerGraph,
+    spec: MachineSpec,
+    macro: Mapping[str, MacroLayer],
+    trace: bool,
+    attempt: Callable[[Allocator, Spilling | None], Made],
 ) -> Made:
-    """Return the first successful attempt of three allocators.
+    """Return the first successful attempt of three allocators, then of tensors in memory.
 
-    They spread tensors over the banks, place them first-fit in order, and plan all of them at once.
+    The allocators spread tensors over the banks, place them first-fit in order, and plan all of
+    them at once.
     """
     try:
-        return attempt(Allocator(spec, spread=True))
+        return attempt(Allocator(spec, spread=True), None)
     except MappingError as error:
         if "bank_words" not in error.needs:
             raise
     try:
-        return attempt(Allocator(spec, spread=False))
+        return attempt(Allocator(spec, spread=False), None)
     except MappingError as error:
         if "bank_words" not in error.needs:
             raise
         first = error
     try:
-        plan = packed(lives(), spec.scratchpad_words)
+        plan = packed(_lives(graph, spec, macro, trace), spec.scratchpad_words)
     except MappingError:
         # A later layer is refused for another reason: report the first refusal.
-        plan = None
-    if plan is None:
+        raise first from None
+    if plan is not None:
+        return attempt(Planned(spec, plan), None)
+    if spec.macro is not None:
         raise first
-    return attempt(Planned(spec, plan))
+
+    def measure(spilling: Spilling) -> None:
+        _lives(graph, spec, macro, trace, spilling)
+
+    for spilling in choices(graph, spec, measure):
+        allocator = arranged(_lives(graph, spec, macro, trace, spilling), spec)
+        if allocator is not None:
+            return attempt(allocator, spilling)
+    raise first
 
 
 def _lives(
-    graph: IntegerGraph, spec: MachineSpec, macro: Mapping[str, MacroLayer], trace: bool
+    graph: IntegerGraph,
+    spec: MachineSpec,
+    macro: Mapping[str, MacroLayer],
+    trace: bool,
+    spilling: Spilling | None = None,
 ) -> list[Life]:
     recorder = Recorder(spec)
-    Mapper(graph, spec, macro, trace, allocator=recorder, silent=True).map()
+    Mapper(graph, spec, macro, trace, allocator=recorder, silent=True, spilling=spilling).map()
     return recorder.found()
 
 

@@ -41,7 +41,9 @@ class MappedNetwork:
     input, output : TensorFormat
         Layout of windows 1 and 2.
     trace : dict of tensor name to (offset in window 3, TensorFormat)
-        Every intermediate tensor, if mapped with ``trace``.
+        Intermediate tensors in memory: every one if mapped with ``trace``.
+    work_bytes : int
+        Size of window 3: tensors that the scratchpad does not hold, and the trace.
     peak_words : int
         Largest number of scratchpad words in use.
     """
@@ -54,7 +56,7 @@ class MappedNetwork:
     descriptors: int
     peak_words: int
     trace: Mapping[str, tuple[int, TensorFormat]] = field(default_factory=dict)
-    trace_bytes: int = 0
+    work_bytes: int = 0
 
     @property
     def row_use(self) -> dict[str, float]:

@@ -8,27 +8,34 @@ from dataclasses import replace
 import numpy as np
 
 from flows.mapper import matrix_ops, vector_ops
-from flows.mapper.convolution_op import Image, convolution
+from flows.mapper.convolution_op import Image
 from flows.mapper.emitter import Emitter, Silent, reads, writes
+from flows.mapper.home import Home
 from flows.mapper.macro_layer import MacroLayer
 from flows.mapper.mapped import MappedLayer, MappedNetwork
 from flows.mapper.operands import check_codes, check_product
+from flows.mapper.operate import operate
 from flows.mapper.order import mapping_order
-from flows.mapper.place import Allocator, MappingError, Place, shown, words_of
-from flows.mapper.plan import concat_parts, head_groups, last_uses, stem_patches
+from flows.mapper.place import Allocator, MappingError, Place, shown
+from flows.mapper.plan import last_uses, stem_patches
+from flows.mapper.spill import Spilling
+from flows.mapper.striped import Operand, Striped, move
+from flows.mapper.strips import Frame
+from flows.mapper.tensors import Tensors
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
-from models.network.graph import ConcatTokens, Constant, IntegerGraph, Node, Reshape, SelectTokens
-from models.numerics.quantized import TensorType
-from models.ops.add import Add
+from models.network.graph import (
+    ConcatTokens,
+    Constant,
+    IntegerGraph,
+    Node,
+    Reshape,
+    SelectTokens,
+)
 from models.ops.attention import AttentionContext, AttentionScores
 from models.ops.convolution import Convolution
-from models.ops.layer_norm import LayerNorm
-from models.ops.pool import AveragePool, MaxPool
-from models.ops.requantize import Requantize
-from models.ops.softmax import Softmax
-from models.program.host_data import Patches, TensorFormat
-from models.program.layout import INPUT_WINDOW, OUTPUT_WINDOW, TRACE_WINDOW, LoadTarget
+from models.program.host_data import TensorFormat
+from models.program.layout import INPUT_WINDOW, OUTPUT_WINDOW, WORK_WINDOW, LoadTarget
 
 
 class Mapper:
@@ -44,6 +51,8 @@ class Mapper:
         Pack weights; otherwise only reserve their bytes.
     silent : bool
         Only find places: neither make nor check descriptors.
+    spilling : Spilling, optional
+        Tensors that live in memory; by default none does.
     """
 
     def __init__(
@@ -56,21 +65,18 @@ class Mapper:
         allocator: Allocator,
         packs: bool = True,
         silent: bool = False,
+        spilling: Spilling | None = None,
     ) -> None:
         self.graph = replace(graph, nodes=tuple(mapping_order(graph.nodes, graph.output)))
         self.spec = spec
         self.macro = macro
         self.trace = trace
         self.out = Silent(spec) if silent else Emitter(spec, packs=packs)
-        self.allocator = allocator
-        self.places: dict[str, Place] = {}
-        self.owner: dict[str, str] = {}  # tensor -> tensor whose memory it lies in
-        self.groups = head_groups(self.graph, spec)
-        self.inside = concat_parts(self.graph, self.groups)
+        self.spilling = spilling or Spilling()
+        self.at = Tensors(self.graph, spec, allocator, self.spilling.far)
         self.patches = stem_patches(self.graph, spec)
         self.layers: list[MappedLayer] = []
         self.traced: dict[str, tuple[int, TensorFormat]] = {}
-        self.trace_at = 0
 
     def run(self) -> MappedNetwork:
         """Map the network; return program and constants as one image."""
@@ -82,9 +88,9 @@ class Mapper:
             output=result,
             layers=tuple(self.layers),
             descriptors=len(self.out.descriptors),
-            peak_words=self.allocator.peak,
+            peak_words=self.at.allocator.peak,
             trace=self.traced,
-            trace_bytes=self.trace_at,
+            work_bytes=self.at.work_bytes,
         )
 
     def map(self) -> tuple[TensorFormat, TensorFormat]:
@@ -101,73 +107,31 @@ class Mapper:
                 raise MappingError(f"layer {layer!r}: {error}", **error.needs) from None
             if self.trace:
                 self._trace(node.output)
-            self._release(index, last_use)
+            self.at.release(index, last_use)
         self.out.tag = len(graph.nodes) + 1
-        place = self.places[graph.output]
-        result = self._format(graph.tensors[graph.output], place)
+        if graph.output in self.at.homes:
+            home = self.at.homes[graph.output]
+            return first, self.at.format(graph.output, home)
+        place = self.at.places[graph.output]
         self._store(place, OUTPUT_WINDOW, 0)
-        return first, result
+        return first, self.at.format(graph.output, place)
 
     # Memory
-
-    def _take(self, name: str, kind: TensorType, rows: int, channels: int) -> Place:
-        groups = self.groups.get(name, 1)
-        words = words_of(self.spec, channels, kind.bits, groups)
-        if name in self.inside:
-            parent, row = self.inside[name]
-            if parent not in self.places:
-                self._take_tensor(parent)
-            self.owner[name] = self.owner[parent]
-            place = self.places[parent].part(row, row + rows)
-        else:
-            base = self.allocator.take(name, rows * words)
-            self.owner[name] = name
-            place = Place(
-                base=base, rows=rows, channels=channels, row_words=words, bits=kind.bits,
-                groups=groups,
-            )  # fmt: skip
-        self.places[name] = place
-        return place
-
-    def _take_tensor(self, name: str) -> Place:
-        kind = self.graph.tensors[name]
-        return self._take(name, kind, int(np.prod(kind.shape[:-1])), kind.shape[-1])
-
-    def _release(self, index: int, last_use: dict[str, int]) -> None:
-        """Free memory whose tensors all have had their last use."""
-        needed = {self.owner[t] for t in self.owner if last_use.get(t, -1) > index}
-        # Memory of a concatenation is taken before its node: keep it until its own last use.
-        for name in set(self.allocator.used) - needed:
-            if last_use.get(name, -1) <= index:
-                self.allocator.free(name)
-
-    def _format(
-        self, kind: TensorType, place: Place, patches: Patches | None = None
-    ) -> TensorFormat:
-        return TensorFormat(
-            shape=kind.shape,
-            rows=place.rows,
-            channels=place.channels,
-            word_bytes=self.spec.word_bytes,
-            word_pitch=self.spec.word_pitch,
-            bits=kind.bits,
-            groups=place.groups,
-            patches=patches,
-        )
 
     def _load_input(self) -> TensorFormat:
         name = self.graph.input
         kind = self.graph.tensors[name]
-        patches = None
+        rows, channels, patches = int(np.prod(kind.shape[:-1])), kind.shape[-1], None
         if self.patches is not None:
             patches, node = self.patches
             op = node.operator
             assert isinstance(op, Convolution)
             tall, wide, _ = op.output_shape(*kind.shape[:2])
-            place = self._take(name, kind, tall * wide, int(np.prod(op.weights.shape[1:])))
-        else:
-            place = self._take_tensor(name)
-        layout = self._format(kind, place, patches)
+            rows, channels = tall * wide, int(np.prod(op.weights.shape[1:]))
+        if name in self.at.far:
+            return self.at.format(name, self.at.settle(name, rows, channels), patches)
+        place = self.at.take(name, kind, rows, channels)
+        layout = self.at.format(name, place, patches)
         fields = {
             "target": LoadTarget.SCRATCHPAD,
             "window": INPUT_WINDOW,
@@ -188,11 +152,16 @@ class Mapper:
         self.out.add(Unit.STORE, fields, [reads(place.base, place.end)])
 
     def _trace(self, name: str) -> None:
-        place = self.places[name]
-        layout = self._format(self.graph.tensors[name], place)
-        self._store(place, TRACE_WINDOW, self.trace_at)
-        self.traced[name] = (self.trace_at, layout)
-        self.trace_at += -(-layout.size_bytes // 64) * 64
+        home = self.at.homes.get(name)
+        if home is not None:
+            # What lives in the work window is there to be seen; input and output are in theirs.
+            if home.window == WORK_WINDOW:
+                self.traced[name] = (home.offset, self.at.format(name, home))
+            return
+        place = self.at.places[name]
+        offset = self.at.room_for(place.rows * place.row_words)
+        self._store(place, WORK_WINDOW, offset)
+        self.traced[name] = (offset, self.at.format(name, place))
 
     # Operators
 
@@ -206,25 +175,14 @@ class Mapper:
                 self._constant(node, op)
             case ConcatTokens():
                 self._concat(node)
-            case Convolution():
-                work = self._convolution(node, op)
-                positions = self.graph.tensors[node.output].shape[:-1]
-                macs = int(np.prod(positions)) * op.macs_per_position
             case AttentionScores() | AttentionContext():
                 work, macs = self._attention(node, op)
-            case Requantize():
-                vector_ops.requantize(self.out, op, self._in(node), self._take_tensor(node.output))
-            case LayerNorm():
-                vector_ops.layer_norm(self.out, op, self._in(node), self._take_tensor(node.output))
-            case Softmax():
-                vector_ops.softmax(self.out, op, self._in(node), self._take_tensor(node.output))
-            case Add():
-                a, b = self._in(node), self._in(node, 1)
-                vector_ops.add(self.out, op, a, b, self._take_tensor(node.output))
-            case MaxPool() | AveragePool():
-                height, width, _ = self.graph.tensors[node.inputs[0]].shape
-                target = self._take_tensor(node.output)
-                vector_ops.pool(self.out, op, self._in(node), target, height=height, width=width)
+            case _:
+                work = self._one_result(node)
+        if isinstance(op, Convolution):
+            positions = self.graph.tensors[node.output].shape[:-1]
+            macs = int(np.prod(positions)) * op.macs_per_position
+        self.spilling.note(node.output, self.at.allocator.used)
         kind = type(op).__name__
         shape = self.graph.tensors[node.output].shape
         self.layers.append(
@@ -235,70 +193,129 @@ class Mapper:
         )  # fmt: skip
 
     def _in(self, node: Node, index: int = 0) -> Place:
-        return self.places[node.inputs[index]]
+        name = node.inputs[index]
+        if name not in self.at.places:
+            raise MappingError(f"operand {shown(name)!r} must lie in the scratchpad")
+        return self.at.places[name]
 
     def _view(self, node: Node) -> None:
         source, name = node.inputs[0], node.output
-        place = self.places[source]
         shape = self.graph.tensors[name].shape
-        if isinstance(node.operator, SelectTokens):
-            place = place.part(node.operator.start, node.operator.stop)
-        elif shape[-1] != place.channels:
+        select = node.operator if isinstance(node.operator, SelectTokens) else None
+        if select is None and shape[-1] != self.graph.tensors[source].shape[-1]:
             raise MappingError(_reshaped(self.graph.tensors[source].shape, shape))
-        self.places[name] = place
-        self.owner[name] = self.owner[source]
+        if source in self.at.homes:
+            home = self.at.homes[source]
+            part = home if select is None else home.part(select.start, select.stop, self.spec)
+            self.at.homes[name] = part
+            return
+        place = self.at.places[source]
+        self.at.places[name] = place if select is None else place.part(select.start, select.stop)
+        self.at.owner[name] = self.at.owner[source]
 
     def _constant(self, node: Node, op: Constant) -> None:
-        place = self._take_tensor(node.output)
-        layout = self._format(self.graph.tensors[node.output], place)
+        place = self.at.take_tensor(node.output)
+        layout = self.at.format(node.output, place)
         access = [writes(place.base, place.end)]
         data = layout.pack(op.codes).tobytes()
         self.out.load_constant(LoadTarget.SCRATCHPAD, place.base, data, access)
 
+    def _result(self, node: Node) -> Place | Home:
+        """Return the place or home of a node's result, made if need be."""
+        name = node.output
+        if name in self.at.far:
+            return self.at.homes.get(name) or self.at.settle(name)
+        return self.at.places.get(name) or self.at.take_tensor(name)
+
     def _concat(self, node: Node) -> None:
-        if node.output not in self.places:
-            self._take_tensor(node.output)
-        target = self.places[node.output]
+        target = self._result(node)
         row = 0
         for tensor in node.inputs:
-            place = self.places[tensor]
-            part = target.part(row, row + place.rows)
-            if place.base != part.base:
-                vector_ops.copy_rows(self.out, place, part)
-            row += place.rows
+            source = self.at.homes.get(tensor) or self.at.places[tensor]
+            stop = row + source.rows
+            if isinstance(target, Place) and isinstance(source, Place):
+                part = target.part(row, stop)
+                if source.base != part.base:
+                    vector_ops.copy_rows(self.out, source, part)
+            else:
+                place = (
+                    target.part(row, stop)
+                    if isinstance(target, Place)
+                    else target.part(row, stop, self.spec)
+                )
+                self.spilling.note(node.output, self.at.allocator.used)
+                room = self.spilling.room(node.output, source.row_words)
+                move(self.out, self.at.allocator, tensor, source, place, room)
+            row = stop
 
-    def _convolution(self, node: Node, op: Convolution) -> matrix_ops.Work:
-        place = self._in(node)
-        check_codes(self.graph, self.spec, node.inputs[0])
-        if self.patches is not None and node is self.patches[1]:
-            patched = Convolution(
+    def _one_result(self, node: Node) -> matrix_ops.Work:
+        """Emit an operator that makes lines of lines, in strips if a tensor lives in memory."""
+        op = node.operator
+        if isinstance(op, Convolution):
+            check_codes(self.graph, self.spec, node.inputs[0])
+            if (self.macro.get(node.name) is None) != (self.spec.macro is None):
+                raise MappingError(
+                    "layers with static weights must have a MacroLayer if the machine has a "
+                    "macro, and none otherwise"
+                )
+        patched = self.patches is not None and node is self.patches[1]
+        if patched:
+            assert isinstance(op, Convolution)
+            op = replace(
+                op,
                 weights=op.weights.reshape(len(op.weights), 1, 1, -1),
-                formats=op.formats,
-                requantize=op.requantize,
-                input_zero=op.input_zero,
-                products=op.products,
+                stride=(1, 1),
+                dilation=(1, 1),
+                padding=(0, 0, 0, 0),
             )
-            image = Image(place=place, height=1, width=place.rows)
-            op = patched
-        else:
-            shape = self.graph.tensors[node.inputs[0]].shape
-            height, width = (shape[0], shape[1]) if len(shape) == 3 else (1, shape[0])
-            image = Image(place=place, height=height, width=width)
-        target = self._take_tensor(node.output)
-        layer = self.macro.get(node.name)
-        if (layer is None) != (self.spec.macro is None):
-            raise MappingError(
-                "layers with static weights must have a MacroLayer if the machine has a macro, and "
-                "none otherwise"
-            )
-        return convolution(self.out, self.spec, op, image, target, layer)
+        tensors = self.graph.tensors
+        names = (*node.inputs, node.output)
+        target = self._result(node)
+        if not any(name in self.at.far for name in names):
+            assert isinstance(target, Place)
+            images = [self._image(name, patched=patched) for name in node.inputs]
+            return operate(self.out, op, images, target, self.macro.get(node.name))
+        if self.spec.macro is not None:
+            raise MappingError("tensors must fit the scratchpad of a machine with a macro")
+        flat = len(tensors[node.output].shape) == 2
+        if flat and isinstance(op, Convolution) and op.weights.shape[1:3] != (1, 1):
+            raise MappingError("a kernel over tokens must have its operands in the scratchpad")
+        shape = tensors[node.output].shape
+        framed = Frame(lines=shape[0], width=1 if flat else shape[1])
+        work = Striped(
+            name=node.output,
+            operator=op,
+            sources=[
+                Operand(
+                    at=self.at.homes.get(name) or self.at.places[name],
+                    frame=framed if patched else _frame(tensors[name].shape),
+                )
+                for name in node.inputs
+            ],
+            target=Operand(at=target, frame=framed),
+            flat=flat,
+        )
+        self.spilling.note(node.output, self.at.allocator.used)
+        room = self.spilling.room(node.output, work.least_words)
+        return work.emit(
+            self.out,
+            self.at.allocator,
+            room,
+            lambda part, images, place: operate(self.out, part, images, place),
+        )
+
+    def _image(self, name: str, *, patched: bool) -> Image:
+        place, shape = self.at.places[name], self.graph.tensors[name].shape
+        if patched or len(shape) == 2:
+            return Image(place=place, height=1, width=place.rows)
+        return Image(place=place, height=shape[0], width=shape[1])
 
     def _attention(
         self, node: Node, op: AttentionScores | AttentionContext
     ) -> tuple[matrix_ops.Work, int]:
         left, right = self._in(node), self._in(node, 1)
         check_product(self.graph, self.spec, node.inputs, op)
-        target = self._take_tensor(node.output)
+        target = self.at.take_tensor(node.output)
         tensors = self.graph.tensors
         if isinstance(op, AttentionScores):
             work = matrix_ops.attention_scores(self.out, self.spec, op, left, right, target)
@@ -307,6 +324,10 @@ class Mapper:
             work = matrix_ops.attention_context(self.out, self.spec, op, left, right, target)
             depth = tensors[node.inputs[1]].shape[0]
         return work, int(np.prod(tensors[node.output].shape)) * depth
+
+
+def _frame(shape: tuple[int, ...]) -> Frame:
+    return Frame(lines=shape[0], width=shape[1] if len(shape) == 3 else 1)
 
 
 def _reshaped(source: tuple[int, ...], shape: tuple[int, ...]) -> str:

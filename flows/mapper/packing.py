@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from flows.mapper.place import Allocator, MappingError
 from models.machine.spec import MachineSpec
 
-__all__ = ["Life", "Planned", "Recorder", "packed", "placeable"]
+__all__ = ["Life", "Planned", "Recorder", "arranged", "packed", "placeable"]
 
 
 @dataclass
@@ -85,8 +85,8 @@ def packed(lives: list[Life], total: int) -> dict[str, int] | None:
     return plan
 
 
-def placeable(lives: list[Life], spec: MachineSpec) -> bool:
-    """Flag: the mapper finds places for tensors with these lifetimes."""
+def arranged(lives: list[Life], spec: MachineSpec) -> Allocator | None:
+    """Return an allocator that finds places for tensors with these lifetimes; None if none does."""
     events = sorted([*((x.start, 1, x) for x in lives), *((x.stop, 0, x) for x in lives)],
                     key=lambda event: event[:2])  # fmt: skip
     for spread in (True, False):
@@ -99,5 +99,11 @@ def placeable(lives: list[Life], spec: MachineSpec) -> bool:
                     allocator.free(life.name)
         except MappingError:
             continue
-        return True
-    return packed(lives, spec.scratchpad_words) is not None
+        return Allocator(spec, spread=spread)
+    plan = packed(lives, spec.scratchpad_words)
+    return None if plan is None else Planned(spec, plan)
+
+
+def placeable(lives: list[Life], spec: MachineSpec) -> bool:
+    """Flag: the mapper finds places for tensors with these lifetimes."""
+    return arranged(lives, spec) is not None

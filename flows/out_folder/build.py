@@ -48,7 +48,7 @@ FILES = {NETWORK, IMAGE, *PROJECT}
 """Names of all files of a built folder but the manifest; with a macro there is one more."""
 CALIBRATION_IMAGES = 32
 """As many of the images given as ADC windows are chosen on."""
-WINDOWS = ("program", "input", "output", "trace")
+WINDOWS = ("program", "input", "output", "work")
 Choice = Callable[[Callable[[MachineSpec], str | None]], MachineSpec]
 """Chooses a machine for a network, of which it may ask why a machine does not hold it."""
 

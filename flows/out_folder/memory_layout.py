@@ -28,7 +28,7 @@ def memory_layout(network: MappedNetwork) -> Layout:
         len(network.image),
         network.input.size_bytes,
         network.output.size_bytes,
-        network.trace_bytes,
+        network.work_bytes,
     )
     bases = []
     at = PAGE

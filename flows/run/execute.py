@@ -65,7 +65,7 @@ def golden_run(
 ) -> tuple[Integers, dict[str, Integers]]:
     """Output and traced tensors of one image on the golden machine; ``number`` is the run's."""
     output = np.zeros(network.output.size_bytes, dtype=np.uint8)
-    trace = np.zeros(network.trace_bytes, dtype=np.uint8)
+    trace = np.zeros(network.work_bytes, dtype=np.uint8)
     windows = [network.image, network.input.pack(codes), output, trace]
     machine = machine or GoldenMachine(network.spec, windows)
     machine.state.windows[:] = windows

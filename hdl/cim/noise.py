@@ -112,6 +112,8 @@ class ColumnNoise(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        if self.fixed and not any(self.init):
+            return m  # a die without noise: the value stays at 0
         keyed, first, second = (
             Signal(32, name=name, reset_less=True) for name in ("keyed", "first", "second")
         )

@@ -69,7 +69,7 @@ COUNT = Field(20)
 SUM_BITS = STEP.bits
 """Of sums of an address and steps; all are compared with the scratchpad's end."""
 
-PROGRAM_WINDOW, INPUT_WINDOW, OUTPUT_WINDOW, TRACE_WINDOW = range(4)
+PROGRAM_WINDOW, INPUT_WINDOW, OUTPUT_WINDOW, WORK_WINDOW = range(4)
 """Memory windows by use. Only those from ``OUTPUT_WINDOW`` on are written to."""
 
 HEADER: Mapping[str, Field] = {

@@ -18,7 +18,7 @@ from models.program.layout import (
     OUTPUT_WINDOW,
     ROW_ENTRIES,
     TABLE_ENTRIES,
-    TRACE_WINDOW,
+    WORK_WINDOW,
     LoadTarget,
     VectorOp,
     WeightSource,
@@ -105,7 +105,7 @@ def rules(spec: MachineSpec) -> dict[Unit, tuple[Rule, ...]]:
             *(Rule((f"{row}_shift",), 0, VALUE_BITS - 1) for row in ("row", "row2")),
             *(Rule((f"{row}_out_shift",), 0, SHIFT_MAX) for row in ("row", "row2")),
         ),
-        Unit.STORE: (Rule(("window",), OUTPUT_WINDOW, TRACE_WINDOW), *some("words")),
+        Unit.STORE: (Rule(("window",), OUTPUT_WINDOW, WORK_WINDOW), *some("words")),
     }
 
 

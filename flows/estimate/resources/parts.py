@@ -7,7 +7,7 @@ in it. A machine's figures are the sums over its parts.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -74,7 +74,7 @@ def _units(spec: MachineSpec) -> Iterator[Part]:
     yield Part("arbiter", 1, _key(axi_width=axi), lambda: ReadArbiter(axi, clients=2))
     load = _key(axi_width=axi, word_bytes=word, vector_lanes=spec.vector_lanes,
                 param_entries=spec.param_entries)  # fmt: skip
-    yield Part("load", 1, load, lambda: LoadUnit(spec))
+    yield Part("load", 1, load, lambda: LoadUnit(_sized(spec)))
     weight = _key(
         lanes=spec.lanes,
         tokens=spec.tokens,
@@ -123,7 +123,12 @@ def _vector(spec: MachineSpec) -> Iterator[Part]:
     rest = _key(word_bytes=word, vector_lanes=lanes, row_group=group,
                 param_entries=spec.param_entries, scatter=spec.scatter)  # fmt: skip
     boxes = ("*.fetch", "*.issue", "*.reduce", "*.scalar", "*.lane*")
-    yield Part("vector", 1, rest, lambda: VectorUnit(spec), boxes)
+    yield Part("vector", 1, rest, lambda: VectorUnit(_sized(spec)), boxes)
+
+
+def _sized(spec: MachineSpec) -> MachineSpec:
+    """A machine with one scratchpad for all: with its size, writers compare upper address bits."""
+    return replace(spec, banks=4, bank_words=4096)
 
 
 def _without_order(spec: MachineSpec) -> MachineSpec:

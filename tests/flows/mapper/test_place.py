@@ -16,6 +16,7 @@ from flows.mapper.plan import concat_parts
 from models.machine.spec import MachineSpec
 from models.network.graph import ConcatTokens, Constant, IntegerGraph, Node
 from models.numerics.quantized import TensorType
+from models.ops.attention import AttentionScores
 from models.ops.convolution import linear_spec
 from models.ops.requantize import Requantize
 from tests.support.random_layers import Builder
@@ -122,21 +123,22 @@ def linear(channels: int, depth: int, tokens: int) -> IntegerGraph:
     return IntegerGraph(name="n", input="x", output="y", tensors=tensors, nodes=(node,))
 
 
+def scores(tokens: int) -> IntegerGraph:
+    """Attention scores of tokens with themselves: their rows must lie in the scratchpad."""
+    op = AttentionScores(heads=1, requantize=Requantize(bias=0, multiplier=1, shift=0))  # type: ignore[arg-type]
+    node = Node(name="scores", operator=op, inputs=("x", "x"), output="y")
+    tensors = {"x": TensorType(shape=(tokens, 8)), "y": TensorType(shape=(1, tokens, tokens))}
+    return IntegerGraph(name="n", input="x", output="y", tensors=tensors, nodes=(node,))
+
+
 @pytest.mark.parametrize(
     ("graph", "text"),
     [
         (
-            linear(2, 16, 1200),
+            scores(150),
             (
-                "scratchpad must hold tensor 'x' of 2400 words, not only 2048 free of 2048; "
-                "a machine with bank_words = 2048 would do"
-            ),
-        ),
-        (
-            linear(9, 8, 1000),
-            (
-                "layer 'blocks.0/fc': scratchpad must hold tensor 'y' of 2000 words, not only "
-                "1048 free of 2048; a machine with bank_words = 2048 would do"
+                "layer 'scores': scratchpad must hold tensor 'y' of 2850 words, not only "
+                "1898 free of 2048; a machine with bank_words = 2048 would do"
             ),
         ),
         (

@@ -88,19 +88,14 @@ def wide_scores(folder: Path) -> Path:
     return file.save(folder, file.quantise(y))
 
 
-def large_tensor(folder: Path) -> Path:
-    """A result of 512 KB, where the scratchpad has 256 KB."""
-    file = OnnxFile(shape=(1, 8, 64, 64))
-    x = file.quantise(file.add("Conv", file.quantise("image"), file.weights((8, 8, 1, 1))))
-    x = file.add("Conv", x, file.weights((128, 8, 1, 1)), name="widen")
-    return file.save(folder, file.quantise(x))
-
-
-def large_image(folder: Path) -> Path:
-    """An input that alone is larger than the scratchpad."""
-    file = OnnxFile(shape=(1, 3, 512, 512))
-    x = file.add("Conv", file.quantise("image"), file.weights((4, 3, 3, 3)), strides=[4, 4])
-    return file.save(folder, file.quantise(x))
+def many_tokens(folder: Path) -> Path:
+    """Attention scores of 1 MB, where the scratchpad has 256 KB."""
+    file = OnnxFile(shape=(1, 1024, 8))
+    x = file.quantise("image")
+    keys = file.add("Transpose", x, perm=[0, 2, 1])
+    scores = file.quantise(file.add("MatMul", x, keys, name="scores"), 9.0)
+    y = file.add("MatMul", file.quantise(file.add("Softmax", scores), 1 / 127), x)
+    return file.save(folder, file.quantise(y))
 
 
 @pytest.mark.parametrize(
@@ -114,8 +109,7 @@ def large_image(folder: Path) -> Path:
             ),
         ),
         (wide_scores, "layer 'scores': attention head width must be at most 2048, not 2056"),
-        (large_tensor, "layer 'widen': scratchpad must hold tensor"),
-        (large_image, "scratchpad must hold tensor 'image' of"),
+        (many_tokens, "layer 'scores': scratchpad must hold tensor"),
     ],
 )
 def test_beyond_the_machine(

@@ -100,7 +100,10 @@ def test_numbers_of_the_machine(tmp_path: Path, capsys: Capture) -> None:
     ("given", "text"),
     [
         (("--axi-width", "128"), "axi_width must be 64, the memory port of arty-z7-20, not 128"),
-        (("--lanes", "3"), "rows must be a divisor of tokens * lanes = 6, not 8"),
+        (
+            ("--lanes", "3"),
+            "vector_lanes must be a divisor of rows = 8 and half a divisor of 6, not 8",
+        ),
         (("--die", "3"), "--die must come with --engine cim:PRESET"),
         (("--rows", ""), "--rows must have a value, such as fixed8:12,pot4:20 or 16"),
         (("--rows", "5"), "rows must be a divisor of tokens * lanes = 16, not 5"),

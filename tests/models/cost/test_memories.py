@@ -15,7 +15,7 @@ from models.machine.spec import MachineSpec
 from tests.support.specs import DEFAULT, ODD, SMALL
 
 BLOCK_BITS = 4096
-"""A memory from this size on belongs in block RAM; the machine's queues and buffers are smaller."""
+"""A memory above this size belongs in block RAM; the machine's queues and buffers are smaller."""
 QUEUE_WORDS = 32
 """No memory of so few words does, however wide: a LUT holds as many."""
 
@@ -57,7 +57,7 @@ def test_they_are_those_of_the_hardware(spec: MachineSpec) -> None:
     got = {
         (width, words): n
         for (width, words), n in found.items()
-        if width * words >= BLOCK_BITS and words > QUEUE_WORDS
+        if width * words > BLOCK_BITS and words > QUEUE_WORDS
     }
     want: Counter[tuple[int, int]] = Counter()
     for memory in block_memories(spec):

@@ -13,7 +13,7 @@ from models.program.layout import (
     OUTPUT_WINDOW,
     ROW_ENTRIES,
     TABLE_ENTRIES,
-    TRACE_WINDOW,
+    WORK_WINDOW,
     LoadTarget,
     VectorOp,
     WeightSource,
@@ -66,7 +66,7 @@ def broken(spec: MachineSpec, unit: Unit, **fields: int) -> str | None:
         (Unit.VECTOR, "row2_shift", 0, 47),
         (Unit.VECTOR, "row_out_shift", 0, SHIFT_MAX),
         (Unit.VECTOR, "row2_out_shift", 0, SHIFT_MAX),
-        (Unit.STORE, "window", OUTPUT_WINDOW, TRACE_WINDOW),
+        (Unit.STORE, "window", OUTPUT_WINDOW, WORK_WINDOW),
     ],
 )
 def test_both_ends_are_legal_and_the_next_values_are_not(
