@@ -61,6 +61,7 @@ class Points:
     axi_width: Column
     queue_depth: Column
     act_bits: Column
+    part_sums: Column
     format_rows: Column
     first_format: Column
     xcup: NDArray[np.bool_]

@@ -69,7 +69,8 @@ def candidates(mixture: Mixture, family: str, axi_width: int) -> Points:
         lanes=lanes_, tokens=tokens_, rows=rows_, vector_lanes=vector_,
         depth=2 * lanes_, banks=BANKS * one, bank_words=LEAST_BANK_WORDS * one,
         param_entries=2 * one, row_group=ROW_GROUP * one, axi_width=axi_width * one,
-        queue_depth=QUEUE_DEPTH * one, act_bits=8 * one, format_rows=format_rows,
+        queue_depth=QUEUE_DEPTH * one, act_bits=8 * one, part_sums=0 * one,
+        format_rows=format_rows,
         first_format=first, xcup=np.full(len(one), family == "xcup"),
     )  # fmt: skip
 

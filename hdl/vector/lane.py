@@ -49,6 +49,7 @@ class VectorLane(Component):
     y : second operand of an addition
     param : the channel's 72 parameter bits
     square : this element is part of its row's sum of squares, not of the result
+    sum : accumulator and bias, of stage 1
     reduce_sum, reduce_square, reduce_exp : values of stage ``REDUCE_STAGE`` for the row reductions
     """
 
@@ -65,6 +66,7 @@ class VectorLane(Component):
                 "reduce_sum": Out(signed(18)),
                 "reduce_square": Out(36),
                 "reduce_exp": Out(16),
+                "sum": Out(signed(32)),
                 "result": Out(signed(16)),
             }
         )
@@ -139,6 +141,7 @@ class VectorLane(Component):
             m.d.sync += a.eq(self.x)
         with m.Else():
             m.d.sync += a.eq(self.x - c.a_zero)
+        m.d.comb += self.sum.eq(a)
         m.d.sync += [
             wide1.eq(self.x[:18].as_signed() << c.pre_shift),
             y1.eq(self.y - c.b_zero),

@@ -15,6 +15,7 @@ from hdl.vector.beat_walk import tag_layout
 from hdl.vector.issue import VectorIssue
 from hdl.vector.lane import ROW_VALUES, VectorLane
 from hdl.vector.operand_fetch import VectorFetch, word_meta
+from hdl.vector.part_sums import PartSums
 from hdl.vector.reduce import RowReduce
 from hdl.vector.result_queue import ResultQueue
 from hdl.vector.row_scalar import RowScalar
@@ -100,6 +101,18 @@ class VectorUnit(Component):
             m.d.sync += self.unit.error.eq(ErrorCode.ENTRY_BOUNDS)
         tags = self._tags(m, issue)
         params = self._params(m, issue)
+        sums = None
+        if spec.part_sums:
+            m.submodules.part_sums = sums = PartSums(spec)
+            self._keeps = sums.keeps
+            m.d.comb += [
+                sums.config.eq(d),
+                sums.start.eq(start),
+                sums.ahead.eq(issue.ahead.valid),
+                sums.beat.eq(tags[1].valid & tags[1].write),
+            ]
+            with m.If(sums.over):
+                m.d.sync += self.unit.error.eq(ErrorCode.ENTRY_BOUNDS)
         row = self._rows(m, issue, reduce, scalar)
         results = []
         for index in range(spec.vector_lanes):
@@ -109,7 +122,7 @@ class VectorUnit(Component):
                 lane.config.eq(d),
                 lane.x.eq(issue.x[index]),
                 lane.y.eq(issue.y[index]),
-                lane.param.eq(params[index]),
+                lane.param.eq(params[index] if sums is None else sums.params[index]),
                 lane.square.eq(tags[0].square),
                 lane.row.eq(row),
                 lane.table.eq(self.tables),
@@ -117,6 +130,8 @@ class VectorUnit(Component):
                 reduce.squares[index].eq(lane.reduce_square),
                 reduce.exponentials[index].eq(lane.reduce_exp),
             ]
+            if sums is not None:
+                m.d.comb += [sums.own[index].eq(params[index]), sums.i[index].eq(lane.sum)]
             results.append(lane.result)
         m.d.comb += [
             reduce.tag.eq(tags[REDUCE_STAGE]),
@@ -214,7 +229,9 @@ class VectorUnit(Component):
             with m.Else():
                 m.d.comb += word.enable[at].eq(Mux(tag.chunk == index, tag.mask, 0))
         write = Signal()
-        m.d.comb += [word.address.eq(tag.address), write.eq(tag.write)]
+        # Sums that are kept are no codes yet.
+        codes = tag.write & ~self._keeps if spec.part_sums else tag.write
+        m.d.comb += [word.address.eq(tag.address), write.eq(codes)]
         if spec.scatter:
             m.submodules.order = order = RowOrder(spec)
             m.d.comb += [
@@ -229,7 +246,7 @@ class VectorUnit(Component):
                     word.address.eq(order.address),
                     word.data.eq(scattered(m, order, results, d.wide_out)),
                     word.enable.eq(order.enable),
-                    write.eq(tag.write & order.enable.any()),
+                    write.eq(codes & order.enable.any()),
                 ]
         m.d.comb += [
             word.write.eq(write),

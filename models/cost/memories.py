@@ -54,6 +54,7 @@ def block_memories(spec: MachineSpec) -> tuple[BlockMemory, ...]:
         BlockMemory(name="function tables", width=16, depth=TABLE_ENTRIES, count=spec.vector_lanes),
         BlockMemory(name="row table", width=16, depth=ROW_ENTRIES),
         *_row_order(spec),
+        *_part_sums(spec),
     )
 
 
@@ -64,6 +65,12 @@ def _row_order(spec: MachineSpec) -> tuple[BlockMemory, ...]:
     word = 2 * min(ORDER_WORD_BITS // 2, spec.word_bytes)
     width = spec.word_bytes * (lane + 1) + word
     return (BlockMemory(name="row order", width=width, depth=spec.param_entries),)
+
+
+def _part_sums(spec: MachineSpec) -> tuple[BlockMemory, ...]:
+    if not spec.part_sums:
+        return ()
+    return (BlockMemory(name="part sums", width=32 * spec.vector_lanes, depth=spec.part_sums),)
 
 
 def _weight_widths(spec: MachineSpec) -> list[tuple[str, int, int]]:

@@ -24,6 +24,7 @@ class MachineState:
     scratchpad : uint8 [words, word_bytes]
     params : uint8 [param_entries, vector_lanes, 9]
     order : uint8 [param_entries, word_bytes], row order: destination of each beat's results
+    part_sums : int64 [part_sums, vector_lanes], sums that wait for another part of K
     function_table, row_table : int64 [2048], 16-bit patterns
     weight_words : stream of uint8 words from the load to the weight unit
     tiles : stream of int64 [rows, K] weight tiles, in units of each row's smallest step; tiles of
@@ -41,6 +42,7 @@ class MachineState:
     scratchpad: NDArray[np.uint8] = field(init=False)
     params: NDArray[np.uint8] = field(init=False)
     order: NDArray[np.uint8] = field(init=False)
+    part_sums: Integers = field(init=False)
     function_table: Integers = field(init=False)
     row_table: Integers = field(init=False)
     weight_words: deque[NDArray[np.uint8]] = field(default_factory=deque)
@@ -54,6 +56,7 @@ class MachineState:
         self.scratchpad = np.zeros((spec.scratchpad_words, spec.word_bytes), dtype=np.uint8)
         self.params = np.zeros((spec.param_entries, spec.vector_lanes, 9), dtype=np.uint8)
         self.order = np.zeros((spec.param_entries, spec.word_bytes), dtype=np.uint8)
+        self.part_sums = np.zeros((spec.part_sums, spec.vector_lanes), dtype=np.int64)
         self.function_table = np.zeros(TABLE_ENTRIES, dtype=np.int64)
         self.row_table = np.zeros(ROW_ENTRIES, dtype=np.int64)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from models.golden.part_sums import keep_sums, taken_sums
 from models.golden.state import MachineState
 from models.numerics.rescale import Integers, Rounding, rescale
 from models.ops.add import Add, add
@@ -30,6 +31,9 @@ def vector(state: MachineState, fields: Mapping[str, int]) -> None:
     """Execute one vector descriptor."""
     op = VectorOp(fields["op"])
     if op is VectorOp.DRAIN:
+        if fields["keep_sums"]:
+            _keep(state, fields)
+            return
         y = _drain(state, fields)
     elif op in (VectorOp.MAX_POOL, VectorOp.AVERAGE_POOL):
         y = _pool(state, fields, op)
@@ -60,7 +64,8 @@ def _tail(fields: Mapping[str, int], scaled: Integers) -> Integers:
     return clipped
 
 
-def _drain(state: MachineState, fields: Mapping[str, int]) -> Integers:
+def _popped(state: MachineState, fields: Mapping[str, int]) -> Integers:
+    """Take the accumulators of a drain: ``[rows, tiles * rows of a tile]``."""
     spec = state.spec
     acc = state.accumulators.popleft()
     columns = fields["tiles"] * (spec.dynamic_rows if fields["short"] else spec.rows)
@@ -69,16 +74,37 @@ def _drain(state: MachineState, fields: Mapping[str, int]) -> Integers:
             f"drain must have {acc.shape[0]} rows of {acc.shape[1]} results, "
             f"not {fields['rows']} of {columns}"
         )
+    return acc
+
+
+def _keep(state: MachineState, fields: Mapping[str, int]) -> None:
+    """Add bias, or sums of other parts, to accumulators and keep them."""
+    acc = _popped(state, fields)
+    if state.spec.scatter and not fields["short"]:
+        columns = acc.shape[1]
+    else:
+        # Whole beats: the last one has columns beyond the channels.
+        lanes = state.spec.vector_lanes
+        columns = min(acc.shape[1], -(-fields["channels"] // lanes) * lanes)
+    _, bias, _ = _drain_params(state, fields, columns)
+    if fields["take_sums"]:
+        acc = acc + taken_sums(state, fields)
+    else:
+        acc = acc + np.pad(bias, (0, acc.shape[1] - columns))
+    keep_sums(state, fields, acc)
+
+
+def _drain(state: MachineState, fields: Mapping[str, int]) -> Integers:
+    spec = state.spec
+    acc = _popped(state, fields)
+    if fields["take_sums"]:
+        acc = acc + taken_sums(state, fields)
     if fields["short"] or not spec.scatter:
         acc = acc[:, : fields["channels"]]
-    entry = fields["param"]
-    if fields["param_step"]:
-        factor, bias, shift = _params(state, entry, acc.shape[1], drain=True)
-    else:
-        repeat = -(-acc.shape[1] // state.spec.vector_lanes)
-        one = _params(state, entry, state.spec.vector_lanes, drain=True)
-        factor, bias, shift = (np.tile(p, repeat)[: acc.shape[1]] for p in one)
-    return _tail(fields, rescale(acc + bias, factor, shift, Rounding(fields["rounding"])))
+    factor, bias, shift = _drain_params(state, fields, acc.shape[1])
+    if not fields["take_sums"]:
+        acc = acc + bias
+    return _tail(fields, rescale(acc, factor, shift, Rounding(fields["rounding"])))
 
 
 def _pool(state: MachineState, fields: Mapping[str, int], op: VectorOp) -> Integers:
@@ -171,6 +197,16 @@ def _row_function(state: MachineState, fields: Mapping[str, int]) -> RowFunction
         floating=bool(fields["row_floating"]),
         even=bool(fields["row_even"]),
     )
+
+
+def _drain_params(state: MachineState, fields: Mapping[str, int], columns: int) -> list[Integers]:
+    """Return factor, bias and shift of every column of a drain."""
+    entry = fields["param"]
+    if fields["param_step"]:
+        return _params(state, entry, columns, drain=True)
+    repeat = -(-columns // state.spec.vector_lanes)
+    one = _params(state, entry, state.spec.vector_lanes, drain=True)
+    return [np.tile(p, repeat)[:columns] for p in one]
 
 
 def _params(state: MachineState, entry: int, channels: int, *, drain: bool) -> list[Integers]:

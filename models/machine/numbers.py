@@ -4,7 +4,7 @@ __all__ = ["NUMBERS", "OPTIONS"]
 
 NUMBERS = (
     "lanes", "tokens", "rows", "vector_lanes", "depth", "banks", "bank_words", "param_entries",
-    "row_group", "axi_width", "queue_depth", "act_bits",
+    "row_group", "axi_width", "queue_depth", "act_bits", "part_sums",
 )  # fmt: skip
 """Fields of :class:`models.machine.spec.MachineSpec` that are whole numbers, in its order."""
 

@@ -10,6 +10,7 @@ __all__ = [
     "AXI_WIDTHS",
     "DEPTH_MAX",
     "MACRO_RULES",
+    "PART_SUMS_MAX",
     "ROW_GROUP_MAX",
     "RULES",
     "SCRATCHPAD_WORDS_MAX",
@@ -26,6 +27,9 @@ AXI_WIDTHS = (32, 64, 128)
 
 DEPTH_MAX = 8192
 """Elements of K that a weight row holds at most."""
+
+PART_SUMS_MAX = 1 << 14
+"""Beats of sums that wait for another part of K, at most."""
 
 ROW_GROUP_MAX = 64
 """Rows that a multi-pass vector operator works on at a time, at most."""
@@ -114,6 +118,8 @@ RULES = (
     Rule("axi_width", _text("32, 64 or 128"), lambda s: s.axi_width in AXI_WIDTHS),
     Rule("tokens", _text(f"at most {TOKENS_MAX}"), lambda s: s.tokens <= TOKENS_MAX),
     _at_least_two("queue_depth"),
+    Rule("part_sums", _text(f"0, or a power of two from 2 to {PART_SUMS_MAX}"),
+         lambda s: s.part_sums != 1 and _power(s.part_sums) and s.part_sums <= PART_SUMS_MAX),
     Rule("banks * bank_words", _text(f"at most {SCRATCHPAD_WORDS_MAX}"),
          lambda s: s.scratchpad_words <= SCRATCHPAD_WORDS_MAX, lambda s: s.scratchpad_words),
 )  # fmt: skip

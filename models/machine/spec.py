@@ -40,6 +40,8 @@ class MachineSpec:
         Memory bus, bits.
     queue_depth : int
         Descriptors each unit can hold in waiting.
+    part_sums : int
+        Beats of ``vector_lanes`` sums that wait for another part of K; 0: K is never in parts.
     act_bits : int
         Signed bits of an activation code; fewer than 8 with row classes only.
     classes : tuple of RowClass
@@ -62,13 +64,16 @@ class MachineSpec:
     axi_width: int = 64
     queue_depth: int = 4
     act_bits: int = 8
+    part_sums: int = 0
     classes: tuple[RowClass, ...] = ()
     macro: MacroChoice | None = None
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
             value = getattr(self, name)
-            if name not in ("classes", "macro") and (not isinstance(value, int) or value < 1):
+            if name in ("classes", "macro") or (name == "part_sums" and value == 0):
+                continue
+            if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a positive whole number, not {value!r}")
         if isinstance(self.macro, dict):
             object.__setattr__(self, "macro", MacroChoice(**self.macro))

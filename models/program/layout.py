@@ -184,6 +184,8 @@ VECTOR: Mapping[str, Field] = {
     "tap_line_step": STEP,
     "order": Field(14),
     "short": Field(1),
+    "keep_sums": Field(1),
+    "take_sums": Field(1),
 }
 
 FIELDS: Mapping[Unit, Mapping[str, Field]] = {

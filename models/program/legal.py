@@ -91,6 +91,7 @@ def rules(spec: MachineSpec) -> dict[Unit, tuple[Rule, ...]]:
         Unit.VECTOR: (
             Rule(("op",), 0, max(VectorOp)),
             Rule(("short",), 0, int(spec.dynamic_rows > 0)),
+            *(Rule((name,), 0, int(spec.part_sums > 0)) for name in ("keep_sums", "take_sums")),
             Rule(("rounding",), 0, max(Rounding)),
             *some("tiles", "rows", "channels", "width", "kernel_y", "kernel_x"),
             Rule(("shift",), 0, SHIFT_MAX),

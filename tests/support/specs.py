@@ -10,11 +10,11 @@ from models.machine.spec import MachineSpec
 DEFAULT = MachineSpec()
 SMALL = MachineSpec(
     lanes=4, tokens=2, rows=4, vector_lanes=4, depth=512, banks=2, bank_words=1024,
-    param_entries=64, row_group=4, axi_width=32,
+    param_entries=64, row_group=4, axi_width=32, part_sums=256,
 )  # fmt: skip
 ODD = MachineSpec(
     lanes=6, tokens=3, rows=9, vector_lanes=3, depth=600, banks=4, bank_words=512,
-    param_entries=128, row_group=8, axi_width=64,
+    param_entries=128, row_group=8, axi_width=64, part_sums=128,
 )  # fmt: skip
 FEWER_LANES = replace(SMALL, vector_lanes=2)
 MIXED = FEWER_LANES.with_classes(

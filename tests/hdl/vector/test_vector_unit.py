@@ -81,8 +81,11 @@ def find(spec: MachineSpec, op: VectorOp, seed: int) -> Before:
     raise AssertionError(f"no {op.name} in 100 networks")
 
 
-def varied(rng: np.random.Generator, spec: MachineSpec, b: Before) -> Before:
-    """The same addresses with other numbers, rounding and limits; the golden unit's result."""
+def varied(rng: np.random.Generator, spec: MachineSpec, b: Before, sums: Integers) -> Before:
+    """The same addresses with other numbers, rounding and limits; the golden unit's result.
+
+    ``sums`` are those that wait for another part of K: drains keep and take them, in place.
+    """
     fields = dict(b.fields)
     most = 32767 if fields["wide_out"] else 127
     limits = sorted(rng.choice([-most - 1, most, *rng.integers(-most - 1, most + 1, 2)], 2))
@@ -106,13 +109,19 @@ def varied(rng: np.random.Generator, spec: MachineSpec, b: Before) -> Before:
         drawn = {name: drawn[name] for name in ("rounding", "zero")}
     fields |= {name: int(value) for name, value in drawn.items()}
     fields |= {"low": int(limits[0]), "high": int(limits[1])}
+    if fields["op"] == VectorOp.DRAIN:
+        padded = -(-fields["rows"] // spec.tokens) * spec.tokens
+        if fields["tiles"] * padded * spec.rows // spec.vector_lanes <= spec.part_sums:
+            fields |= {name: int(rng.integers(2)) for name in ("keep_sums", "take_sums")}
     assert broken_rule(spec, Unit.VECTOR, fields) is None
     state = MachineState(spec=spec, windows=[])
     state.scratchpad[:], state.params[:] = b.scratchpad, b.params
     state.function_table[:], state.row_table[:] = b.function_table, b.row_table
     if b.accumulators is not None:
         state.accumulators.append(b.accumulators)
+    state.part_sums[:] = sums
     EXECUTE[Unit.VECTOR](state, fields)
+    sums[:] = state.part_sums
     return replace(b, fields=fields, after=state.scratchpad.copy())
 
 
@@ -180,11 +189,15 @@ def test_operators(spec: MachineSpec, simulators: Path, tmp_path: Path) -> None:
     dirty = Dirty(spec)
     rng = np.random.default_rng(seed)
     cases = [(op, number) for op in VectorOp for number in SEEDS]
+    cases += [(VectorOp.DRAIN, number) for number in range(7, 19)]
     rng.shuffle(cases)
     mapped = [find(spec, VectorOp(op), number) for op, number in cases]
     # Twice each: addresses and memories of the first are those of the second.
     cases = [case for case in cases for _ in range(2)]
-    found = [one for b in mapped for one in (b, varied(rng, spec, b))]
+    sums = MachineState(spec=spec, windows=[]).part_sums
+    found = [one for b in mapped for one in (b, varied(rng, spec, b, sums))]
+    seen = {(b.fields["keep_sums"], b.fields["take_sums"]) for b in found}
+    assert len(seen) == 4, seen
     rounds = [dirty.round(spec, b) for b in found]
     results = run_rounds(
         VectorBench(spec), "vector_bench", simulators, tmp_path, [r for r, _ in rounds], seed=seed

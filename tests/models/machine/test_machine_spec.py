@@ -45,6 +45,8 @@ ILLEGAL: list[tuple[dict[str, Any], str]] = [
     ({"param_entries": 1}, "param_entries must be at least 2, not 1"),
     ({"row_group": 1}, "row_group must be at least 2, not 1"),
     ({"queue_depth": 1}, "queue_depth must be at least 2, not 1"),
+    ({"part_sums": 100}, "part_sums must be 0, or a power of two from 2 to 16384, not 100"),
+    ({"part_sums": 1}, "part_sums must be 0, or a power of two from 2 to 16384, not 1"),
     ({"banks": 64}, "banks * bank_words must be at most 131072, not 262144"),
     ({"rows": 12, "classes": (("fixed8", 8),)}, "rows must be the sum of its classes, 8, not 12"),
     ({"act_bits": 4}, "act_bits must be 8 without row classes, not 4"),
@@ -103,6 +105,9 @@ def test_every_rule_is_broken_by_a_case() -> None:
 @pytest.mark.parametrize("value", [0, -1])
 def test_no_parameter_is_below_one(name: str, value: int) -> None:
     change: dict[str, Any] = {name: value}
+    if (name, value) == ("part_sums", 0):
+        assert MachineSpec(**change) == MachineSpec()
+        return
     with pytest.raises(ValueError, match=f"^{name} must be a positive whole number, not {value}$"):
         MachineSpec(**change)
 
@@ -147,7 +152,7 @@ def test_fingerprints_differ() -> None:
     other: dict[str, Any] = {
         "lanes": 16, "tokens": 4, "rows": 16, "vector_lanes": 4, "depth": 1024, "banks": 2,
         "bank_words": 2048, "param_entries": 256, "row_group": 8, "axi_width": 32,
-        "queue_depth": 8,
+        "queue_depth": 8, "part_sums": 64,
     }  # fmt: skip
     base = MachineSpec(rows=8, classes=(RowClass("fixed8", 8),))
     other |= {"act_bits": 7, "rows": 16, "classes": (("fixed8", 4), ("pot4", 4))}
@@ -191,7 +196,7 @@ def test_defaults_stay() -> None:
     assert asdict(MachineSpec()) == {
         "lanes": 8, "tokens": 2, "rows": 8, "vector_lanes": 8, "depth": 2048, "banks": 4,
         "bank_words": 4096, "param_entries": 512, "row_group": 16, "axi_width": 64,
-        "queue_depth": 4, "act_bits": 8, "classes": (), "macro": None,
+        "queue_depth": 4, "act_bits": 8, "part_sums": 0, "classes": (), "macro": None,
     }  # fmt: skip
     assert asdict(CimSpec()) == {
         "rows": 256, "columns": 512, "cells_per_unit": 1, "group": 0,
