@@ -59,6 +59,7 @@ def convolution(
 
     ``layer`` is needed on a machine with a macro.
     """
+    op = op.dense()
     channel_of = _row_order(spec, target)
     entries = _entries(spec, op, source.place)
     if entries > spec.depth_entries:

@@ -18,6 +18,7 @@ from flows.mapper.place import Allocator, MappingError, Place, shown, words_of
 from flows.mapper.plan import concat_parts, head_groups, last_uses, stem_patches
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
+from models.network.flattened import flattened, whole_input
 from models.network.graph import ConcatTokens, Constant, IntegerGraph, Node, Reshape, SelectTokens
 from models.numerics.quantized import TensorType
 from models.ops.add import Add
@@ -57,6 +58,9 @@ class Mapper:
         packs: bool = True,
         silent: bool = False,
     ) -> None:
+        self.kinds = graph.tensors  # of the network as the host knows it
+        self.whole = whole_input(graph)
+        graph = flattened(graph)
         self.graph = replace(graph, nodes=tuple(mapping_order(graph.nodes, graph.output)))
         self.spec = spec
         self.macro = macro
@@ -104,7 +108,7 @@ class Mapper:
             self._release(index, last_use)
         self.out.tag = len(graph.nodes) + 1
         place = self.places[graph.output]
-        result = self._format(graph.tensors[graph.output], place)
+        result = self._format(self.kinds[graph.output], place)
         self._store(place, OUTPUT_WINDOW, 0)
         return first, result
 
@@ -164,7 +168,9 @@ class Mapper:
             op = node.operator
             assert isinstance(op, Convolution)
             tall, wide, _ = op.output_shape(*kind.shape[:2])
-            place = self._take(name, kind, tall * wide, int(np.prod(op.weights.shape[1:])))
+            place = self._take(name, kind, tall * wide, op.weights[0].size * op.groups)
+        elif self.whole is not None:
+            place = self._take(name, kind, *self.whole)
         else:
             place = self._take_tensor(name)
         layout = self._format(kind, place, patches)
@@ -189,7 +195,7 @@ class Mapper:
 
     def _trace(self, name: str) -> None:
         place = self.places[name]
-        layout = self._format(self.graph.tensors[name], place)
+        layout = self._format(self.kinds.get(name, self.graph.tensors[name]), place)
         self._store(place, TRACE_WINDOW, self.trace_at)
         self.traced[name] = (self.trace_at, layout)
         self.trace_at += -(-layout.size_bytes // 64) * 64
@@ -243,10 +249,14 @@ class Mapper:
         shape = self.graph.tensors[name].shape
         if isinstance(node.operator, SelectTokens):
             place = place.part(node.operator.start, node.operator.stop)
-        elif shape[-1] != place.channels:
+        elif shape[-1] != place.channels and not self._stored_alone(name):
             raise MappingError(_reshaped(self.graph.tensors[source].shape, shape))
         self.places[name] = place
         self.owner[name] = self.owner[source]
+
+    def _stored_alone(self, name: str) -> bool:
+        """Flag: a tensor is the network's output and nothing else, so its shape is the host's."""
+        return name == self.graph.output and not any(name in n.inputs for n in self.graph.nodes)
 
     def _constant(self, node: Node, op: Constant) -> None:
         place = self._take_tensor(node.output)
@@ -271,6 +281,7 @@ class Mapper:
         place = self._in(node)
         check_codes(self.graph, self.spec, node.inputs[0])
         if self.patches is not None and node is self.patches[1]:
+            op = op.dense()
             patched = Convolution(
                 weights=op.weights.reshape(len(op.weights), 1, 1, -1),
                 formats=op.formats,
@@ -314,9 +325,9 @@ def _reshaped(source: tuple[int, ...], shape: tuple[int, ...]) -> str:
     positions = " x ".join(map(str, source[:-1]))
     if int(np.prod(source)) == shape[-1]:
         return (
-            f"a linear layer must read channels of one position, not {positions} positions of "
-            f"{source[-1]} channels flattened; pool to one position first (global average), or "
-            f"make it a convolution with a {positions} kernel"
+            f"{positions} positions of {source[-1]} channels, flattened, must be read by linear "
+            f"layers and element-wise operators alone; pool to one position first (global "
+            f"average), or normalise and concatenate before the flatten"
         )
     return (
         f"a reshape must keep the {source[-1]} channels of every position together, not make "

@@ -65,7 +65,8 @@ def stem_patches(graph: IntegerGraph, spec: MachineSpec) -> tuple[Patches, Node]
     if len(users) != 1 or not isinstance(users[0].operator, Convolution):
         return None
     op = users[0].operator
-    _, kernel_y, kernel_x, channels = op.weights.shape
+    _, kernel_y, kernel_x, _ = op.weights.shape
+    channels = op.channels
     taps = kernel_y * kernel_x
     lanes = spec.lanes
     walked = taps * -(-channels // lanes)

@@ -15,6 +15,7 @@ from flows.mapper.mapped import MappedNetwork
 from flows.mapper.order import mapping_order
 from flows.mapper.plan import concat_parts
 from models.machine.units import Unit
+from models.network.flattened import flattened, whole_input
 from models.network.graph import ConcatTokens, Constant, IntegerGraph, Node, Reshape, SelectTokens
 from models.ops.add import Add
 from models.ops.attention import AttentionContext, AttentionScores
@@ -31,6 +32,11 @@ __all__ = ["graph_layers", "mapped_layers"]
 
 def graph_layers(graph: IntegerGraph) -> list[Layer]:
     """Layers of a network; concatenations of made tensors cost nothing, others a copy each."""
+    whole = whole_input(graph)
+    graph = flattened(graph)
+    if whole is not None:
+        kind = replace(graph.tensors[graph.input], shape=whole)
+        graph = replace(graph, tensors={**graph.tensors, graph.input: kind})
     nodes = mapping_order(graph.nodes, graph.output)
     return _Reader(graph, nodes).layers()
 
@@ -116,6 +122,9 @@ class _Reader:
             out_heads=self.heads.get(node.output, 1),
         )
         match op:
+            case Reshape() if shape[-1] != source.shape[-1]:
+                # The network's output, stored as it lies.
+                return replace(plain, positions=plain.rows_in, outputs=source.shape[-1])
             case Reshape() | SelectTokens() | ConcatTokens():
                 return plain
             case Constant():
