@@ -168,7 +168,7 @@ class Mapper:
             op = node.operator
             assert isinstance(op, Convolution)
             tall, wide, _ = op.output_shape(*kind.shape[:2])
-            place = self._take(name, kind, tall * wide, op.weights[0].size * op.groups)
+            place = self._take(name, kind, tall * wide, op.weights[0].size)
         elif self.whole is not None:
             place = self._take(name, kind, *self.whole)
         else:
@@ -237,6 +237,7 @@ class Mapper:
             MappedLayer(
                 tag=self.out.tag, name=node.name, kind=kind, output=node.output, shape=shape,
                 macs=macs, beats=work.beats, rows=work.rows,
+                tiles=work.tiles,
             )
         )  # fmt: skip
 
@@ -281,7 +282,6 @@ class Mapper:
         place = self._in(node)
         check_codes(self.graph, self.spec, node.inputs[0])
         if self.patches is not None and node is self.patches[1]:
-            op = op.dense()
             patched = Convolution(
                 weights=op.weights.reshape(len(op.weights), 1, 1, -1),
                 formats=op.formats,

@@ -22,10 +22,12 @@ from models.program.layout import VectorOp, WeightSource
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """Beats of the array for a product, and the share of each row class that it uses."""
+    """Beats of the array for a product, the share of each row class that it uses, and the tiles of
+    each pass of a layer with static weights."""
 
     beats: int
     rows: Mapping[str, float] = field(default_factory=dict)
+    tiles: tuple[int, ...] = ()
 
 
 def attention_scores(

@@ -65,13 +65,12 @@ def stem_patches(graph: IntegerGraph, spec: MachineSpec) -> tuple[Patches, Node]
     if len(users) != 1 or not isinstance(users[0].operator, Convolution):
         return None
     op = users[0].operator
-    _, kernel_y, kernel_x, _ = op.weights.shape
-    channels = op.channels
+    _, kernel_y, kernel_x, channels = op.weights.shape
     taps = kernel_y * kernel_x
     lanes = spec.lanes
     walked = taps * -(-channels // lanes)
     packed = -(-taps * channels // lanes)
-    if len(graph.tensors[graph.input].shape) != 3 or packed >= walked:
+    if len(graph.tensors[graph.input].shape) != 3 or packed >= walked or op.groups > 1:
         return None
     patches = Patches(
         kernel=(kernel_y, kernel_x),
