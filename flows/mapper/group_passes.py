@@ -55,8 +55,7 @@ class Array:
 
 @dataclass(frozen=True, kw_only=True)
 class Grouped:
-    """A convolution in groups: its channels, kernel positions, output positions, bits of a result.
-    """
+    """A convolution in groups: its channels, kernel positions, output positions, bits of a result."""
 
     inputs: int
     outputs: int

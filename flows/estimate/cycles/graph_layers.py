@@ -7,10 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from flows.estimate.cycles.geometry import product_shape
 from flows.estimate.cycles.machine_layer import INPUT, Layer, Table, Work
 from flows.estimate.cycles.pooling import pool_windows
-from flows.estimate.machine_points import Points
 from flows.mapper.mapped import MappedNetwork
 from flows.mapper.order import mapping_order
 from flows.mapper.plan import concat_parts
@@ -53,14 +51,13 @@ def mapped_layers(graph: IntegerGraph, network: MappedNetwork) -> list[Layer]:
         for one in decode_program(spec, network.image.tobytes())
         if one.unit is Unit.LOAD and one.fields["target"] == LoadTarget.ORDER
     }
-    shape = Points.of([spec], "xcup")
     found = []
     for layer in layers:
         if layer.work is Work.PRODUCT:
-            one = product_shape(shape, layer)
             mapped = made[layer.output]
-            tiles = mapped.beats // int(one.groups[0] * one.entries[0])
-            layer = replace(layer, tiles=tiles, order=mapped.tag in ordered)
+            layer = replace(layer, tiles=sum(mapped.tiles), order=mapped.tag in ordered)
+            if layer.groups > 1:
+                layer = replace(layer, pass_tiles=mapped.tiles)
         found.append(layer)
     return found
 
@@ -136,7 +133,7 @@ class _Reader:
                 alone = sum(graph.input in n.inputs for n in self.nodes) == 1
                 return replace(
                     plain, work=Work.PRODUCT, taps=taps, macs=macs,
-                    stem=stem and alone,
+                    stem=stem and alone and op.groups == 1, groups=op.groups,
                     tables=_function(op.requantize),
                 )  # fmt: skip
             case AttentionScores():

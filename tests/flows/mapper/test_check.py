@@ -89,12 +89,14 @@ def test_a_reshape_that_splits_channels_is_told_in_the_users_terms() -> None:
 
 
 def test_no_machine_has_so_much() -> None:
-    graph = in_formats(workload_graph("n", find_workload("mobilenet-v1").layers), DEFAULT)
+    shape = LayerShape(name="wide", kind=Kind.CONVOLUTION, rows=4, width=4, depth=1024, outputs=8,
+                       kernel=(3, 3))  # fmt: skip
+    graph = in_formats(workload_graph("n", [shape]), DEFAULT)
     room = replace(DEFAULT, bank_words=1 << 15, param_entries=4096, depth=8192)
     with pytest.raises(MappingError) as refusal:
         check_mapping(graph, room)
     assert str(refusal.value) == (
-        "layer 'block12.depthwise': K (padded to whole beats) must be at most 8192, not 9216; "
+        "layer 'wide': K (padded to whole beats) must be at most 8192, not 9216; "
         "no machine is large enough: depth must be a multiple of lanes = 8 up to 8192, not 9216"
     )
 
