@@ -55,7 +55,7 @@ class Array:
 
 @dataclass(frozen=True, kw_only=True)
 class Grouped:
-    """A convolution in groups: its channels, kernel positions, output positions, bits of a result."""
+    """A convolution in groups: channels, kernel positions, output positions, bits of a result."""
 
     inputs: int
     outputs: int
@@ -166,8 +166,10 @@ def _cost(array: Array, layer: Grouped, step: Column) -> Column:
     compute = -(-layer.positions // every.tokens) * loop
     stream = -(-entries * every.bus // every.tokens)
     tile = np.maximum(np.maximum(compute, entries * every.fill), stream)
-    fetch = _DESCRIPTORS * (_FETCH + _DESCRIPTOR_BITS // every.axi_width)
-    one = np.maximum(tiles * tile + _TURN, fetch)
+    beats = _DESCRIPTORS * _DESCRIPTOR_BITS // every.axi_width
+    one = np.maximum(
+        tiles * tile + _TURN, np.maximum(tiles * stream, _DESCRIPTORS * _FETCH) + beats
+    )
     deep = np.where(used, entries, 0).max(axis=1)
     total: Column = np.where(used, one, 0).sum(axis=1)
     return np.where(deep > array.depth_entries, _NEVER * deep + total, total)

@@ -109,12 +109,12 @@ class _Plan:
         if first is None or not isinstance(op, Requantize | Add):
             return None
         made = {n.output: n.operator for n in graph.nodes}
-        for name, source in zip(node.inputs, sources, strict=True):
-            if source is None:
+        for name, other in zip(node.inputs, sources, strict=True):
+            if other is None:
                 constant = isinstance(made.get(name), Constant)
                 if not constant or graph.tensors[name].shape != shape:
                     return None
-            elif source.shape != first.shape:
+            elif other.shape != first.shape:
                 return None
         if isinstance(op, Requantize) and op.channels > 1:
             return None

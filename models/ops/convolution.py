@@ -82,7 +82,7 @@ class Convolution:
     @property
     def channels(self) -> int:
         """Channels of the input."""
-        return self.weights.shape[3] * self.groups
+        return int(self.weights.shape[3]) * self.groups
 
     def dense(self) -> Convolution:
         """Return the same convolution in one group: zeros are the weights between groups."""
@@ -183,9 +183,9 @@ def accumulate(x: ArrayLike, spec: Convolution) -> Integers:
         acc = matmul_exact(flat, spec.weights.reshape(out, -1).T)
         return acc.reshape(count, tall, wide, out)
     parts = patches.reshape(count * tall * wide, kernel_h * kernel_w, spec.groups, depth)
-    flat = parts.transpose(2, 0, 1, 3).reshape(spec.groups, len(parts), -1)
+    each = parts.transpose(2, 0, 1, 3).reshape(spec.groups, len(parts), -1)
     matrix = spec.weights.reshape(spec.groups, out // spec.groups, -1).transpose(0, 2, 1)
-    acc = matmul_exact(flat, matrix).transpose(1, 0, 2)
+    acc = matmul_exact(each, matrix).transpose(1, 0, 2)
     return acc.reshape(count, tall, wide, out)
 
 

@@ -245,6 +245,10 @@ class Timeline:
         if streamed:
             beats = shape.stream * points.beats_per_word
             bus = np.ceil(beats * self.slowdown).astype(np.int64)
+        late = self.zero
+        if streamed and loaded is None:
+            # The product's own descriptors come between the words of one load.
+            late = np.where(bus > fill, 3 * self.fetch, 0)
         if loaded is not None:
             # Fetches of descriptors that are requested later wait behind AHEAD beats of a load.
             beside = np.minimum(bus // AHEAD, min(2, self.behind)) * self.fetch
@@ -261,7 +265,7 @@ class Timeline:
         early = np.where(slow, np.minimum(held, compute - shape.groups * shape.fetch), 0)
         tail = latency + np.where(slow, shape.fetch + early, shape.drain) + PIPELINE - 1
         # The first two tiles are solved one by one; later ones follow at the longer period.
-        full0 = np.maximum(first, older) + period_fill
+        full0 = np.maximum(first, older) + period_fill + late
         start0 = latest(walk, full0, newer)
         release0 = start0 + compute - early
         full1 = np.maximum(full0, newer) + period_fill

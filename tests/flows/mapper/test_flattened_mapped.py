@@ -10,6 +10,7 @@ from flows.mapper import MappingError, map_network
 from flows.run.execute import golden_run
 from models.machine.spec import MachineSpec
 from models.network.graph import IntegerGraph, Reshape, run_graph
+from models.numerics.rescale import Integers
 from tests.models.network.test_flattened import CASES, network
 from tests.support.oracles.case import compare
 from tests.support.random_layers import Builder
@@ -22,7 +23,7 @@ SPECS = {"small": SMALL, "odd": ODD, "mixed": MIXED, "packed": PACKED}
 def check(graph: IntegerGraph, spec: MachineSpec, seed: int = 0) -> None:
     """Every stored tensor, in the shape that the network's file has."""
     codes = random_codes(graph, seed)
-    made = {}
+    made: dict[str, Integers] = {}
     want = run_graph(graph, codes, made.__setitem__)
     output, trace = golden_run(map_network(graph, spec, trace=True), codes[0])
     for name in set(made) & set(trace):
