@@ -248,7 +248,7 @@ class Timeline:
         late = self.zero
         if streamed and loaded is None:
             # The product's own descriptors come between the words of one load.
-            late = np.where(bus > fill, 3 * self.fetch, 0)
+            late = np.clip(shape.tiles * (bus - fill) + 3 * self.fetch, 0, 3 * self.fetch)
         if loaded is not None:
             # Fetches of descriptors that are requested later wait behind AHEAD beats of a load.
             beside = np.minimum(bus // AHEAD, min(2, self.behind)) * self.fetch
