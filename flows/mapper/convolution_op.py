@@ -108,22 +108,8 @@ def convolution(
         for one, cut, at in zip(plans, cuts, starts, strict=True)
     ]
     if items is None:
-
-        def weights() -> bytes:
-            streams = (
-                weight_stream(
-                    spec, _codes(spec, op, source.place, one.channels(channel_of[c.columns]), c)
-                )
-                for one, c in zip(plans, cuts, strict=True)
-            )
-            return b"".join(pitched(spec, stream) for stream in streams)
-
-        words = [
-            -(-stream_bytes(spec, one.tiles, cut.entries) // spec.word_bytes)
-            for one, cut in zip(plans, cuts, strict=True)
-        ]
-        # One load, so that a pass' weights come while the one before is computed.
-        out.load_weights(sum(words) * spec.word_pitch, weights)
+        rows = [one.channels(channel_of[cut.columns]) for one, cut in zip(plans, cuts, strict=True)]
+        _load(out, spec, op, source.place, cuts, rows)
     else:
         parts = list(_singly(spec, parts[0]))
     for index, part in enumerate(parts):
@@ -139,6 +125,30 @@ def convolution(
     beats = sum(one.tiles * groups * cut.entries for one, cut in zip(plans, cuts, strict=True))
     tiled = tuple(one.tiles for one in plans)
     return Work(beats=int(beats), rows=row_use(spec, plan), tiles=tiled)
+
+
+def _load(
+    out: Emitter,
+    spec: MachineSpec,
+    op: Convolution,
+    place: Place,
+    cuts: list[Cut],
+    rows: list[Integers],
+) -> None:
+    """Emit one load for all passes: a pass' weights come while the one before is computed.
+
+    ``rows`` are the channels of every row ``[tiles, rows]`` of each pass.
+    """
+
+    def weights() -> bytes:
+        codes = (_codes(spec, op, place, own, cut) for own, cut in zip(rows, cuts, strict=True))
+        return b"".join(pitched(spec, weight_stream(spec, one)) for one in codes)
+
+    words = sum(
+        -(-stream_bytes(spec, len(own), cut.entries) // spec.word_bytes)
+        for own, cut in zip(rows, cuts, strict=True)
+    )
+    out.load_weights(words * spec.word_pitch, weights)
 
 
 def _part(

@@ -26,7 +26,7 @@ def pass_shapes(points: Points, layer: Layer) -> list[ProductShape]:
 
     Where some machines have fewer (:func:`pass_counts`), their last ones are empty.
     """
-    if not _cut(layer):
+    if pass_counts(points, layer).max(initial=1) == 1:
         return [product_shape(points, layer)]
     whole = product_shape(points, replace(layer, groups=1, tiles=None))
     array, grouped = _array(points), _grouped(layer)
@@ -58,9 +58,14 @@ def pass_shapes(points: Points, layer: Layer) -> list[ProductShape]:
 
 def pass_counts(points: Points, layer: Layer) -> Column:
     """``[n]`` passes of a layer."""
-    if not _cut(layer):
+    if layer.work is not Work.PRODUCT or layer.groups == 1:
         return np.ones(len(points), dtype=np.int64)
-    return ceil(layer.outputs, pass_columns(_array(points), _grouped(layer)))
+    count = ceil(layer.outputs, pass_columns(_array(points), _grouped(layer)))
+    # Channels of heads that do not fill words are read, or written, as they lie: in one pass.
+    for heads, channels in ((layer.in_heads, layer.channels), (layer.out_heads, layer.outputs)):
+        if heads > 1:
+            count = np.where(channels // heads % points.word_bytes, 1, count)
+    return count
 
 
 def reach(points: Points, shapes: list[ProductShape]) -> Column:
@@ -83,11 +88,6 @@ def param_entries(points: Points, layer: Layer) -> Column:
     if layer.work is Work.NORM:
         return ceil(layer.outputs, points.vector_lanes) + 0 * points.rows
     return np.ones_like(points.rows)
-
-
-def _cut(layer: Layer) -> bool:
-    split = max(layer.in_heads, layer.out_heads) > 1
-    return layer.work is Work.PRODUCT and layer.groups > 1 and not split
 
 
 def _grouped(layer: Layer) -> Grouped:

@@ -24,7 +24,7 @@ SPECS = {"small": SMALL, "odd": ODD, "fewer lanes": FEWER_LANES, "mixed": MIXED,
 
 
 def grouped(
-    seed: int, groups: int, depth: int, out: int, spec: MachineSpec, *, before: bool = False
+    seed: int, groups: int, depth: int, out: int, spec: MachineSpec, *, before: bool, wide: bool
 ) -> IntegerGraph:
     """A convolution with any kernel, stride, padding and dilation that fits."""
     rng = np.random.default_rng(seed)
@@ -37,6 +37,7 @@ def grouped(
         source, groups * out, kernel=kernel, groups=groups, stride=(b.pick(1, 2), b.pick(1, 2, 3)),
         dilation=(1, b.pick(1, 2) if kernel[1] < 3 else 1),
         padding=pads,  # type: ignore[arg-type]
+        wide=wide,
     )  # fmt: skip
     return b.graph(f"{groups} groups of {depth} to {out}", name)
 
@@ -57,14 +58,15 @@ def check(graph: IntegerGraph, spec: MachineSpec, seed: int = 0) -> int:
     out=st.sampled_from([1, 2, 3, 4, 8, 12]),
     name=st.sampled_from(sorted(SPECS)),
     before=st.booleans(),
+    wide=st.booleans(),
 )
 def test_golden_machine_equals_integer_graph(
-    seed: int, groups: int, depth: int, out: int, name: str, before: bool
+    seed: int, groups: int, depth: int, out: int, name: str, before: bool, wide: bool
 ) -> None:
     if groups * depth > 96:
         depth = 1
     spec = replace(SPECS[name], bank_words=2048, param_entries=1024)
-    check(grouped(seed, groups, depth, out, spec, before=before), spec, seed)
+    check(grouped(seed, groups, depth, out, spec, before=before, wide=wide), spec, seed)
 
 
 @pytest.mark.parametrize("name", SPECS)
