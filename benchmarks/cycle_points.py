@@ -105,6 +105,11 @@ def works() -> Iterator[Work]:
         for workload in ("deit-tiny", "resnet-8"):
             for layer, note in _distinct(workload):
                 yield Work(machine, f"{workload}/{layer.name}", layer=layer, note=note)
+    for machine in ("default", "classes"):
+        for workload in ("ds-cnn", "mobilenet-v2"):
+            for layer, note in _distinct(workload):
+                if layer.groups > 1:
+                    yield Work(machine, f"{workload}/{layer.name}", layer=layer, note=note)
     for policy, rows in POLICY_ROWS.items():
         for name in ("vit", "resnet"):
             file = EXAMPLES / "quantised" / f"{name}_{policy}.onnx"

@@ -86,7 +86,8 @@ class Layer:
 
 
 def make_layer(name: str, operator: Convolution, spec: CimSpec, walk: Walk = COMPACT) -> Layer:
-    """How a convolution lies on a macro."""
+    """How a convolution lies on a macro; one in groups with zeros between them."""
+    operator = operator.dense()
     weights = walk.outputs(walk.spread(operator.weights)).astype(np.int64)
     sums = operator.weights.reshape(len(operator.weights), -1).sum(1)
     whole = spec.single_conversion and weights.shape[1] <= spec.depth

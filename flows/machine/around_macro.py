@@ -105,7 +105,7 @@ def macro_machine(board: Board, graph: IntegerGraph, engine: MacroOptions) -> Ma
         )
         walks = machine_walks(graph, plain)
         depths = [
-            walks[node.name].spread(node.operator.weights).shape[1]
+            walks[node.name].spread(node.operator.dense().weights).shape[1]
             for node in graph.nodes
             if isinstance(node.operator, Convolution)
         ]

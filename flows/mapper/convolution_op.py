@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.mapper.cut import Cut, cuts_of, joined_plan, lane_order, param_starts
 from flows.mapper.emitter import Emitter, pitched
 from flows.mapper.macro_layer import MacroItems, MacroLayer
-from flows.mapper.matrix_ops import Drain, Work, channel_params, drain_results, multiply, walk_words
+from flows.mapper.matrix_ops import Drain, Work, channel_params, drain_results, multiply
+from flows.mapper.part_passes import PartLayer, check_sums
 from flows.mapper.place import MappingError, Place
 from flows.mapper.row_plan import RowPlan, classed_plan, plain_plan
 from flows.mapper.static_weights import (
@@ -42,7 +44,7 @@ class Image:
 class Pass:
     """Weight tiles that are processed together, and the channels of the output that they yield."""
 
-    tiles: slice
+    cut: Cut
     target: Place
     drain: Drain
 
@@ -59,75 +61,141 @@ def convolution(
 
     ``layer`` is needed on a machine with a macro.
     """
+    if layer is not None or source.place.groups > 1 or target.groups > 1:
+        op = op.dense()
     channel_of = _row_order(spec, target)
-    entries = _entries(spec, op, source.place)
-    if entries > spec.depth_entries:
+    tall, wide, _ = op.output_shape(source.height, source.width)
+    cuts = cuts_of(spec, op, source.place, target, positions=tall * wide)
+    entries = max(cut.entries for cut in cuts)
+    in_parts = entries > spec.depth_entries
+    if in_parts and (layer is not None or not spec.part_sums):
         raise MappingError(
             f"K (padded to whole beats) must be at most {spec.depth}, not {entries * spec.lanes}",
             depth=entries * spec.lanes,
         )
     requantize = op.requantize
-    plan = plain_plan(len(channel_of), spec.rows)
+    plans = [plain_plan(cut.stop - cut.start, spec.rows) for cut in cuts]
     if spec.classes:
         filled = entries * spec.lanes * len(op.weights) > op.weights.size
         fits = fitting(spec, op.weights, channel_of, op.row_formats, filled=filled)
         if spec.scatter:
-            plan = classed_plan(spec, fits, target.bits)
+            plans = [classed_plan(spec, fits[c.start : c.stop], target.bits) for c in cuts]
         requantize = folded(requantize, op.weights, op.input_zero)
     if layer is not None:
         requantize = layer.requantize
+    plan = joined_plan(plans, cuts)
     channels = plan.channels(channel_of)
     # Load parameters and table before the weight stream, which blocks the load unit until results
     # are drained.
     count = channels.size if spec.scatter else len(channel_of)
-    params = channel_params(requantize, channels.reshape(-1)[:count])
+    order_of = channels.reshape(-1) if spec.scatter else channel_of
+    params = channel_params(requantize, order_of)
     # The drain addresses the entries of the last tile's idle rows as well.
-    reach = plan.columns.size // spec.vector_lanes
+    starts = param_starts(spec, plans, cuts)
+    reach = max(
+        at + one.columns.size // spec.vector_lanes for at, one in zip(starts, plans, strict=True)
+    )
     entry = out.load_params(params, norm=False, reach=reach)
     tables = table_fields(out, requantize.table)
     order = out.load_order(plan.order)
-    tall, wide, _ = op.output_shape(source.height, source.width)
     drain = Drain(plan=plan, channels=count, rows=tall * wide, entry=entry,
                   params=len(params["factor"]), order=order)  # fmt: skip
     items = None
     if layer is not None:
-        codes = _codes(spec, op, source.place, channels)
+        codes = _codes(spec, op, source.place, channels, cuts[0])
         items = MacroItems(out, layer, codes, plan.columns, tokens=tall * wide)
     walk, offset = _walk(spec, op, source)
-    words = -(-stream_bytes(spec, plan.tiles, entries) // spec.word_bytes)
-    size = words * spec.word_pitch
+    parts = [
+        _part(spec, drain, target, one, cut, at)
+        for one, cut, at in zip(plans, cuts, starts, strict=True)
+    ]
+    if in_parts:
+        check_sums(spec, op, requantize)
+        whole = PartLayer(
+            op=op, source=source.place, target=target, shape=(tall, wide), walk=walk,
+            offset=offset, requantize=requantize, tables=tables,
+        )  # fmt: skip
+        beats = 0
+        for part, one, cut in zip(parts, plans, cuts, strict=True):
+            rows_of = one.channels(channel_of[cut.columns])
+            beats += whole.emit(out, cut, part.target, part.drain, rows_of)
+        tiled = tuple(one.tiles for one in plans)
+        return Work(beats=beats, rows=row_use(spec, plan), tiles=tiled)
+    if items is None:
+        rows = [one.channels(channel_of[cut.columns]) for one, cut in zip(plans, cuts, strict=True)]
+        _load(out, spec, op, source.place, cuts, rows)
+    else:
+        parts = list(_singly(spec, parts[0]))
+    for index, part in enumerate(parts):
+        if items is not None:
+            items.load(index)
+        tiles = part.drain.plan.tiles
+        cut = part.cut
+        fields = {"source": WeightSource.STREAM, "tiles": tiles, "entries": cut.entries}
+        out.add(Unit.WEIGHT, fields, ())
+        multiply(out, {**walk, **cut.walk, "tiles": tiles}, source.place, offset + cut.word)
+        drain_results(out, spec, requantize, part.target, part.drain, tables, whole=target)
+    groups = -(-tall * wide // spec.tokens)
+    beats = sum(one.tiles * groups * cut.entries for one, cut in zip(plans, cuts, strict=True))
+    tiled = tuple(one.tiles for one in plans)
+    return Work(beats=int(beats), rows=row_use(spec, plan), tiles=tiled)
+
+
+def _load(
+    out: Emitter,
+    spec: MachineSpec,
+    op: Convolution,
+    place: Place,
+    cuts: list[Cut],
+    rows: list[Integers],
+) -> None:
+    """Emit one load for all passes: a pass' weights come while the one before is computed.
+
+    ``rows`` are the channels of every row ``[tiles, rows]`` of each pass.
+    """
 
     def weights() -> bytes:
-        codes = _codes(spec, op, source.place, channels)
-        return pitched(spec, weight_stream(spec, codes))
+        codes = (_codes(spec, op, place, own, cut) for own, cut in zip(rows, cuts, strict=True))
+        return b"".join(pitched(spec, weight_stream(spec, one)) for one in codes)
 
-    for part in _passes(spec, drain, target, singly=layer is not None):
-        if items is None:
-            out.load_weights(size, weights)
-        else:
-            items.load(part.tiles.start)
-        tiles = part.drain.plan.tiles
-        fields = {"source": WeightSource.STREAM, "tiles": tiles, "entries": entries}
-        out.add(Unit.WEIGHT, fields, ())
-        multiply(out, {**walk, "tiles": tiles}, source.place, offset)
-        drain_results(out, spec, requantize, part.target, part.drain, tables, whole=target)
-    return Work(
-        beats=int(plan.tiles * -(-tall * wide // spec.tokens) * entries), rows=row_use(spec, plan)
+    words = sum(
+        -(-stream_bytes(spec, len(own), cut.entries) // spec.word_bytes)
+        for own, cut in zip(rows, cuts, strict=True)
+    )
+    out.load_weights(words * spec.word_pitch, weights)
+
+
+def _part(
+    spec: MachineSpec, drain: Drain, target: Place, plan: RowPlan, cut: Cut, start: int
+) -> Pass:
+    """Return the pass of a cut, whose parameters begin ``start`` entries behind the layer's."""
+    if len(drain.plan.columns) == plan.tiles:
+        return Pass(cut=cut, target=target, drain=drain)
+    channels = plan.columns.size if spec.scatter else cut.stop - cut.start
+    per_word = spec.word_bytes * 8 // target.bits
+    return Pass(
+        cut=cut,
+        target=replace(target, base=target.base + cut.start // per_word),
+        drain=replace(
+            drain,
+            plan=plan,
+            channels=channels,
+            entry=drain.entry + start,
+            params=channels,
+            order=drain.order + start if spec.scatter else 0,
+        ),
     )
 
 
-def _passes(spec: MachineSpec, drain: Drain, target: Place, *, singly: bool) -> Iterator[Pass]:
-    """Yield one pass with all tiles; or with ``singly``, one per tile, each with its own load."""
-    plan = drain.plan
-    if not singly:
-        yield Pass(tiles=slice(0, plan.tiles), target=target, drain=drain)
-        return
+def _singly(spec: MachineSpec, whole: Pass) -> Iterator[Pass]:
+    """Yield one pass per tile, each with its own load."""
+    drain, target, plan = whole.drain, whole.target, whole.drain.plan
     words = spec.rows * target.bits // 8 // spec.word_bytes
     for tile in range(plan.tiles):
         here = slice(tile, tile + 1)
         channels = min(spec.rows, drain.channels - tile * spec.rows)
         yield Pass(
-            tiles=here,
+            cut=whole.cut,
             target=replace(target, base=target.base + tile * words),
             drain=replace(
                 drain,
@@ -140,16 +208,12 @@ def _passes(spec: MachineSpec, drain: Drain, target: Place, *, singly: bool) -> 
 
 
 def _codes(
-    spec: MachineSpec, op: Convolution, place: Place, channels: Integers
+    spec: MachineSpec, op: Convolution, place: Place, channels: Integers, cut: Cut
 ) -> NDArray[np.uint8]:
-    return weight_codes(spec, _lane_order(spec, op.weights, place), channels)
-
-
-def _entries(spec: MachineSpec, op: Convolution, place: Place) -> int:
-    """Return the beats of K in the order of the matrix unit (see :func:`_lane_order`)."""
-    walk = walk_words(spec, place)
-    beats = (walk["words"] - 1) * spec.tokens + walk["last_beats"]
-    return int(np.prod(op.weights.shape[1:3])) * beats
+    """Encode the weights of a cut: ``channels`` [tiles, rows] to bytes [tiles, rows, K]."""
+    weights = lane_order(spec, op, place, cut)
+    first = cut.start if op.groups > 1 else 0
+    return weight_codes(spec, weights, np.where(channels < 0, channels, channels - first))
 
 
 def _walk(spec: MachineSpec, op: Convolution, source: Image) -> tuple[dict[str, int], int]:
@@ -177,29 +241,9 @@ def _walk(spec: MachineSpec, op: Convolution, source: Image) -> tuple[dict[str, 
         "tap_step": op.dilation[1] * pitch,
         "tap_line_step": op.dilation[0] * line - (kernel_x - 1) * op.dilation[1] * pitch,
         "zero": op.input_zero,
-        **walk_words(spec, source.place),
     }
     # With padding the first token's address lies before the image.
     return walk, -op.padding[0] * line - op.padding[1] * pitch
-
-
-def _lane_order(spec: MachineSpec, weights: Integers, place: Place) -> Integers:
-    """Return weights ``[out, K]`` with K in the order of the matrix unit: taps, words, lanes."""
-    count, kernel_y, kernel_x, channels = weights.shape
-    groups = place.groups
-    walk = walk_words(spec, place)
-    lanes = ((walk["words"] - 1) * spec.tokens + walk["last_beats"]) * spec.lanes
-    if groups == 1:
-        wide = np.zeros((count, kernel_y, kernel_x, lanes), dtype=np.int64)
-        wide[..., :channels] = weights
-    else:
-        part = channels // groups
-        parts = np.zeros(
-            (count, kernel_y, kernel_x, groups, place.group_words * spec.word_bytes), dtype=np.int64
-        )
-        parts[..., :part] = weights.reshape(count, kernel_y, kernel_x, groups, part)
-        wide = parts.reshape(count, kernel_y, kernel_x, -1)
-    return wide.reshape(count, -1)
 
 
 def _row_order(spec: MachineSpec, target: Place) -> Integers:

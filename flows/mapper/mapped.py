@@ -17,7 +17,8 @@ class MappedLayer:
     """Figures of an operator for reports; ``tag`` marks its descriptors.
 
     ``macs``: multiply-accumulates of the network; ``beats``: cycles of the array for them, at one
-    beat per cycle; ``rows``: share of each row class that its tiles use.
+    beat per cycle; ``rows``: share of each row class that its tiles use; ``tiles``: of static
+    weights, in each pass.
     """
 
     tag: int
@@ -28,6 +29,7 @@ class MappedLayer:
     macs: int = 0
     beats: int = 0
     rows: Mapping[str, float] = field(default_factory=dict)
+    tiles: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ from flows.mapper.strips import Frame
 from flows.mapper.tensors import Tensors
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
+from models.network.flattened import flattened, whole_input
 from models.network.graph import (
     ConcatTokens,
     Constant,
@@ -67,13 +68,16 @@ class Mapper:
         silent: bool = False,
         spilling: Spilling | None = None,
     ) -> None:
+        kinds = graph.tensors  # of the network as the host knows it
+        self.whole = whole_input(graph)
+        graph = flattened(graph)
         self.graph = replace(graph, nodes=tuple(mapping_order(graph.nodes, graph.output)))
         self.spec = spec
         self.macro = macro
         self.trace = trace
         self.out = Silent(spec) if silent else Emitter(spec, packs=packs)
         self.spilling = spilling or Spilling()
-        self.at = Tensors(self.graph, spec, allocator, self.spilling.far)
+        self.at = Tensors(self.graph, spec, allocator, self.spilling.far, kinds)
         self.patches = stem_patches(self.graph, spec)
         self.layers: list[MappedLayer] = []
         self.traced: dict[str, tuple[int, TensorFormat]] = {}
@@ -111,6 +115,10 @@ class Mapper:
         self.out.tag = len(graph.nodes) + 1
         if graph.output in self.at.homes:
             home = self.at.homes[graph.output]
+            if home.window != OUTPUT_WINDOW:
+                room = self.spilling.room(graph.output, home.row_words)
+                own = replace(home, window=OUTPUT_WINDOW, offset=0)
+                move(self.out, self.at.allocator, graph.output, home, own, room)
             return first, self.at.format(graph.output, home)
         place = self.at.places[graph.output]
         self._store(place, OUTPUT_WINDOW, 0)
@@ -127,7 +135,9 @@ class Mapper:
             op = node.operator
             assert isinstance(op, Convolution)
             tall, wide, _ = op.output_shape(*kind.shape[:2])
-            rows, channels = tall * wide, int(np.prod(op.weights.shape[1:]))
+            rows, channels = tall * wide, op.weights[0].size
+        elif self.whole is not None:
+            rows, channels = self.whole
         if name in self.at.far:
             return self.at.format(name, self.at.settle(name, rows, channels), patches)
         place = self.at.take(name, kind, rows, channels)
@@ -189,6 +199,7 @@ class Mapper:
             MappedLayer(
                 tag=self.out.tag, name=node.name, kind=kind, output=node.output, shape=shape,
                 macs=macs, beats=work.beats, rows=work.rows,
+                tiles=work.tiles,
             )
         )  # fmt: skip
 
@@ -202,7 +213,8 @@ class Mapper:
         source, name = node.inputs[0], node.output
         shape = self.graph.tensors[name].shape
         select = node.operator if isinstance(node.operator, SelectTokens) else None
-        if select is None and shape[-1] != self.graph.tensors[source].shape[-1]:
+        same = shape[-1] == (self.at.homes.get(source) or self.at.places[source]).channels
+        if select is None and not same and not self._stored_alone(name):
             raise MappingError(_reshaped(self.graph.tensors[source].shape, shape))
         if source in self.at.homes:
             home = self.at.homes[source]
@@ -212,6 +224,10 @@ class Mapper:
         place = self.at.places[source]
         self.at.places[name] = place if select is None else place.part(select.start, select.stop)
         self.at.owner[name] = self.at.owner[source]
+
+    def _stored_alone(self, name: str) -> bool:
+        """Flag: a tensor is the network's output and nothing else, so its shape is the host's."""
+        return name == self.graph.output and not any(name in n.inputs for n in self.graph.nodes)
 
     def _constant(self, node: Node, op: Constant) -> None:
         place = self.at.take_tensor(node.output)
@@ -335,9 +351,9 @@ def _reshaped(source: tuple[int, ...], shape: tuple[int, ...]) -> str:
     positions = " x ".join(map(str, source[:-1]))
     if int(np.prod(source)) == shape[-1]:
         return (
-            f"a linear layer must read channels of one position, not {positions} positions of "
-            f"{source[-1]} channels flattened; pool to one position first (global average), or "
-            f"make it a convolution with a {positions} kernel"
+            f"{positions} positions of {source[-1]} channels, flattened, must be read by linear "
+            f"layers and element-wise operators alone; pool to one position first (global "
+            f"average), or normalise and concatenate before the flatten"
         )
     return (
         f"a reshape must keep the {source[-1]} channels of every position together, not make "

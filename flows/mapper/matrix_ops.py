@@ -22,10 +22,12 @@ from models.program.layout import VectorOp, WeightSource
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """Beats of the array for a product, and the share of each row class that it uses."""
+    """Beats of the array for a product, the share of each row class that it uses, and the tiles of
+    each pass of a layer with static weights."""
 
     beats: int
     rows: Mapping[str, float] = field(default_factory=dict)
+    tiles: tuple[int, ...] = ()
 
 
 def attention_scores(
@@ -201,7 +203,11 @@ def drain_results(
     drain: Drain,
     tables: tuple[dict[str, int], list[Access]],
     whole: Place | None = None,
+    *,
+    keeps: bool = False,
+    takes: bool = False,
 ) -> None:
+    """Emit a drain; of a part of K it ``keeps`` its sums, and ``takes`` those of other parts."""
     count = max(1, -(-drain.params // spec.vector_lanes))
     table, access = tables
     fields = {
@@ -214,6 +220,8 @@ def drain_results(
         "param_step": int(drain.params > 0),
         "order": drain.order,
         "short": int(drain.plan.columns.shape[1] < spec.rows),
+        "keep_sums": int(keeps),
+        "take_sums": int(takes),
         "zero": requantize.zero_point,
         "low": requantize.low,
         "high": requantize.high,

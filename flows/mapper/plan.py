@@ -70,7 +70,7 @@ def stem_patches(graph: IntegerGraph, spec: MachineSpec) -> tuple[Patches, Node]
     lanes = spec.lanes
     walked = taps * -(-channels // lanes)
     packed = -(-taps * channels // lanes)
-    if len(graph.tensors[graph.input].shape) != 3 or packed >= walked:
+    if len(graph.tensors[graph.input].shape) != 3 or packed >= walked or op.groups > 1:
         return None
     patches = Patches(
         kernel=(kernel_y, kernel_x),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -37,6 +37,7 @@ class Tensors:
     ----------
     far : names of tensors that live in memory
         The network's input and output in their windows, others in the work window.
+    kinds : types of tensors as the host knows them, where the graph has them in other shapes
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class Tensors:
         spec: MachineSpec,
         allocator: Allocator,
         far: Collection[str] = (),
+        kinds: Mapping[str, TensorType] | None = None,
     ) -> None:
         self.graph, self.spec, self.allocator = graph, spec, allocator
+        self.kinds = kinds or graph.tensors
         self.far = with_views(graph, far)
         self.places: dict[str, Place] = {}
         self.homes: dict[str, Home] = {}
@@ -96,7 +99,7 @@ class Tensors:
         channels = kind.shape[-1] if channels is None else channels
         groups = self.groups.get(name, 1)
         words = words_of(self.spec, channels, kind.bits, groups)
-        windows = {self.graph.input: INPUT_WINDOW, self.graph.output: OUTPUT_WINDOW}
+        windows = {self.graph.input: INPUT_WINDOW, self._result(): OUTPUT_WINDOW}
         window = windows.get(name, WORK_WINDOW)
         home = Home(
             window=window,
@@ -109,6 +112,14 @@ class Tensors:
         )
         self.homes[name] = home
         return home
+
+    def _result(self) -> str:
+        """Return the tensor of which the network's output is all rows, in another shape."""
+        makers = {node.output: node for node in self.graph.nodes}
+        name = self.graph.output
+        while name in makers and isinstance(makers[name].operator, Reshape):
+            name = makers[name].inputs[0]
+        return name
 
     def room_for(self, words: int) -> int:
         """Reserve words in the work window; return their offset in bytes."""
@@ -126,7 +137,7 @@ class Tensors:
 
     def format(self, name: str, at: Place | Home, patches: Patches | None = None) -> TensorFormat:
         """Return the layout of a tensor in memory."""
-        kind = self.graph.tensors[name]
+        kind = self.kinds.get(name, self.graph.tensors[name])
         return TensorFormat(
             shape=kind.shape,
             rows=at.rows,

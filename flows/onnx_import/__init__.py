@@ -9,6 +9,7 @@ from flows.onnx_import.integer_graph import build_graph
 from flows.onnx_import.layer_norm_pattern import fuse
 from flows.onnx_import.network_error import NetworkError
 from flows.onnx_import.reader import OnnxNetwork, read_network
+from models.network.flattened import flattened
 from models.network.graph import IntegerGraph
 
 __all__ = ["SUPPORTED", "NetworkError", "import_network", "load_network"]
@@ -42,4 +43,4 @@ def import_network(network: OnnxNetwork) -> IntegerGraph:
     """
     fused = fuse(network)
     output, holds = walk(fused)
-    return build_graph(output, fused.name, holds)
+    return flattened(build_graph(output, fused.name, holds))

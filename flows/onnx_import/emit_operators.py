@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from flows.onnx_import.function_table import code_table
+from flows.onnx_import.import_limits import CONSTANT_MAX, check_elements
 from flows.onnx_import.network_error import NetworkError
 from flows.onnx_import.ranges import exact_grid
 from flows.onnx_import.rescaling import Rescaled, clamp_codes, rescaled_rows
@@ -196,8 +197,10 @@ def _convolution(
         codes, value, through, details["weights"], gain, offset, source.inputs[0], source.label,
         formats,
     )  # fmt: skip
+    weights, groups = _grouped(found.weights, source)
     return Convolution(
-        weights=_dense(found.weights, details["starts"], details["channels"]),
+        weights=weights,
+        groups=groups,
         requantize=found.requantize,
         stride=details["stride"],
         dilation=details["dilation"],
@@ -208,16 +211,26 @@ def _convolution(
     )
 
 
-def _dense(weights: Indices, starts: Indices, channels: int) -> Indices:
-    """Expand rows of grouped weights, which begin at channel ``starts``, to all channels."""
+def _grouped(weights: Indices, source: Operation) -> tuple[Indices, int]:
+    """Return the weights of an operation's rows, and the number of their groups.
+
+    Rows that are no equal groups in order (some were left out) are filled up to all channels.
+    """
+    starts, channels = source.details["starts"], source.details["channels"]
     depth = weights.shape[-1]
-    if depth == channels:
-        return weights
-    dense = np.zeros((*weights.shape[:-1], channels), dtype=np.int64)
+    groups = channels // depth
+    each = len(weights) // groups
+    if len(weights) == each * groups and np.array_equal(
+        starts, np.repeat(np.arange(groups) * depth, each)
+    ):
+        return weights, groups
+    filled = (*weights.shape[:-1], channels)
+    check_elements(f"weights of {source.label}, of which a part is read,", filled, CONSTANT_MAX)
+    dense = np.zeros(filled, dtype=np.int64)
     for start in np.unique(starts):
         rows = starts == start
         dense[rows, ..., start : start + depth] = weights[rows]
-    return dense
+    return dense, 1
 
 
 def _attention(

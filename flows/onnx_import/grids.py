@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from flows.onnx_import.arrange import Arranger
-from flows.onnx_import.import_limits import DENSE_MAX
 from flows.onnx_import.network_error import NetworkError
 from flows.onnx_import.ranges import close, derived_grid, exact_grid, grid_of, reach
 from flows.onnx_import.values import (
@@ -47,19 +46,8 @@ class Operand:
 class Grids(Arranger):
     """Makes codes from values; equal requests give the same object."""
 
-    _dense: int = 0
-    """Number of weights of the grouped convolutions made dense so far."""
     _input: tuple[float, int] | None = None
     """Scale and zero point of a network input that is codes, once a node has given them."""
-
-    def count_dense(self, weights: int, label: str) -> None:
-        """Refuse grouped convolutions that become too large when made dense."""
-        self._dense += weights
-        if self._dense > DENSE_MAX:
-            raise NetworkError(
-                f"grouped convolutions up to {label}, made dense, must have at most "
-                f"{DENSE_MAX:,} weights, not {self._dense:,}: use fewer channels"
-            )
 
     def quantise(self, value: Value, scale: float, zero_point: int, label: str) -> Value:
         """Return the value after a QuantizeLinear (and the DequantizeLinear that follows).

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 
 from flows.onnx_import.network_error import NetworkError, shape_text
 
-__all__ = ["CONSTANT_MAX", "DENSE_MAX", "ELEMENTS_MAX", "NODES_MAX", "check_elements"]
+__all__ = ["CONSTANT_MAX", "ELEMENTS_MAX", "NODES_MAX", "check_elements"]
 
 ELEMENTS_MAX = 1 << 22
 """Most elements of a computed tensor: 32 times the words of the largest scratchpad."""
 CONSTANT_MAX = 1 << 24
 """Most elements of a constant that is folded during the import."""
-DENSE_MAX = 1 << 26
-"""Most weights of all grouped convolutions of a network, made dense: half a gigabyte."""
 NODES_MAX = 20_000
 """Most nodes that the result depends on."""
 

@@ -32,7 +32,7 @@ _CODES_MAX = 255
 def convolution(
     grids: Grids, node: OnnxNode, value: Value, weights: Const, bias: Const | None
 ) -> Value:
-    """Import Conv on ``[1, channels, height, width]``; zeros make grouped weights dense."""
+    """Import Conv on ``[1, channels, height, width]``, in groups of channels or not."""
     if len(value.shape) != 4 or weights.real.ndim != 4:
         raise NetworkError(
             f"input of {node.label} must be [1, channels, height, width], not {list(value.shape)}"
@@ -54,8 +54,6 @@ def convolution(
         raise NetworkError(f"bias of {node.label} must be of shape {[out]}, not {list(bias.shape)}")
     codes, scales = _integers(node, weights, axis=0)
     codes = codes.transpose(0, 2, 3, 1)
-    if groups > 1:
-        grids.count_dense(out * kernel_h * kernel_w * depth * groups, node.label)
     stride = tuple(attributes.get("strides", (1, 1)))
     dilation = tuple(attributes.get("dilations", (1, 1)))
     extent = [d * (k - 1) + 1 for d, k in zip(dilation, (kernel_h, kernel_w), strict=True)]

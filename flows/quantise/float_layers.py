@@ -73,8 +73,8 @@ class Layer:
     def needs_zero(self) -> bool:
         """True if the format of its rows must have a level of 0.
 
-        Grouped convolutions need it, as they are made dense, and so does a layer that only selects
-        channels (a shortcut without parameters, written as a convolution).
+        Grouped convolutions need it, as rows read whole words of channels, and so does a layer that
+        only selects channels (a shortcut without parameters, written as a convolution).
         """
         picks = bool((np.count_nonzero(self.matrix, axis=1) <= 1).all())
         return self.groups > 1 or (picks and self.matrix.shape[1] > 1)

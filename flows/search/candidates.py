@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.estimate.cycles.cycles import CycleEstimate
-from flows.estimate.cycles.geometry import param_entries
+from flows.estimate.cycles.grouped_shape import param_entries
 from flows.estimate.cycles.machine_layer import Layer, Work
 from flows.estimate.machine_points import FORMAT_NAMES, SCALARS, Points, bit_length
 from flows.search.lifetimes import live_words

@@ -187,22 +187,30 @@ class Front(Component):
         shape, common = self.shape, self.common
         filled, held, fill = Signal(2), Signal(2), Signal()
         stored = Signal()
+        # Readiness reaches the enables of the weight unit: a register, made a cycle ahead.
+        following = Signal(2)  # `held` of the next cycle
+        room = Signal(init=1)
         m.d.comb += [
+            following.eq(held),
             common.cell_at.eq(self.i_weights.payload.tile),
-            self.i_weights.ready.eq(~held.bit_select(fill, 1)),
+            self.i_weights.ready.eq(room),
             common.taken.eq(self.i_weights.valid & self.i_weights.ready),
             stored.eq(common.taken & self.i_weights.payload.last),
         ]
+        next_fill = Signal()
         if shape.banks == 2:
-            m.d.sync += fill.eq(fill ^ stored)
+            m.d.comb += next_fill.eq(fill ^ stored)
+            m.d.sync += fill.eq(next_fill)
             m.d.comb += common.cell_at[-1].eq(fill)
+        m.d.sync += [held.eq(following), room.eq(~following.bit_select(next_fill, 1))]
         end = common.event.valid & common.event.final & common.event.release
         for bank in range(shape.banks):
             with m.If(stored & (fill == bank)):
-                m.d.sync += [filled[bank].eq(1), held[bank].eq(1)]
+                m.d.sync += filled[bank].eq(1)
+                m.d.comb += following[bank].eq(1)
             with m.Else():
                 with m.If(walk.release & (walk.bank == bank)):
                     m.d.sync += filled[bank].eq(0)
                 with m.If(end & (common.event.bank == bank)):
-                    m.d.sync += held[bank].eq(0)
+                    m.d.comb += following[bank].eq(0)
         return filled

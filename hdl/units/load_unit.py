@@ -166,6 +166,7 @@ class LoadUnit(Component):
         entry = Signal(range(max(2, per_beat)))
         address = Signal(len(d.address) + 1)
         lane = Signal(range(max(2, spec.vector_lanes)))
+        going = Signal()  # an item that is there leaves
         sent = Signal()
         # The port's readiness depends on other writers.
         write = {"address": SUM_BITS, "over": 1, "data": 8 * spec.word_bytes}
@@ -196,7 +197,13 @@ class LoadUnit(Component):
             to_engine, engine_ready = targets[LoadTarget.ENGINE], self.o_items.ready
         size = Mux(to_params | to_engine, per_param, Mux(to_tables, 1, spec.beats_per_word))
         m.d.comb += [
-            taken.eq(busy & buffer.o.valid & (~have | sent)),
+            going.eq(
+                here
+                | (to_scratchpad & writes.i.ready)
+                | (to_weights & self.o_words.ready)
+                | (to_engine & engine_ready)
+            ),
+            taken.eq(busy & buffer.o.valid & (~have | going)),
             buffer.o.ready.eq(taken),
             writes.i.valid.eq(have & to_scratchpad),
             writes.i.payload.address.eq(address),
@@ -221,15 +228,7 @@ class LoadUnit(Component):
             self.tables.row.eq(have & (targets[LoadTarget.ROW_TABLE])),
             self.tables.entry.eq(address),
             self.tables.value.eq(item.word_select(entry, 16)),
-            sent.eq(
-                have
-                & (
-                    here
-                    | (to_scratchpad & writes.i.ready)
-                    | (to_weights & self.o_words.ready)
-                    | (to_engine & engine_ready)
-                )
-            ),
+            sent.eq(have & going),
             self.unit.stall.eq(busy & ~taken & ~(have & to_tables)),
             # A last incomplete item is dropped.
             self.unit.done.eq(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,7 +21,10 @@ class Convolution:
 
     Parameters
     ----------
-    weights : int array [out, kernel_height, kernel_width, in], -128 to 127
+    weights : int array [out, kernel_height, kernel_width, in / groups], -128 to 127
+    groups : int
+        Equal groups of neighbouring channels: outputs of one read inputs of the same alone. A
+        depthwise convolution has as many as inputs.
     stride, dilation : (vertical, horizontal)
     padding : (top, left, bottom, right)
     input_zero : int
@@ -31,8 +34,8 @@ class Convolution:
         empty where every row is ``fixed8``. The product is the same whatever they are.
     products : int, optional
         The network's own multiply-accumulates of an output position, all channels together; by
-        default one a weight. Fewer where zeros fill up a grouped convolution, none where an
-        identity matrix stands for a copy.
+        default one a weight. Fewer where zeros fill up the weights, none where an identity matrix
+        stands for a copy.
     """
 
     weights: Integers
@@ -43,6 +46,7 @@ class Convolution:
     input_zero: int = 0
     formats: tuple[str, ...] = ()
     products: int | None = None
+    groups: int = 1
 
     def __post_init__(self) -> None:
         weights = np.asarray(self.weights, dtype=np.int64)
@@ -50,6 +54,11 @@ class Convolution:
         if weights.ndim != 4:
             raise ValueError(
                 f"convolution weights must be [out, height, width, in], not shape {weights.shape}"
+            )
+        if self.groups < 1 or len(weights) % self.groups:
+            raise ValueError(
+                f"convolution groups must be at least 1 and divide its {len(weights)} outputs, "
+                f"not {self.groups}"
             )
         if weights.min() < -128 or weights.max() > 127:
             raise ValueError("convolution weights must be -128 to 127")
@@ -71,6 +80,27 @@ class Convolution:
             )
 
     @property
+    def channels(self) -> int:
+        """Channels of the input."""
+        return int(self.weights.shape[3]) * self.groups
+
+    def dense(self) -> Convolution:
+        """Return the same convolution in one group: zeros are the weights between groups."""
+        if self.groups == 1:
+            return self
+        out, tall, wide, depth = self.weights.shape
+        own = np.zeros((self.groups, out // self.groups, tall, wide, self.groups, depth), np.int64)
+        each = np.arange(self.groups)
+        own[each, :, :, :, each] = self.weights.reshape(self.groups, -1, tall, wide, depth)
+        return replace(
+            self,
+            weights=own.reshape(out, tall, wide, -1),
+            products=self.macs_per_position,
+            groups=1,
+            formats=self.formats if self._holds_zero() else (),
+        )
+
+    @property
     def macs_per_position(self) -> int:
         """The network's own multiply-accumulates of an output position, all channels together."""
         return self.weights.size if self.products is None else self.products
@@ -79,6 +109,9 @@ class Convolution:
     def row_formats(self) -> tuple[str, ...]:
         """The format of every output row, ``fixed8`` where none was given."""
         return self.formats or ("fixed8",) * len(self.weights)
+
+    def _holds_zero(self) -> bool:
+        return all(0 in find_format(name).grid for name in dict.fromkeys(self.formats))
 
     def _check_formats(self) -> None:
         if not self.formats:
@@ -130,8 +163,8 @@ def accumulate(x: ArrayLike, spec: Convolution) -> Integers:
     codes = np.asarray(x, dtype=np.int64) - spec.input_zero
     count, height, width, channels = codes.shape
     out, kernel_h, kernel_w, depth = spec.weights.shape
-    if channels != depth:
-        raise ValueError(f"convolution input must have {depth} channels, not {channels}")
+    if channels != spec.channels:
+        raise ValueError(f"convolution input must have {spec.channels} channels, not {channels}")
     tall, wide, _ = spec.output_shape(height, width)
     top, left, bottom, right = spec.padding
     small = codes.astype(np.int16)
@@ -145,8 +178,14 @@ def accumulate(x: ArrayLike, spec: Convolution) -> Integers:
                 y : y + (tall - 1) * spec.stride[0] + 1 : spec.stride[0],
                 x0 : x0 + (wide - 1) * spec.stride[1] + 1 : spec.stride[1],
             ]
-    flat = patches.reshape(count * tall * wide, kernel_h * kernel_w * channels)
-    acc = matmul_exact(flat, spec.weights.reshape(out, -1).T)
+    if spec.groups == 1:
+        flat = patches.reshape(count * tall * wide, kernel_h * kernel_w * channels)
+        acc = matmul_exact(flat, spec.weights.reshape(out, -1).T)
+        return acc.reshape(count, tall, wide, out)
+    parts = patches.reshape(count * tall * wide, kernel_h * kernel_w, spec.groups, depth)
+    each = parts.transpose(2, 0, 1, 3).reshape(spec.groups, len(parts), -1)
+    matrix = spec.weights.reshape(spec.groups, out // spec.groups, -1).transpose(0, 2, 1)
+    acc = matmul_exact(each, matrix).transpose(1, 0, 2)
     return acc.reshape(count, tall, wide, out)
 
 

@@ -97,6 +97,7 @@ def run_to_end(spec: MachineSpec, program: Sequence[Descriptor], *, tiles: int) 
     steps = [0] * UNITS
     tokens = np.zeros((UNITS, UNITS), dtype=int)
     filled = done = 0
+    fills = deque(_fills(program))
 
     def finish(unit: int) -> None:
         nonlocal done
@@ -139,6 +140,9 @@ def run_to_end(spec: MachineSpec, program: Sequence[Descriptor], *, tiles: int) 
                 if steps[Unit.WEIGHT] == weight.fields["tiles"]:
                     finish(Unit.WEIGHT)
                     if stream:
+                        fills[0] -= 1
+                    if stream and not fills[0]:
+                        fills.popleft()
                         finish(Unit.LOAD)
         drains = vector is not None and vector.fields["op"] == VectorOp.DRAIN
         if matrix is not None and filled and drains:
@@ -150,3 +154,14 @@ def run_to_end(spec: MachineSpec, program: Sequence[Descriptor], *, tiles: int) 
         if not moved:
             break
     return done
+
+
+def _fills(program: Sequence[Descriptor]) -> list[int]:
+    """How many weight descriptors each load of weights is for, in the order of the program."""
+    found: list[int] = []
+    for one in program:
+        if one.unit is Unit.LOAD and one.fields["target"] == LoadTarget.WEIGHTS:
+            found.append(0)
+        elif one.unit is Unit.WEIGHT and one.fields["source"] == WeightSource.STREAM:
+            found[-1] += 1
+    return found

@@ -163,6 +163,23 @@ class Builder:
         )
         return self.add(op, (source,), op.output_shape(height, width))
 
+    def conv(
+        self, source: str, channels: int, *, kernel: tuple[int, int] = (1, 1), groups: int = 1,
+        stride: tuple[int, int] = (1, 1), dilation: tuple[int, int] = (1, 1),
+        padding: tuple[int, int, int, int] = (0, 0, 0, 0), wide: bool = False,
+    ) -> str:  # fmt: skip
+        """A convolution of this shape, in groups or not."""
+        bits = 16 if wide else 8
+        height, width, depth = self.tensors[source].shape
+        depth //= groups
+        size = 80 * 80 * np.sqrt(depth * kernel[0] * kernel[1])
+        op = Convolution(
+            weights=self.weights((channels, *kernel, depth)), groups=groups, stride=stride,
+            dilation=dilation, padding=padding, input_zero=self.zero(),
+            requantize=self.requantize(channels, size, bits=bits),
+        )  # fmt: skip
+        return self.add(op, (source,), op.output_shape(height, width), bits)
+
     def map(self, source: str, *, wide: bool = False) -> str:
         """Elementwise requantise."""
         kind = self.tensors[source]

@@ -11,7 +11,8 @@ from models.network.graph import ConcatTokens, Constant, IntegerGraph, Reshape, 
 from models.numerics.rescale import Integers
 from tests.support.random_layers import Builder
 
-KINDS = ("gemm", "convolution", "attention", "normalisation", "pooling", "add", "chain")
+KINDS = ("gemm", "convolution", "attention", "normalisation", "pooling", "add", "chain",
+         "groups", "flatten")  # fmt: skip
 
 
 def random_network(
@@ -33,6 +34,11 @@ def random_network(
         if kind == "convolution" and rng.random() < 0.5 and min(b.tensors[out].shape[:2]) > 3:
             out = b.convolution(out)
         return b.graph(f"{kind}-{seed}", out)
+    if kind in ("groups", "flatten"):
+        b = Builder(
+            rng, (*image[:2], 4 * int(rng.integers(2, 10))), classes=classes, act_bits=act_bits
+        )
+        return b.graph(f"{kind}-{seed}", _groups(b) if kind == "groups" else _flatten(b))
     b = Builder(rng, (tokens, channels), classes=classes, act_bits=act_bits)
     if kind == "gemm":
         first = "input" if act_bits == 8 else b.map("input")
@@ -64,6 +70,35 @@ def random_network(
         out = b.add(Reshape((1, 1, size)), (out,), (1, 1, size))
         out = b.add(Reshape((1, size)), (out,), (1, size))
     return b.graph(f"{kind}-{seed}", out)
+
+
+def _groups(b: Builder) -> str:
+    """A depthwise or grouped convolution, one that joins its channels, a residual addition."""
+    depth = b.tensors["input"].shape[-1]
+    source = "input" if b.rng.random() < 0.3 else b.map("input")
+    groups = b.pick(depth, depth, depth // 2, depth // 4, 2)
+    more = b.pick(1, 1, 2, 3) if depth < 16 else 1
+    kernel = (b.pick(1, 2, 3), b.pick(1, 3))
+    pads = tuple(int(b.rng.integers(0, k + 1)) for k in (*kernel, *kernel))
+    out = b.conv(
+        source, more * depth, kernel=kernel, groups=groups, stride=(b.pick(1, 2), b.pick(1, 2)),
+        padding=pads,  # type: ignore[arg-type]
+    )  # fmt: skip
+    inner = b.conv(out, 2 * groups if b.rng.random() < 0.3 else b.pick(5, 12))
+    return b.join(inner, inner) if b.rng.random() < 0.5 else inner
+
+
+def _flatten(b: Builder) -> str:
+    """Linear layers on a flattened map, with element-wise operators between them or not."""
+    out = b.conv("input", b.pick(3, 8, 10), stride=(2, 2))
+    whole = (1, int(np.prod(b.tensors[out].shape)))
+    flat = b.add(Reshape(whole), (out,), whole)
+    if b.rng.random() < 0.4:
+        flat = b.map(flat)
+    out = b.linear(flat, b.pick(4, 9, 20))
+    if b.rng.random() < 0.4:
+        out = b.join(out, b.linear(flat, b.tensors[out].shape[-1]))
+    return b.linear(out, 5) if b.rng.random() < 0.5 else out
 
 
 def random_codes(graph: IntegerGraph, seed: int, images: int = 1) -> Integers:

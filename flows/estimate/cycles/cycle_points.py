@@ -99,11 +99,12 @@ def _layer(data: dict[str, Any]) -> Layer:
         Table(key=key, entries=entries, row=bool(row)) for key, entries, row in
         data.get("tables", ())
     )  # fmt: skip
+    pass_tiles = tuple(data.get("pass_tiles", ()))
     windows = tuple((int(rows), int(taps)) for rows, taps in data.get("windows", ()))
     sources = tuple(data.get("sources", Layer.sources))
     return Layer(**{
         **data, "work": Work(data["work"]), "tables": tables, "windows": windows,
-        "sources": sources,
+        "sources": sources, "pass_tiles": pass_tiles,
     })  # fmt: skip
 
 

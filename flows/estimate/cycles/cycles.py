@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.estimate.cycles.cycle_estimate import BOUNDS, NEEDS, CycleEstimate
+from flows.estimate.cycles.grouped_shape import pass_counts
 from flows.estimate.cycles.machine_layer import Layer
 from flows.estimate.cycles.network_pass import Walk
 from flows.estimate.machine_points import Points
@@ -37,8 +38,7 @@ def estimate_cycles(
         Only the network's figures, as one layer: for very many machines. Its bound is that of the
         layer with most cycles.
     """
-    # Programs for machines with several row classes have descriptors that others do not have.
-    kinds = [np.flatnonzero(points.scatter == kind) for kind in (False, True)]
+    kinds = _kinds(points, layers)
     chunks = [
         places[at : at + CHUNK] for places in kinds for at in range(0, len(places), CHUNK)
     ] or [kinds[0]]
@@ -59,6 +59,23 @@ def estimate_cycles(
     needs = {name: found[f"needs {name}"] for name in NEEDS}
     has = {name: found[f"has {name}"] for name in NEEDS}
     return CycleEstimate(names=names, needs=needs, has=has, **tables)
+
+
+def _kinds(points: Points, layers: Sequence[Layer]) -> list[NDArray[np.int64]]:
+    """Indices of machines whose programs have descriptors alike.
+
+    Those with several row classes load row orders; convolutions in groups take more passes on some
+    machines than on others.
+    """
+    grouped = {
+        (x.channels, x.outputs, x.groups, x.taps, x.positions, x.bits_out): x
+        for x in layers
+        if x.groups > 1
+    }
+    counts = [pass_counts(points, layer) for layer in grouped.values()]
+    table = np.stack([points.scatter.astype(np.int64), *counts])
+    kinds, which = np.unique(table, axis=1, return_inverse=True)
+    return [np.flatnonzero(which.reshape(-1) == kind) for kind in range(kinds.shape[1])]
 
 
 def _columns(part: CycleEstimate) -> dict[str, NDArray[Any]]:

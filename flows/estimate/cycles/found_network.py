@@ -127,8 +127,6 @@ def _file(path: Path) -> Network:
 def _workload(name: str) -> Network:
     workload = find_workload(name)
     assumptions = ["rows of weights are in the ratio of the machine's row classes"]
-    if any(x.groups > 1 and x.weighted for x in workload.layers):
-        assumptions.append("grouped convolutions run as dense ones, filled up with zeros")
     return Network(
         name=name,
         source=name,

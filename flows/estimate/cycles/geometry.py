@@ -13,7 +13,7 @@ from models.formats.row_classes import RowClass
 
 __all__ = [
     "FIXED", "SLOTS", "Column", "ProductShape", "dynamic_rows", "product_shape", "row_groups",
-    "words_of",
+    "static_tiles", "words_of",
 ]  # fmt: skip
 
 Column = NDArray[np.int64]
@@ -111,11 +111,7 @@ def product_shape(points: Points, layer: Layer) -> ProductShape:
         whole = np.full(len(points), layer.outputs, dtype=np.int64)
         apart = (part % points.word_bytes != 0) & (layer.out_heads > 1)
         columns = np.where(apart, split, whole)
-        # Of several classes, every word takes whole beats of results.
-        full, rest = columns // per_word, columns % per_word
-        beats = full * ceil(per_word, points.vector_lanes) + ceil(rest, points.vector_lanes)
-        per_tile = rows // points.vector_lanes
-        tiles = np.where(points.scatter, ceil(beats, per_tile), ceil(columns, rows))
+        tiles = static_tiles(points, columns, layer.bits_out)
         if layer.tiles is not None:
             tiles = np.full(len(points), layer.tiles, dtype=np.int64)
     else:
@@ -143,11 +139,14 @@ def product_shape(points: Points, layer: Layer) -> ProductShape:
     )
 
 
-def param_entries(points: Points, layer: Layer) -> Column:
-    """Entries of the parameters' memory that a layer needs at once."""
-    if layer.work is Work.PRODUCT:
-        # Idle rows of the last tile pass by their entries as well.
-        return product_shape(points, layer).tiles * (points.rows // points.vector_lanes)
-    if layer.work is Work.NORM:
-        return ceil(layer.outputs, points.vector_lanes) + 0 * points.rows
-    return np.ones_like(points.rows)
+def static_tiles(points: Points, columns: Column, bits: int) -> Column:
+    """``[n]`` tiles of static weights for so many columns of results."""
+    per_word = points.word_bytes * 8 // bits
+    # Of several classes, every word takes whole beats of results.
+    full, rest = columns // per_word, columns % per_word
+    beats = full * ceil(per_word, points.vector_lanes) + ceil(rest, points.vector_lanes)
+    rows = np.maximum(points.rows, 1)
+    tiles: Column = np.where(
+        points.scatter, ceil(beats, rows // points.vector_lanes), ceil(columns, rows)
+    )
+    return tiles

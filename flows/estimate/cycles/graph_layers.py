@@ -7,14 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from flows.estimate.cycles.geometry import product_shape
 from flows.estimate.cycles.machine_layer import INPUT, Layer, Table, Work
 from flows.estimate.cycles.pooling import pool_windows
-from flows.estimate.machine_points import Points
 from flows.mapper.mapped import MappedNetwork
 from flows.mapper.order import mapping_order
 from flows.mapper.plan import concat_parts
 from models.machine.units import Unit
+from models.network.flattened import flattened, whole_input
 from models.network.graph import ConcatTokens, Constant, IntegerGraph, Node, Reshape, SelectTokens
 from models.ops.add import Add
 from models.ops.attention import AttentionContext, AttentionScores
@@ -31,6 +30,11 @@ __all__ = ["graph_layers", "mapped_layers"]
 
 def graph_layers(graph: IntegerGraph) -> list[Layer]:
     """Layers of a network; concatenations of made tensors cost nothing, others a copy each."""
+    whole = whole_input(graph)
+    graph = flattened(graph)
+    if whole is not None:
+        kind = replace(graph.tensors[graph.input], shape=whole)
+        graph = replace(graph, tensors={**graph.tensors, graph.input: kind})
     nodes = mapping_order(graph.nodes, graph.output)
     return _Reader(graph, nodes).layers()
 
@@ -47,14 +51,13 @@ def mapped_layers(graph: IntegerGraph, network: MappedNetwork) -> list[Layer]:
         for one in decode_program(spec, network.image.tobytes())
         if one.unit is Unit.LOAD and one.fields["target"] == LoadTarget.ORDER
     }
-    shape = Points.of([spec], "xcup")
     found = []
     for layer in layers:
         if layer.work is Work.PRODUCT:
-            one = product_shape(shape, layer)
             mapped = made[layer.output]
-            tiles = mapped.beats // int(one.groups[0] * one.entries[0])
-            layer = replace(layer, tiles=tiles, order=mapped.tag in ordered)
+            layer = replace(layer, tiles=sum(mapped.tiles), order=mapped.tag in ordered)
+            if layer.groups > 1:
+                layer = replace(layer, pass_tiles=mapped.tiles)
         found.append(layer)
     return found
 
@@ -116,6 +119,9 @@ class _Reader:
             out_heads=self.heads.get(node.output, 1),
         )
         match op:
+            case Reshape() if shape[-1] != source.shape[-1]:
+                # The network's output, stored as it lies.
+                return replace(plain, positions=plain.rows_in, outputs=source.shape[-1])
             case Reshape() | SelectTokens() | ConcatTokens():
                 return plain
             case Constant():
@@ -127,7 +133,7 @@ class _Reader:
                 alone = sum(graph.input in n.inputs for n in self.nodes) == 1
                 return replace(
                     plain, work=Work.PRODUCT, taps=taps, macs=macs,
-                    stem=stem and alone,
+                    stem=stem and alone and op.groups == 1, groups=op.groups,
                     tables=_function(op.requantize),
                 )  # fmt: skip
             case AttentionScores():

@@ -28,8 +28,7 @@ def layer_graph(layer: LayerShape, classes: Sequence[RowClass] = (), seed: int =
     """A graph of this layer alone.
 
     Rows of weights are on the grids of the classes, in their ratio and interleaved; keys and values
-    are codes that rows of the first class hold. Grouped convolutions are dense ones with zeros, as
-    the importer makes them.
+    are codes that rows of the first class hold.
     """
     rng = np.random.default_rng(seed)
     tokens, depth = layer.positions, layer.depth
@@ -40,7 +39,7 @@ def layer_graph(layer: LayerShape, classes: Sequence[RowClass] = (), seed: int =
     requantize = _requantize(rng, layer.outputs if layer.weighted else 1)
     match layer.kind:
         case Kind.CONVOLUTION | Kind.LINEAR:
-            size = (layer.outputs, *layer.kernel, depth)
+            size = (layer.outputs, *layer.kernel, depth // layer.groups)
             pads = [max(k - s, 0) for k, s in zip(layer.kernel, layer.stride, strict=True)]
             operator = Convolution(
                 weights=_weights(rng, size, classes),
@@ -48,7 +47,7 @@ def layer_graph(layer: LayerShape, classes: Sequence[RowClass] = (), seed: int =
                 stride=layer.stride,
                 padding=(pads[0] // 2, pads[1] // 2, pads[0] - pads[0] // 2,
                          pads[1] - pads[1] // 2),
-                products=layer.weights,
+                groups=layer.groups,
             )  # fmt: skip
             if layer.kind is Kind.CONVOLUTION:
                 source = (*image_size(layer), depth)

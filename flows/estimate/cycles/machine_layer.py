@@ -67,8 +67,12 @@ class Layer:
         may replace the image.
     macs : int
         Multiply-accumulates, for figures of merit.
+    groups : int
+        Groups of channels of a convolution.
     tiles : int, optional
         Number of tiles that a mapping to row classes took.
+    pass_tiles : tuple of int
+        The same, of every pass of a convolution in groups.
     order : bool
         Whether a row order is loaded where row classes need one: an equal one may be there.
     output : str
@@ -92,6 +96,8 @@ class Layer:
     stem: bool = False
     macs: int = 0
     tables: tuple[Table, ...] = ()
+    groups: int = 1
     tiles: int | None = None
+    pass_tiles: tuple[int, ...] = ()
     order: bool = True
     output: str = ""

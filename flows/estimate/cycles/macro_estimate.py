@@ -84,7 +84,8 @@ def estimate_macro(network: Path, board: Board, preset: str, adc_bits: int = 0) 
             f"--engine must be one whose cycles do not depend on images, such as "
             f"cim:{preset}:unskipped (an upper bound), not cim:{preset}"
         )
-    layers = graph_layers(graph)
+    # A macro takes all channels of a tap at once, those of other groups with weights of zero.
+    layers = [replace(layer, groups=1) for layer in graph_layers(graph)]
     beside = Points.of([replace(spec, macro=None, rows=spec.dynamic_rows)], board.family)
     if lacks := estimate_cycles(beside, layers, whole=True).lacking(0, network.stem):
         raise UserError(lacks)

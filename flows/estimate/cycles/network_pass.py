@@ -12,9 +12,9 @@ from flows.estimate.cycles.geometry import (
     ProductShape,
     ceil,
     dynamic_rows,
-    product_shape,
     words_of,
 )
+from flows.estimate.cycles.grouped_shape import pass_shapes, reach
 from flows.estimate.cycles.machine_layer import INPUT, Layer, Table, Work
 from flows.estimate.cycles.ring import Ring
 from flows.estimate.cycles.timeline import DESCRIPTOR_BITS, VECTOR, Timeline
@@ -40,7 +40,7 @@ class Walk:
         self.zero = np.zeros(len(points), dtype=np.int64)
         self.ends: dict[int, Column] = {}
         self.tables: set[tuple[object, bool]] = set()
-        self.shapes: dict[object, ProductShape] = {}
+        self.shapes: dict[object, list[ProductShape]] = {}
         self.needs = dict.fromkeys(NEEDS, self.zero)
         self.read, self.written, self.busy = self.zero, self.zero, self.zero
         self.bound = self.zero
@@ -128,7 +128,7 @@ class Walk:
             rows = np.where(small, first.positions, rows)
         size = words * rows * self.points.beats_per_word * (self.points.axi_width // 8)
         # Beside it the queues fill, as far as the program goes; then come store and end.
-        count = 2 + sum(map(_descriptors, self.layers))
+        count = 2 + sum(map(self._descriptors, self.layers))
         self.line.ahead = min(12, count)
         self.line.behind = count - self.line.ahead
         self.ends[INPUT] = self._load(size)
@@ -143,6 +143,15 @@ class Walk:
         self.busy = words * self.points.beats_per_word
         self.line.store(words, self.ends[len(self.layers) - 1])
         self.line.last()
+
+    def _descriptors(self, layer: Layer) -> int:
+        """Descriptors of a layer."""
+        passes = len(self._shapes(layer)) if layer.work is Work.PRODUCT else 0
+        count = {
+            Work.VIEW: 0, Work.PRODUCT: 1 + 3 * passes, Work.SCORES: 3 * layer.heads + 1,
+            Work.CONTEXT: 3 * layer.heads + 1, Work.NORM: 2, Work.POOL: len(layer.windows),
+        }.get(layer.work, 1)  # fmt: skip
+        return count + len(layer.tables)
 
     # Layers
 
@@ -187,44 +196,50 @@ class Walk:
         """Words of a row of results."""
         return words_of(self.points, layer.outputs, layer.bits_out, layer.out_heads)
 
-    def _shape(self, layer: Layer) -> ProductShape:
-        """Identical layers are worked out once."""
+    def _shapes(self, layer: Layer) -> list[ProductShape]:
+        """Passes of a product; identical layers are worked out once."""
         key = (
             layer.work, layer.positions, layer.channels, layer.outputs, layer.taps, layer.heads,
             layer.in_heads, layer.out_heads, layer.bits_out, layer.stem, layer.tiles,
+            layer.groups, layer.pass_tiles,
         )  # fmt: skip
         if key not in self.shapes:
-            self.shapes[key] = product_shape(self.points, layer)
+            self.shapes[key] = pass_shapes(self.points, layer)
         return self.shapes[key]
 
     def _product(self, layer: Layer, sources: list[Column]) -> Column:
-        shape = self._shape(layer)
-        # Idle rows of the last tile pass by their entries as well.
-        reach = shape.tiles * (self.points.rows // self.points.vector_lanes)
-        self._need("param_entries", reach)
-        params = self._params(shape.columns, reach)
+        shapes = self._shapes(layer)
+        entries = reach(self.points, shapes)
+        self._need("param_entries", entries)
+        params = self._params(self.zero + sum(shape.columns for shape in shapes), entries)
         waits = [params, *self._tables(layer.tables)]
         if layer.order and self.points.scatter.any():
-            waits.append(self._order(shape))
-        end = self.line.product(shape, streamed=True, weights=(), acts=sources, drain=waits)
+            waits.append(self._order(self.zero + sum(shape.tiles for shape in shapes)))
+        words = self.zero + sum(shape.tiles * shape.stream for shape in shapes)
+        end, brings = self.zero, words
+        for shape in shapes:
+            end = self.line.product(
+                shape, streamed=True, weights=(), acts=sources, drain=waits, brings=brings
+            )
+            brings = self.zero
         self.params.close(end)
         self.orders.close(end)
         width = self.points.axi_width // 8
-        self.read = self.read + 4 * DESCRIPTOR_BITS // 8
-        self.read = self.read + shape.tiles * shape.stream * self.points.beats_per_word * width
-        self._bound(layer, shape, 1, streamed=True)
+        self.read = self.read + (1 + 3 * len(shapes)) * DESCRIPTOR_BITS // 8
+        self.read = self.read + words * self.points.beats_per_word * width
+        self._bound(layer, shapes, 1, streamed=True)
         return end
 
-    def _order(self, shape: ProductShape) -> Column:
+    def _order(self, tiles: Column) -> Column:
         """Row order of machines with several classes."""
-        beats = shape.tiles * (self.points.rows // self.points.vector_lanes)
+        beats = tiles * (self.points.rows // self.points.vector_lanes)
         size = beats * self.points.beats_per_word * (self.points.axi_width // 8)
         free = self.orders.take(beats)
         return self._load(np.where(self.points.scatter, size, 0), free)
 
     def _attention(self, layer: Layer, sources: list[Column]) -> Column:
         self._need("rows for activations", self.points.vector_lanes)
-        shape = self._shape(layer)
+        (shape,) = self._shapes(layer)
         acts, weights = (sources[0], sources[1])
         end = self.zero
         tables: list[Column] = []
@@ -240,23 +255,30 @@ class Walk:
             )
         self.params.close(end)
         self.read = self.read + 3 * layer.heads * DESCRIPTOR_BITS // 8
-        self._bound(layer, shape, layer.heads, streamed=False)
+        self._bound(layer, [shape], layer.heads, streamed=False)
         return end
 
-    def _bound(self, layer: Layer, shape: ProductShape, heads: int, *, streamed: bool) -> None:
+    def _bound(
+        self, layer: Layer, shapes: list[ProductShape], heads: int, *, streamed: bool
+    ) -> None:
         points = self.points
-        loops = heads * shape.tiles * shape.groups
         ideal = layer.macs / points.macs_per_cycle
-        beats, fetch, drain = loops * shape.entries, loops * shape.fetch, loops * shape.drain
-        bus = np.ceil(shape.tiles * shape.stream * points.beats_per_word * self.slowdown)
+        beats, fetch, drain, writes, words = (self.zero,) * 5
+        for shape in shapes:
+            loops = heads * shape.tiles * shape.groups
+            beats = beats + loops * shape.entries
+            fetch = fetch + loops * shape.fetch
+            drain = drain + loops * shape.drain
+            writes = writes + heads * shape.tiles * shape.fill
+            words = words + shape.tiles * shape.stream
+            self._need("depth", shape.entries * points.lanes)
+        bus = np.ceil(words * points.beats_per_word * self.slowdown)
         bus = bus.astype(np.int64) if streamed else self.zero
-        writes = heads * shape.tiles * shape.fill
         parts = np.maximum(beats, fetch)
         every = np.stack([parts, drain, bus, writes])
         self.busy = every.max(axis=0)
         kinds = np.array([ARRAY, DRAIN, STREAM, WRITES])[every.argmax(axis=0)]
         self.bound = np.where((kinds == ARRAY) & (parts > 1.25 * ideal), PARTS, kinds)
-        self._need("depth", shape.entries * points.lanes)
 
     def _vector(self, layer: Layer, sources: list[Column]) -> Column:
         points, line = self.points, self.line
@@ -289,12 +311,3 @@ class Walk:
         self.read = self.read + max(1, len(layer.windows)) * DESCRIPTOR_BITS // 8
         self.bound = np.full(len(points), OPERATOR)
         return end
-
-
-def _descriptors(layer: Layer) -> int:
-    """Descriptors of a layer."""
-    count = {
-        Work.VIEW: 0, Work.PRODUCT: 4, Work.SCORES: 3 * layer.heads + 1,
-        Work.CONTEXT: 3 * layer.heads + 1, Work.NORM: 2, Work.POOL: len(layer.windows),
-    }.get(layer.work, 1)  # fmt: skip
-    return count + len(layer.tables)

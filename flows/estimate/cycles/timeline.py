@@ -214,18 +214,23 @@ class Timeline:
         weights: Sequence[Column],
         acts: Sequence[Column],
         drain: Sequence[Column],
+        brings: Column | None = None,
     ) -> Column:
         """Load weights, walk and drain one product (of one head); returns the end of the drain.
 
         Parameters
         ----------
         weights, acts, drain : times that the weight, matrix and vector unit wait for
+        brings : words that the load of a streamed product brings, those of products behind it
+            included; 0: the weights came with the load of a product before
         """
         points = self.points
         loaded = None
-        if streamed:
+        if brings is None:
+            brings = shape.tiles * shape.stream
+        if streamed and np.any(brings):
             loaded = self.begin(LOAD)
-            words = shape.tiles * shape.stream * points.beats_per_word
+            words = brings * points.beats_per_word
             self._hold(loaded, (words * self.slowdown).astype(np.int64))
         weight = self.begin(WEIGHT, *weights)
         matrix = self.begin(MATRIX, *acts)
@@ -237,9 +242,14 @@ class Timeline:
         fill = shape.fill
         bus = self.zero
         first = weight + 4
-        if loaded is not None:
+        if streamed:
             beats = shape.stream * points.beats_per_word
             bus = np.ceil(beats * self.slowdown).astype(np.int64)
+        late = self.zero
+        if streamed and loaded is None:
+            # The product's own descriptors come between the words of one load.
+            late = np.clip(shape.tiles * (bus - fill) + 3 * self.fetch, 0, 3 * self.fetch)
+        if loaded is not None:
             # Fetches of descriptors that are requested later wait behind AHEAD beats of a load.
             beside = np.minimum(bus // AHEAD, min(2, self.behind)) * self.fetch
             beside = np.where(bus > fill, beside, 0)
@@ -255,7 +265,7 @@ class Timeline:
         early = np.where(slow, np.minimum(held, compute - shape.groups * shape.fetch), 0)
         tail = latency + np.where(slow, shape.fetch + early, shape.drain) + PIPELINE - 1
         # The first two tiles are solved one by one; later ones follow at the longer period.
-        full0 = np.maximum(first, older) + period_fill
+        full0 = np.maximum(first, older) + period_fill + late
         start0 = latest(walk, full0, newer)
         release0 = start0 + compute - early
         full1 = np.maximum(full0, newer) + period_fill
@@ -276,8 +286,9 @@ class Timeline:
         released, before = released + shift, np.where(many, before + shift, before)
         slack = np.maximum(compute - period_fill, -early)
         filled = np.where(shape.tiles > 2, released - compute - slack, np.where(many, full1, full0))
-        if loaded is not None:
-            self.finish(LOAD, np.maximum(filled - 2, loaded + LOAD_LATENCY))
+        if streamed:
+            least = self.zero if loaded is None else loaded + LOAD_LATENCY
+            self.finish(LOAD, np.maximum(filled - 2, least))
         self.finish(WEIGHT, filled)
         self.finish(MATRIX, released)
         self.released = (before, released)

@@ -169,11 +169,11 @@ class _Builder:
             for n, s, k, have in zip(counts, shape.stride, shape.kernel, size, strict=True)
         ]
         op = Convolution(
-            weights=_zeros((shape.outputs, *shape.kernel, shape.depth)),
+            weights=_zeros((shape.outputs, *shape.kernel, shape.depth // shape.groups)),
+            groups=shape.groups,
             requantize=_requantize(shape.outputs),
             stride=shape.stride,
             padding=(pads[0] // 2, pads[1] // 2, -(-pads[0] // 2), -(-pads[1] // 2)),
-            products=shape.weights,
         )
         made = self._node(shape.name, op, (source,), op.output_shape(*size))
         if shape.name.endswith("shortcut"):

@@ -89,9 +89,10 @@ class _Walk:
             case Kind.CONVOLUTION | Kind.LINEAR:
                 taps = shape.kernel[0] * shape.kernel[1]
                 tall, wide = image_size(shape)
-                stem = self.last == INPUT and taps > 1
-                # Grouped convolutions run as dense ones.
-                return replace(plain, taps=taps, rows_in=tall * wide, stem=stem)
+                stem = self.last == INPUT and taps > 1 and shape.groups == 1
+                return replace(
+                    plain, taps=taps, rows_in=tall * wide, stem=stem, groups=shape.groups
+                )
             case Kind.SCORES:
                 return replace(plain, work=Work.SCORES, heads=heads, positions=heads * positions)
             case Kind.CONTEXT:

@@ -102,8 +102,6 @@ def test_named_shapes_are_the_layers_of_their_graphs(name: str) -> None:
     """A shape estimated by name is what its integer graph is for the mapper."""
     seen = set()
     for shape in find_workload(name).layers:
-        if shape.groups > 1 and shape.weighted:
-            shape = replace(shape, groups=1)  # a grouped convolution runs as a dense one
         if replace(shape, name="") in seen or shape.weights > 1 << 20:
             continue
         seen.add(replace(shape, name=""))

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.estimate.cycles.cycles import estimate_cycles
-from flows.estimate.cycles.geometry import param_entries
 from flows.estimate.cycles.graph_layers import graph_layers
+from flows.estimate.cycles.grouped_shape import param_entries
 from flows.estimate.cycles.machine_layer import Work
 from flows.estimate.cycles.ring import KEPT, Ring
 from flows.estimate.cycles.workload_graph import workload_graph

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import pytest
 
 from flows.estimate.cycles.layer_graphs import with_values
@@ -68,55 +69,34 @@ def test_a_workload_maps_with_the_room_that_the_refusal_names(name: str) -> None
     check_mapping(graph, enough)
 
 
-def flattened(positions: tuple[int, int], shape: tuple[int, ...]) -> IntegerGraph:
-    """An image whose positions are put together before a linear layer named as importers do."""
-    op = linear_spec([[1] * shape[-1]] * 2, Requantize(bias=0, multiplier=1, shift=0))  # type: ignore[arg-type]
+def test_a_reshape_that_splits_channels_is_told_in_the_users_terms() -> None:
+    op = linear_spec(np.ones((2, 4)), Requantize(bias=0, multiplier=1, shift=0))  # type: ignore[arg-type]
+    copy = Requantize(bias=0, multiplier=1, shift=0)  # type: ignore[arg-type]
     nodes = (
-        Node(name="Conv_24#3", operator=Reshape(shape), inputs=("x",), output="flat"),
+        Node(name="copy", operator=copy, inputs=("x",), output="image"),
+        Node(name="Conv_24#3", operator=Reshape((32, 4)), inputs=("image",), output="flat"),
         Node(name="fc", operator=op, inputs=("flat",), output="y"),
     )
-    tensors = {
-        "x": TensorType(shape=(*positions, 8)),
-        "flat": TensorType(shape=shape),
-        "y": TensorType(shape=(shape[0], 2)),
-    }
-    return IntegerGraph(name="n", input="x", output="y", tensors=tensors, nodes=nodes)
-
-
-@pytest.mark.parametrize(
-    ("shape", "text"),
-    [
-        (
-            (1, 128),
-            (
-                "layer 'Conv_24': a linear layer must read channels of one position, not 4 x 4 "
-                "positions of 8 channels flattened; pool to one position first (global average), "
-                "or make it a convolution with a 4 x 4 kernel"
-            ),
-        ),
-        (
-            (8, 16),
-            (
-                "layer 'Conv_24': a reshape must keep the 8 channels of every position together, "
-                "not make [8, 16] of [4, 4, 8]; reshape positions only"
-            ),
-        ),
-    ],
-)
-def test_reshapes_that_move_channels_are_told_in_the_users_terms(
-    shape: tuple[int, ...], text: str
-) -> None:
+    shapes = {"x": (4, 4, 8), "image": (4, 4, 8), "flat": (32, 4), "y": (32, 2)}
+    tensors = {name: TensorType(shape=shape) for name, shape in shapes.items()}
+    graph = IntegerGraph(name="n", input="x", output="y", tensors=tensors, nodes=nodes)
+    text = (
+        "layer 'Conv_24': a reshape must keep the 8 channels of every position together, not make "
+        "[32, 4] of [4, 4, 8]; reshape positions only"
+    )
     with pytest.raises(MappingError, match=f"^{re.escape(text)}$"):
-        check_mapping(flattened((4, 4), shape), DEFAULT)
+        check_mapping(graph, DEFAULT)
 
 
 def test_no_machine_has_so_much() -> None:
-    graph = in_formats(workload_graph("n", find_workload("mobilenet-v1").layers), DEFAULT)
+    shape = LayerShape(name="wide", kind=Kind.CONVOLUTION, rows=4, width=4, depth=1024, outputs=8,
+                       kernel=(3, 3))  # fmt: skip
+    graph = in_formats(workload_graph("n", [shape]), DEFAULT)
     room = replace(DEFAULT, bank_words=1 << 15, param_entries=4096, depth=8192)
     with pytest.raises(MappingError) as refusal:
         check_mapping(graph, room)
     assert str(refusal.value) == (
-        "layer 'block12.depthwise': K (padded to whole beats) must be at most 8192, not 9216; "
+        "layer 'wide': K (padded to whole beats) must be at most 8192, not 9216; "
         "no machine is large enough: depth must be a multiple of lanes = 8 up to 8192, not 9216"
     )
 

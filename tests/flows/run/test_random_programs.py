@@ -30,7 +30,7 @@ SEED = 2_026
 def test_machine_equals_golden(
     spec: MachineSpec, kinds: Sequence[str], seeds: int, simulators: Path, tmp_path: Path
 ) -> None:
-    """105 programs (70 and 30 with row classes): integer graph = golden machine = RTL, every code.
+    """135 programs (90 and 30 with row classes): integer graph = golden machine = RTL, every code.
 
     Memory outside the writable windows must stay as it was; ``image_result`` checks all of it. With
     row classes rows are drawn from the machine's, often in other shares than its own.
