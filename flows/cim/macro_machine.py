@@ -17,6 +17,7 @@ from models.cim.cim_spec import CimSpec
 from models.cim.decompose import weight_slices
 from models.cim.golden.adc import Window, registers
 from models.machine.spec import MachineSpec
+from models.network.flattened import flattened
 from models.network.graph import IntegerGraph
 from models.numerics.rescale import Integers
 from models.ops.convolution import Convolution
@@ -51,6 +52,7 @@ def on_machine(
     """
     macro = spec.macro
     assert macro is not None
+    graph = flattened(graph)
     return prepare(
         graph,
         macro.spec,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from tests.support.specs import DEFAULT, MIXED, ODD, PACKED, SMALL
 
 MANY = DEFAULT.with_classes([("fixed8", 64)])
 BASES = (SMALL, MIXED, DEFAULT, MANY, ODD, PACKED)
-ROOM = {"bank_words": 8192, "param_entries": 2048}
+ROOM: dict[str, Any] = {"bank_words": 8192, "param_entries": 2048}
 MACHINES = [replace(x, depth=2048 // x.lanes * x.lanes, **ROOM) for x in BASES]
 
 

@@ -90,7 +90,7 @@ def prepared(graph: IntegerGraph, spec: MachineSpec, codes: Integers, seed: int)
     ],
 )
 def test_random_networks(spec: MachineSpec, seeds: int, simulators: Path, tmp_path: Path) -> None:
-    """14 or 21 programs a machine, all kinds of layers, every tensor, under random memory stalls.
+    """18 or 27 programs a machine, all kinds of layers, every tensor, under random memory stalls.
 
     One after the other in one machine: what only fills words up is of the network before.
     """

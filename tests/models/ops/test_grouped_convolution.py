@@ -45,7 +45,7 @@ def test_formats_stay_where_they_hold_zero() -> None:
 
 def test_errors_say_what_groups_must_be() -> None:
     with pytest.raises(ValueError, match="groups must be at least 1 and divide its 4 outputs, not"):
-        Convolution(weights=np.zeros((4, 1, 1, 1)), requantize=ONE, groups=3)
-    op = Convolution(weights=np.zeros((4, 1, 1, 2)), requantize=ONE, groups=2)
+        Convolution(weights=np.zeros((4, 1, 1, 1), dtype=np.int64), requantize=ONE, groups=3)
+    op = Convolution(weights=np.zeros((4, 1, 1, 2), dtype=np.int64), requantize=ONE, groups=2)
     with pytest.raises(ValueError, match="convolution input must have 4 channels, not 3"):
         accumulate(np.zeros((1, 1, 1, 3)), op)
