@@ -18,9 +18,10 @@ from flows.mapper.operate import operate
 from flows.mapper.order import mapping_order
 from flows.mapper.place import Allocator, MappingError, Place, shown
 from flows.mapper.plan import last_uses, stem_patches
+from flows.mapper.reshaped import reshaped
 from flows.mapper.spill import Spilling
 from flows.mapper.striped import Operand, Striped, move
-from flows.mapper.strips import Frame
+from flows.mapper.strips import Frame, frame_of
 from flows.mapper.tensors import Tensors
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
@@ -215,7 +216,7 @@ class Mapper:
         select = node.operator if isinstance(node.operator, SelectTokens) else None
         same = shape[-1] == (self.at.homes.get(source) or self.at.places[source]).channels
         if select is None and not same and not self._stored_alone(name):
-            raise MappingError(_reshaped(self.graph.tensors[source].shape, shape))
+            raise MappingError(reshaped(self.graph.tensors[source].shape, shape))
         if source in self.at.homes:
             home = self.at.homes[source]
             part = home if select is None else home.part(select.start, select.stop, self.spec)
@@ -304,7 +305,7 @@ class Mapper:
             sources=[
                 Operand(
                     at=self.at.homes.get(name) or self.at.places[name],
-                    frame=framed if patched else _frame(tensors[name].shape),
+                    frame=framed if patched else frame_of(tensors[name].shape),
                 )
                 for name in node.inputs
             ],
@@ -340,22 +341,3 @@ class Mapper:
             work = matrix_ops.attention_context(self.out, self.spec, op, left, right, target)
             depth = tensors[node.inputs[1]].shape[0]
         return work, int(np.prod(tensors[node.output].shape)) * depth
-
-
-def _frame(shape: tuple[int, ...]) -> Frame:
-    return Frame(lines=shape[0], width=shape[1] if len(shape) == 3 else 1)
-
-
-def _reshaped(source: tuple[int, ...], shape: tuple[int, ...]) -> str:
-    """Return the error message for a reshape that moves channels."""
-    positions = " x ".join(map(str, source[:-1]))
-    if int(np.prod(source)) == shape[-1]:
-        return (
-            f"{positions} positions of {source[-1]} channels, flattened, must be read by linear "
-            f"layers and element-wise operators alone; pool to one position first (global "
-            f"average), or normalise and concatenate before the flatten"
-        )
-    return (
-        f"a reshape must keep the {source[-1]} channels of every position together, not make "
-        f"{list(shape)} of {list(source)}; reshape positions only"
-    )

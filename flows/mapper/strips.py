@@ -14,7 +14,7 @@ from models.network.graph import Operator
 from models.ops.convolution import Convolution
 from models.ops.pool import AveragePool, MaxPool
 
-__all__ = ["Frame", "Strip", "lines_read", "strip_lines", "strip_of"]
+__all__ = ["Frame", "Strip", "frame_of", "lines_read", "strip_lines", "strip_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,11 @@ class Frame:
     def rows(self) -> int:
         """Positions of the whole tensor."""
         return self.lines * self.width
+
+
+def frame_of(shape: tuple[int, ...]) -> Frame:
+    """Return the lines of a tensor: of an image ``[height, width, channels]``, or of tokens."""
+    return Frame(lines=shape[0], width=shape[1] if len(shape) == 3 else 1)
 
 
 @dataclass(frozen=True, kw_only=True)
