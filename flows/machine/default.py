@@ -13,6 +13,10 @@ from models.machine.spec import MachineSpec
 __all__ = ["Chosen", "default_machine", "machine_for", "plain_machine"]
 
 
+PART_SUMS = 512
+"""Beats of sums between parts of K: as many as the shallowest block memory has entries."""
+
+
 @dataclass(frozen=True)
 class Chosen:
     """A machine, and why it has plain rows where rows of classes would be the default."""
@@ -23,7 +27,8 @@ class Chosen:
 
 def plain_machine(board: Board) -> MachineSpec:
     """The board's machine with plain rows: one nine-bit product a DSP slice, any zero point."""
-    return MachineSpec(**board.machine, axi_width=board.data_width)
+    fields = {"part_sums": PART_SUMS, **board.machine}
+    return MachineSpec(**fields, axi_width=board.data_width)
 
 
 def default_machine(board: Board) -> MachineSpec:

@@ -1,20 +1,31 @@
-"""Networks whose tensors exceed the scratchpad, on the RTL under random memory stalls."""
+"""Networks larger than the scratchpad and the weight store, on the RTL under random stalls."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from models.machine.spec import MachineSpec
-from models.network.graph import run_graph
+from models.network.graph import IntegerGraph, run_graph
 from tests.support.large_networks import large_network
 from tests.support.machines import job, run_jobs, simulator
 from tests.support.oracles.case import compare
+from tests.support.random_layers import Builder
 from tests.support.random_networks import random_codes
 from tests.support.specs import ODD, PACKED, SMALL
 
 SEED = 17
+
+
+def deep_linear(seed: int, spec: MachineSpec) -> IntegerGraph:
+    """Linear layers whose K is two to five times what the weight store holds."""
+    rng = np.random.default_rng([seed, 6])
+    depth = spec.depth * int(rng.integers(2, 5)) + int(rng.integers(0, 50))
+    b = Builder(rng, (int(rng.integers(1, 9)), depth), classes=spec.classes)
+    out = b.linear(b.map("input"), int(rng.integers(1, 40)), wide=bool(seed % 2))
+    return b.graph(f"deep-{seed}", out)
 
 
 @pytest.mark.parametrize("spec", [SMALL, ODD, PACKED], ids=["small", "odd", "packed"])
@@ -30,6 +41,10 @@ def test_machine_equals_golden(spec: MachineSpec, simulators: Path, tmp_path: Pa
             codes.append(image)
         if len(jobs) == 5:
             break
+    for seed in range(5):
+        graph = deep_linear(seed, spec)
+        codes.append(random_codes(graph, seed))
+        jobs.append(job(f"deep network {seed}", graph, codes[-1][0], spec))
     system = simulator(spec, simulators, optimise=False)
     results = run_jobs(system, jobs, tmp_path, seed=SEED)
     for one, image, result in zip(jobs, codes, results, strict=True):
