@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from flows.mapper import matrix_ops, vector_ops
+from flows.mapper.attention_op import attend
 from flows.mapper.convolution_op import Image
 from flows.mapper.emitter import Emitter, Silent, reads, writes
-from flows.mapper.home import Home
 from flows.mapper.macro_layer import MacroLayer
 from flows.mapper.mapped import MappedLayer, MappedNetwork
-from flows.mapper.operands import check_codes, check_product
+from flows.mapper.operands import check_codes
 from flows.mapper.operate import operate
 from flows.mapper.order import mapping_order
 from flows.mapper.place import Allocator, MappingError, Place, shown
@@ -187,7 +187,7 @@ class Mapper:
             case ConcatTokens():
                 self._concat(node)
             case AttentionScores() | AttentionContext():
-                work, macs = self._attention(node, op)
+                work, macs = attend(self.out, self.at, self.spilling, node, op)
             case _:
                 work = self._one_result(node)
         if isinstance(op, Convolution):
@@ -203,12 +203,6 @@ class Mapper:
                 tiles=work.tiles,
             )
         )  # fmt: skip
-
-    def _in(self, node: Node, index: int = 0) -> Place:
-        name = node.inputs[index]
-        if name not in self.at.places:
-            raise MappingError(f"operand {shown(name)!r} must lie in the scratchpad")
-        return self.at.places[name]
 
     def _view(self, node: Node) -> None:
         source, name = node.inputs[0], node.output
@@ -237,15 +231,8 @@ class Mapper:
         data = layout.pack(op.codes).tobytes()
         self.out.load_constant(LoadTarget.SCRATCHPAD, place.base, data, access)
 
-    def _result(self, node: Node) -> Place | Home:
-        """Return the place or home of a node's result, made if need be."""
-        name = node.output
-        if name in self.at.far:
-            return self.at.homes.get(name) or self.at.settle(name)
-        return self.at.places.get(name) or self.at.take_tensor(name)
-
     def _concat(self, node: Node) -> None:
-        target = self._result(node)
+        target = self.at.result(node.output)
         row = 0
         for tensor in node.inputs:
             source = self.at.homes.get(tensor) or self.at.places[tensor]
@@ -287,7 +274,7 @@ class Mapper:
             )
         tensors = self.graph.tensors
         names = (*node.inputs, node.output)
-        target = self._result(node)
+        target = self.at.result(node.output)
         if not any(name in self.at.far for name in names):
             assert isinstance(target, Place)
             images = [self._image(name, patched=patched) for name in node.inputs]
@@ -326,18 +313,3 @@ class Mapper:
         if patched or len(shape) == 2:
             return Image(place=place, height=1, width=place.rows)
         return Image(place=place, height=shape[0], width=shape[1])
-
-    def _attention(
-        self, node: Node, op: AttentionScores | AttentionContext
-    ) -> tuple[matrix_ops.Work, int]:
-        left, right = self._in(node), self._in(node, 1)
-        check_product(self.graph, self.spec, node.inputs, op)
-        target = self.at.take_tensor(node.output)
-        tensors = self.graph.tensors
-        if isinstance(op, AttentionScores):
-            work = matrix_ops.attention_scores(self.out, self.spec, op, left, right, target)
-            depth = tensors[node.inputs[0]].shape[-1] // op.heads
-        else:
-            work = matrix_ops.attention_context(self.out, self.spec, op, left, right, target)
-            depth = tensors[node.inputs[1]].shape[0]
-        return work, int(np.prod(tensors[node.output].shape)) * depth

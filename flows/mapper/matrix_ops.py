@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from flows.mapper.emitter import Access, Emitter, reads, writes
+from flows.mapper.head_rows import HeadRows
 from flows.mapper.place import MappingError, Place
 from flows.mapper.row_plan import RowPlan, plain_plan
 from flows.mapper.static_weights import row_use
@@ -31,7 +32,7 @@ class Work:
 
 
 def attention_scores(
-    out: Emitter, spec: MachineSpec, op: AttentionScores, q: Place, k: Place, target: Place
+    out: Emitter, spec: MachineSpec, op: AttentionScores, q: Place, k: Place, target: HeadRows
 ) -> Work:
     """Emit attention scores, head by head: each row of a weight tile is a key, read directly."""
     beats = 0
@@ -54,14 +55,14 @@ def attention_scores(
         out.add(Unit.WEIGHT, fields, [reads(k.base, k.end)])
         one = _head(q, head, op.heads)
         multiply(out, _rows_walk(spec, one, tiles, op.query_zero), q, 0)
-        part = target.part(head * q.rows, (head + 1) * q.rows)
-        _scalar_drain(out, spec, op.requantize, part, plan, k.rows)
+        with target.rows(out, head, write=True) as part:
+            _scalar_drain(out, spec, op.requantize, part, plan, k.rows)
         beats += tiles * -(-q.rows // spec.tokens) * entries
     return Work(beats=beats, rows=row_use(spec, plan))
 
 
 def attention_context(
-    out: Emitter, spec: MachineSpec, op: AttentionContext, p: Place, v: Place, target: Place
+    out: Emitter, spec: MachineSpec, op: AttentionContext, p: HeadRows, v: Place, target: Place
 ) -> Work:
     """Emit attention context, head by head: each row of a weight tile is a channel of V.
 
@@ -72,7 +73,7 @@ def attention_context(
     entries = -(-v.rows // spec.lanes)
     plan = plain_plan(width, spec.dynamic_rows)
     tiles = plan.tiles
-    tokens = p.rows // op.heads
+    tokens = p.at.rows // op.heads
     _check_depth(spec, entries, "attention keys")
     for head in range(op.heads):
         fields = {
@@ -86,8 +87,8 @@ def attention_context(
             "zero": op.value_zero,
         }
         out.add(Unit.WEIGHT, fields, [reads(v.base, v.end)])
-        rows = p.part(head * tokens, (head + 1) * tokens)
-        multiply(out, _rows_walk(spec, rows, tiles, op.probability_zero), rows, 0)
+        with p.rows(out, head) as rows:
+            multiply(out, _rows_walk(spec, rows, tiles, op.probability_zero), rows, 0)
         one = _head(target, head, op.heads)
         _scalar_drain(out, spec, op.requantize, one, plan, width, whole=target)
         beats += tiles * -(-tokens // spec.tokens) * entries

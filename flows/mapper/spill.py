@@ -103,11 +103,14 @@ def _words(graph: IntegerGraph, tensor: str) -> int:
 
 
 def _fixed(graph: IntegerGraph) -> frozenset[str]:
-    """Tensors that must lie in the scratchpad: constants, operands and results of attention."""
+    """Tensors that must lie in the scratchpad: constants; queries, keys, values and context."""
     names = {node.output for node in graph.nodes if isinstance(node.operator, Constant)}
     for node in graph.nodes:
-        if isinstance(node.operator, AttentionScores | AttentionContext):
-            names |= {*node.inputs, node.output}
+        # Scores and probabilities go head by head.
+        if isinstance(node.operator, AttentionScores):
+            names |= set(node.inputs)
+        if isinstance(node.operator, AttentionContext):
+            names |= {node.inputs[1], node.output}
     # A tensor with a view that must lie there must as well.
     return frozenset(
         name for name in graph.tensors if not names.isdisjoint(with_views(graph, [name]))

@@ -92,6 +92,12 @@ class Tensors:
         kind = self.graph.tensors[name]
         return self.take(name, kind, int(np.prod(kind.shape[:-1])), kind.shape[-1])
 
+    def result(self, name: str) -> Place | Home:
+        """Return the place or home of an operator's result, made if need be."""
+        if name in self.far:
+            return self.homes.get(name) or self.settle(name)
+        return self.places.get(name) or self.take_tensor(name)
+
     def settle(self, name: str, rows: int | None = None, channels: int | None = None) -> Home:
         """Give a tensor its home in memory."""
         kind = self.graph.tensors[name]
