@@ -142,9 +142,11 @@ def _rows(value: object) -> str:
 
 
 def _clock(value: object) -> float:
+    number: int | float = 0
     if isinstance(value, int | float) and not isinstance(value, bool):
-        if LEAST_MHZ <= value < MOST_MHZ:
-            return float(value)
+        number = value
+    if LEAST_MHZ <= number < MOST_MHZ:
+        return float(number)
     raise UserError(f"clock_mhz must be a number of MHz above 0, not {_shown(value)}")
 
 
@@ -156,7 +158,7 @@ def _check_keys(where: str, table: Mapping[str, Any], known: Iterable[str]) -> N
             raise UserError(f"key must be one of {wanted}, not {where}{_short(name)}")
 
 
-def _typed(name: str, value: object, kind: type) -> Any:
+def _typed(name: str, value: Any, kind: type) -> Any:
     """The value, if it is of the type; true and false are no numbers."""
     if isinstance(value, kind) and isinstance(value, bool) == (kind is bool):
         if kind is int and not -MOST < value < MOST:

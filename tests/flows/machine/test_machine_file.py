@@ -118,10 +118,10 @@ def test_what_is_left_out_is_the_boards(tmp_path: Path) -> None:
          "clock_mhz must be a number of MHz above 0, not such a large number"),
         (HEAD + "machine = 3", "machine must be a table, not 3"),
         (HEAD + "[machine]\nclasses = 8",
-         "key must be one of machine.rows, machine.lanes, machine.tokens, machine.vector_lanes, "
+         ("key must be one of machine.rows, machine.lanes, machine.tokens, machine.vector_lanes, "
          "machine.depth, machine.banks, machine.bank_words, machine.param_entries, "
          "machine.row_group, machine.axi_width, machine.queue_depth, machine.act_bits, "
-         "not machine.classes"),
+         "not machine.classes")),
         (HEAD + '[machine]\ndepth = "4096"', "machine.depth must be a whole number, not '4096'"),
         (HEAD + "[machine]\ndepth = 4096.0", "machine.depth must be a whole number, not 4096.0"),
         (HEAD + "[machine]\ndepth = [1]", "machine.depth must be a whole number, not a list"),
@@ -131,8 +131,8 @@ def test_what_is_left_out_is_the_boards(tmp_path: Path) -> None:
          "depth must be a multiple of lanes = 8 up to 8192, not 2050"),
         (HEAD + "[machine]\ndepth = 0", "depth must be a positive whole number, not 0"),
         (HEAD + "[machine]\nrows = 8.0",
-         "machine.rows must be row classes such as fixed8:12,pot4:20, or a number of plain rows, "
-         "not 8.0"),
+         ("machine.rows must be row classes such as fixed8:12,pot4:20, or a number of plain rows, "
+         "not 8.0")),
         (HEAD + '[machine]\nrows = "fixed9:8"', "row format must be one of fixed2, fixed3,"),
         (HEAD + '[macro]\npreset = "relu-macro"',
          "macro.columns must be a whole number, not left out"),
@@ -143,8 +143,8 @@ def test_what_is_left_out_is_the_boards(tmp_path: Path) -> None:
         (HEAD + '[macro]\npreset = "relu-macro"\ncolumns = 16\nslices = 1\nstatic = 1',
          "macro.static must be true or false, not 1"),
         (HEAD + '[macro]\npreset = "relu-macro"\ncolumns = 16\nslices = 1\nbits = 1',
-         "key must be one of macro.preset, macro.columns, macro.slices, macro.adc_bits, "
-         "macro.die, macro.static, macro.dynamic, not macro.bits"),
+         ("key must be one of macro.preset, macro.columns, macro.slices, macro.adc_bits, "
+         "macro.die, macro.static, macro.dynamic, not macro.bits")),
         (HEAD + '[machine]\nrows = 8\n[macro]\npreset = "relu-macro"\ncolumns = 16\nslices = 1',
          "machine.rows must be the macro's 16 outputs, not 8"),
     ],

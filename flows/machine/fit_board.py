@@ -1,0 +1,138 @@
+"""The machine that a network gets on a board unless the user names one: default, larger, or none.
+
+A network that the board's machine holds runs on it as it is. Another one gets, in this order:
+larger memories; plain rows with larger memories; rows of the formats that its file names. The first
+of these that holds the network and whose estimate fits the device is taken. What the mapper can
+place in another way it does not refuse, and nothing is enlarged for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from flows.boards import BOARDS, Board
+from flows.boards.board import DEVICE, RESOURCES
+from flows.errors import UserError
+from flows.machine.choose import machine_from
+from flows.machine.default import Change, Chosen, default_machine, machine_for, plain_machine
+from flows.machine.file_rows import with_rows_of
+from flows.machine.needs import Needs
+from models.machine.spec import MachineSpec
+
+__all__ = ["Cost", "fitted_machine"]
+
+Cost = Callable[[MachineSpec, Board], Mapping[str, int]]
+"""Estimated cost of a machine on a board, by the names of :data:`flows.boards.board.DEVICE`."""
+
+GROWN = ("depth", "bank_words", "param_entries")
+"""Fields of a machine that are enlarged."""
+
+
+@dataclass(frozen=True)
+class _Try:
+    """A machine that holds the network, why its rows are plain if they are, and what it lacks."""
+
+    chosen: Chosen
+    lacks: Mapping[str, int]
+
+
+def fitted_machine(board: Board, needs: Needs, cost: Cost) -> Chosen:
+    """The board's machine, with what the network needs besides and the reasons for that.
+
+    A network that no such machine holds at all gets the board's own one, on which its mapping
+    fails with the mapper's reason.
+
+    Raises
+    ------
+    UserError
+        If a machine that holds the network is larger than the device: the resources that are short,
+        by how much, and the board that would do.
+    """
+    usual = machine_for(board, needs.refusal)
+    if needs.refusal(usual.spec) is None:
+        return usual
+    first: _Try | None = None
+    for one in _tries(board, needs, cost):
+        if not one.lacks:
+            return one.chosen
+        first = first or one
+    if first is None:
+        return usual
+    raise UserError(f"{needs.name}: {_short(first, board)}; {_elsewhere(board, needs, cost)}")
+
+
+def _tries(board: Board, needs: Needs, cost: Cost) -> Iterator[_Try]:
+    default, plain = default_machine(board), plain_machine(board)
+    reason = ""
+    for start in (default, plain, *with_rows_of(default, needs.formats)):
+        try:
+            larger = needs.enlarged(start)
+        except ValueError as error:
+            reason = reason or str(error)
+            continue
+        changes = []
+        if start.classes != default.classes and start.classes:
+            changes.append(Change("rows", _rows(start), _rows(default), reason))
+        larger, grown = _grown(start, larger, needs)
+        yield _Try(
+            Chosen(
+                larger, reason=None if start.classes else reason or None, changes=(*changes, *grown)
+            ),
+            _lacks(cost(larger, board), board),
+        )
+
+
+def _grown(
+    start: MachineSpec, larger: MachineSpec, needs: Needs
+) -> tuple[MachineSpec, list[Change]]:
+    """The machine without growth that is of no use, and the reason for every other one."""
+    changes = []
+    for name in GROWN:
+        before, value = getattr(start, name), getattr(larger, name)
+        if before == value:
+            continue
+        smaller = machine_from(larger, None, {name: before})
+        why = needs.refusal(smaller)
+        if why is None:
+            larger = smaller
+        else:
+            changes.append(Change(name, f"{value:,}", f"{before:,}", why.partition("; ")[0]))
+    return larger, changes
+
+
+def _rows(spec: MachineSpec) -> str:
+    return ",".join(map(str, spec.classes)) or str(spec.rows)
+
+
+def _lacks(cost: Mapping[str, int], board: Board) -> dict[str, int]:
+    """What the machine takes of resources that the device has less of."""
+    has = {name: getattr(board.resources, field) for name, field in DEVICE.items()}
+    return {name: cost[name] for name in DEVICE if cost[name] > has[name]}
+
+
+def _short(one: _Try, board: Board) -> str:
+    """What is short, by how much, and what for."""
+    said = []
+    for name, wanted in one.lacks.items():
+        has = getattr(board.resources, DEVICE[name])
+        said.append(
+            f"{RESOURCES[name]} must be at least {wanted:,}, not the {has:,} of {board.name} "
+            f"({wanted - has:,} short)"
+        )
+    return f"{' and '.join(said)}, for a machine with {'; '.join(map(str, one.chosen.changes))}"
+
+
+def _some_fits(board: Board, needs: Needs, cost: Cost) -> bool:
+    return any(not one.lacks for one in _tries(board, needs, cost))
+
+
+def _elsewhere(board: Board, needs: Needs, cost: Cost) -> str:
+    """The smallest other board that a machine for the network fits."""
+    for other in sorted(BOARDS, key=lambda one: one.resources.luts):
+        if other.resources == board.resources:
+            continue
+        usual = machine_for(other, needs.refusal).spec
+        if needs.refusal(usual) is None or _some_fits(other, needs, cost):
+            return f"--board {other.name} would do"
+    return "no known board would do"
