@@ -75,12 +75,10 @@ def _tries(board: Board, needs: Needs, cost: Cost) -> Iterator[_Try]:
         if start.classes != default.classes and start.classes:
             changes.append(Change("rows", _rows(start), _rows(default), reason))
         larger, grown = _grown(start, larger, needs)
-        yield _Try(
-            Chosen(
-                larger, reason=None if start.classes else reason or None, changes=(*changes, *grown)
-            ),
-            _lacks(cost(larger, board), board),
-        )
+        lacks = _lacks(cost(larger, board), board)
+        plain_for = None if start.classes else reason or None
+        yield _Try(Chosen(larger, plain_for, (*changes, *grown)), lacks)
+        reason = reason or _lack_text(lacks, board)
 
 
 def _grown(
@@ -111,16 +109,21 @@ def _lacks(cost: Mapping[str, int], board: Board) -> dict[str, int]:
     return {name: cost[name] for name in DEVICE if cost[name] > has[name]}
 
 
-def _short(one: _Try, board: Board) -> str:
-    """What is short, by how much, and what for."""
+def _lack_text(lacks: Mapping[str, int], board: Board) -> str:
+    """What is short, and by how much."""
     said = []
-    for name, wanted in one.lacks.items():
+    for name, wanted in lacks.items():
         has = getattr(board.resources, DEVICE[name])
         said.append(
             f"{RESOURCES[name]} must be at least {wanted:,}, not the {has:,} of {board.name} "
             f"({wanted - has:,} short)"
         )
-    return f"{' and '.join(said)}, for a machine with {'; '.join(map(str, one.chosen.changes))}"
+    return " and ".join(said)
+
+
+def _short(one: _Try, board: Board) -> str:
+    changes = "; ".join(map(str, one.chosen.changes))
+    return f"{_lack_text(one.lacks, board)}, for a machine with {changes}"
 
 
 def _some_fits(board: Board, needs: Needs, cost: Cost) -> bool:

@@ -161,7 +161,7 @@ def _check_keys(where: str, table: Mapping[str, Any], known: Iterable[str]) -> N
 def _typed(name: str, value: Any, kind: type) -> Any:
     """The value, if it is of the type; true and false are no numbers."""
     if isinstance(value, kind) and isinstance(value, bool) == (kind is bool):
-        if kind is int and not -MOST < value < MOST:
+        if kind is int and isinstance(value, int) and not -MOST < value < MOST:
             raise UserError(f"{name} must be a whole number of up to 9 digits")
         return value
     raise UserError(f"{name} must be {_KINDS[kind]}, not {_shown(value)}")
