@@ -140,8 +140,8 @@ def test_rows_of_the_file_where_others_do_not_fit() -> None:
     assert [*map(str, chosen.spec.classes)] == ["fixed4:2", "pot4:6"]
     assert [*map(str, chosen.changes)] == [
         (
-            "rows fixed4:2,pot4:6 instead of fixed8:8: block RAMs must be at least 150, not the 140 of "
-            "arty-z7-20 (10 short)"
+            "rows fixed4:2,pot4:6 instead of fixed8:8: block RAMs must be at least 150, not the "
+            "140 of arty-z7-20 (10 short)"
         ),
         "depth 4,096 instead of 2,048: layer 'x': depth must be more",
     ]
