@@ -93,10 +93,10 @@ def _network(
             *([] if options.timing else [f"clock of {clock:g} MHz: no place-and-route was run"]),
             f"memory yields {rate * clock:,.0f} MB/s",
             *network.assumptions,
-            *(f"machine: {change}" for change in chosen.changes),
             *([f"plain rows, of nine bits: {chosen.reason}"] if chosen.reason else []),
             *stale_notes("cycles"),
         ],
+        "chosen": [*map(str, chosen.changes)],
         "macs": network.macs,
         "cycles": cycles,
         "frames_per_second": 1 / seconds,
@@ -165,6 +165,8 @@ def _print_network(result: dict[str, Any]) -> None:
     print(
         f"  {network['read_bytes']:,} bytes read and {network['written_bytes']:,} written an image"
     )
+    for line in network["chosen"]:
+        print(f"  machine  {line}")
     for line in network["assumptions"]:
         print(f"  assumed: {line}")
     head = ("layer", "times", "cycles", "%", "bytes read", "bound by")

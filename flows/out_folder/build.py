@@ -17,7 +17,7 @@ from flows.errors import UserError
 from flows.estimate.resources.device_cost import device_cost
 from flows.machine.around_macro import MacroOptions, macro_machine
 from flows.machine.fit_board import fitted_machine
-from flows.machine.machine_file import MOST_MHZ
+from flows.machine.machine_file import LEAST_MHZ, MOST_MHZ
 from flows.machine.needs import Needs, graph_needs
 from flows.mapper import MappedNetwork, MappingError, map_network
 from flows.onnx_import import NetworkError, import_network
@@ -201,7 +201,7 @@ def _load(folder: Path, manifest: dict[str, Any], on_emit: Callable[[], None]) -
 def _clocked(facts: dict[str, Any]) -> Board:
     """The board, with the clock that its folder was built for."""
     clock = facts["clock_mhz"]
-    if not isinstance(clock, float | int) or not 0 < clock < MOST_MHZ:
+    if type(clock) not in (float, int) or not LEAST_MHZ <= clock < MOST_MHZ:
         raise ValueError(f"clock must be a number of MHz, not {clock!r}")
     return replace(find(facts["name"]), clock_mhz=clock)
 

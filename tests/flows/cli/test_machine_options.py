@@ -159,8 +159,10 @@ def test_build_says_what_was_grown(tmp_path: Path, capsys: Capture) -> None:
     why = "layer 'deep': K (padded to whole beats) must be at most 2048, not 2160"
     assert f"  machine  depth 2,160 instead of 2,048: {why}\n" in capsys.readouterr().out
     assert load_built(tmp_path / "out").mapped.spec.depth == 2160
-    assumed = found(capsys, "estimate", "--network", network)["network"]["assumptions"]
-    assert f"machine: depth 2,160 instead of 2,048: {why}" in assumed
+    chosen = found(capsys, "estimate", "--network", network)["network"]["chosen"]
+    assert chosen == [f"depth 2,160 instead of 2,048: {why}"]
+    assert main(["estimate", "--network", network]) == 0
+    assert f"  machine  {chosen[0]}\n" in capsys.readouterr().out
     # A machine that is given stays as it is.
     assert main(["build", network, *output, "--set", "lanes=8"]) == 2
     assert capsys.readouterr().err.endswith("; a machine with depth = 2160 would do\n")
