@@ -40,8 +40,8 @@ class _Try:
 def fitted_machine(board: Board, needs: Needs, cost: Cost) -> Chosen:
     """The board's machine, with what the network needs besides and the reasons for that.
 
-    A network that no such machine holds at all gets the board's own one, on which its mapping
-    fails with the mapper's reason.
+    A network that no such machine holds at all gets the board's own one, or that with plain rows,
+    on which its mapping fails with the mapper's reason.
 
     Raises
     ------
@@ -57,9 +57,15 @@ def fitted_machine(board: Board, needs: Needs, cost: Cost) -> Chosen:
         if not one.lacks:
             return one.chosen
         first = first or one
+    other = _elsewhere(board, needs, cost)
+    if first is None and other is not None:
+        raise UserError(f"{needs.name}: {needs.refusal(usual.spec)}; --board {other.name} would do")
     if first is None:
-        return usual
-    raise UserError(f"{needs.name}: {_short(first, board)}; {_elsewhere(board, needs, cost)}")
+        # A reason that names plain rows as the way out is none where these do not hold it either.
+        plain, reason = plain_machine(board), needs.refusal(usual.spec)
+        return usual if needs.refusal(plain) == reason else Chosen(plain, reason)
+    way = "no known board would do" if other is None else f"--board {other.name} would do"
+    raise UserError(f"{needs.name}: {_short(first, board)}; {way}")
 
 
 def _tries(board: Board, needs: Needs, cost: Cost) -> Iterator[_Try]:
@@ -130,12 +136,12 @@ def _some_fits(board: Board, needs: Needs, cost: Cost) -> bool:
     return any(not one.lacks for one in _tries(board, needs, cost))
 
 
-def _elsewhere(board: Board, needs: Needs, cost: Cost) -> str:
+def _elsewhere(board: Board, needs: Needs, cost: Cost) -> Board | None:
     """The smallest other board that a machine for the network fits."""
     for other in sorted(BOARDS, key=lambda one: one.resources.luts):
         if other.resources == board.resources:
             continue
         usual = machine_for(other, needs.refusal).spec
         if needs.refusal(usual) is None or _some_fits(other, needs, cost):
-            return f"--board {other.name} would do"
-    return "no known board would do"
+            return other
+    return None

@@ -67,6 +67,16 @@ def test_what_no_memory_helps_is_left_to_the_mapper(tmp_path: Path) -> None:
     assert "no machine is large enough" in str(needs.refusal(DEFAULT))
 
 
+def test_the_reason_is_one_that_plain_rows_do_not_help() -> None:
+    why = {True: "codes must be -127; take a machine without row classes", False: "too wide"}
+
+    def no(spec: MachineSpec) -> MachineSpec:
+        raise ValueError("no memory would do")
+
+    needs = Needs(name="net", refusal=lambda spec: why[bool(spec.classes)], enlarged=no)
+    assert fitted_machine(BOARD, needs, free).spec == plain_machine(BOARD)
+
+
 def test_a_larger_board_is_named() -> None:
     needs = find_network("deit-tiny").needs
     with pytest.raises(UserError) as error:
@@ -79,6 +89,13 @@ def test_a_larger_board_is_named() -> None:
     assert said.endswith("; --board zcu102 would do")
     chosen = fitted_machine(find("zcu102"), needs, device_cost)
     assert needs.refusal(chosen.spec) is None
+
+
+def test_a_board_of_wider_words_is_named() -> None:
+    """Where no machine of this board holds the network at all."""
+    needs = held(lambda spec: spec.word_bytes >= 32)
+    with pytest.raises(UserError, match="^net: layer 'x': .* would do; --board zcu102 would do$"):
+        fitted_machine(BOARD, needs, free)
 
 
 def test_no_board_would_do() -> None:
