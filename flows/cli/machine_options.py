@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flows.boards import Board, UnknownBoard, find
-from flows.cli.numbers import count, rate
+from flows.cli.numbers import amount, count, rate
 from flows.cli.paths import path
 from flows.errors import UserError
-from models.machine.numbers import OPTIONS
+from models.machine.numbers import MAY_BE_ZERO, OPTIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flows.machine.default import Chosen
     from flows.machine.machine_file import MachineFile
     from flows.machine.needs import Needs
@@ -38,6 +40,11 @@ def option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+def _parser(name: str) -> Callable[[str], int]:
+    """What reads the text of a number of the specification."""
+    return amount if name in MAY_BE_ZERO else count
+
+
 def add_machine_options(parser: argparse.ArgumentParser) -> None:
     """``--machine``, ``--rows``, ``--set`` and one option for each number of a machine."""
     group = parser.add_argument_group("the machine (default: the board's, as the network needs it)")
@@ -49,7 +56,7 @@ def add_machine_options(parser: argparse.ArgumentParser) -> None:
         "or a number of plain rows",
     )
     for name in OPTIONS:
-        group.add_argument(option(name), type=count, metavar="N")
+        group.add_argument(option(name), type=_parser(name), metavar="N")
     group.add_argument(
         "--set",
         action="append",
@@ -192,7 +199,7 @@ def _with_settings(options: argparse.Namespace) -> tuple[str | None, dict[str, i
         if name in found:
             raise UserError(f"{name} must be given once, not by {text!r} as well")
         try:
-            found[name] = value.strip() if name == "rows" else count(value.strip())
+            found[name] = value.strip() if name == "rows" else _parser(name)(value.strip())
         except argparse.ArgumentTypeError as error:
             raise UserError(f"--set {name} {error}") from None
     return found.pop("rows", None), found

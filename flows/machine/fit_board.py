@@ -18,15 +18,13 @@ from flows.machine.choose import machine_from
 from flows.machine.default import Change, Chosen, default_machine, machine_for, plain_machine
 from flows.machine.file_rows import with_rows_of
 from flows.machine.needs import Needs
+from models.machine.numbers import OPTIONS
 from models.machine.spec import MachineSpec
 
 __all__ = ["Cost", "fitted_machine"]
 
 Cost = Callable[[MachineSpec, Board], Mapping[str, int]]
 """Estimated cost of a machine on a board, by the names of :data:`flows.boards.board.DEVICE`."""
-
-GROWN = ("depth", "bank_words", "param_entries")
-"""Fields of a machine that are enlarged."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ def _grown(
 ) -> tuple[MachineSpec, list[Change]]:
     """The machine without growth that is of no use, and the reason for every other one."""
     changes = []
-    for name in GROWN:
+    for name in OPTIONS:
         before, value = getattr(start, name), getattr(larger, name)
         if before == value:
             continue

@@ -17,6 +17,7 @@ from flows.machine.machine_file import MachineFile, read_machine, write_machine
 from flows.out_folder.build import load_built
 from flows.search import find as finding
 from flows.search.precisions import PRECISIONS
+from models.machine.numbers import OPTIONS
 from models.machine.spec import MachineSpec
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "fashion_mnist"
@@ -64,15 +65,14 @@ def test_settings_without_a_file_are_options(capsys: Capture) -> None:
     by_option = found(capsys, "estimate", "--depth", "4096", "--rows", "8")
     assert found(capsys, "estimate", "--set", "depth=4096", "--set", "rows=8") == by_option
     assert by_option["machine"]["classes"] == []
+    assert found(capsys, "estimate", "--part-sums", "0") == found(capsys, "estimate")
 
 
 @pytest.mark.parametrize(
     ("more", "text"),
     [
         (("--set", "depth"), "--set must be NAME=VALUE, such as depth=4096, not 'depth'"),
-        (("--set", "depht=8"), ("--set must name one of rows, lanes, tokens, vector_lanes, depth, "
-         "banks, bank_words, param_entries, row_group, axi_width, queue_depth, act_bits, "
-         "not 'depht'")),
+        (("--set", "depht=8"), (f"--set must name one of rows, {', '.join(OPTIONS)}, not 'depht'")),
         (("--set", "depth=x"), "--set depth must be a whole number of 1 or more, not 'x'"),
         (("--set", "depth=8", "--depth", "16"),
          "depth must be given once, not by 'depth=8' as well"),

@@ -99,8 +99,19 @@ def test_a_board_of_wider_words_is_named() -> None:
 
 
 def test_no_board_would_do() -> None:
-    with pytest.raises(UserError, match=r"\(209 short\).*; no known board would do$"):
-        fitted_machine(find("zcu102"), find_network("resnet-18").needs, device_cost)
+    needs = held(lambda spec: spec.depth >= 4096 and spec.rows < 16)
+
+    def cost(spec: MachineSpec, board: Board) -> Mapping[str, int]:
+        return {**free(spec, board), "lut": 1_053_200, "dsp": 10_000}
+
+    with pytest.raises(UserError) as error:
+        fitted_machine(BOARD, needs, cost)
+    assert str(error.value) == (
+        "net: LUTs must be at least 1,053,200, not the 53,200 of arty-z7-20 (1,000,000 short) and "
+        "DSP slices must be at least 10,000, not the 220 of arty-z7-20 (9,780 short), for a "
+        "machine with depth 4,096 instead of 2,048: layer 'x': depth must be more; no known board "
+        "would do"
+    )
 
 
 def held(holds: Callable[[MachineSpec], bool], **others: object) -> Needs:

@@ -16,10 +16,12 @@ from flows.machine.machine_file import MachineFile, machine_toml, read_machine, 
 from models.cim.choice import MacroChoice
 from models.formats import FORMATS
 from models.formats.row_classes import RowClass
+from models.machine.numbers import OPTIONS
 from models.machine.rules import DEPTH_MAX
 from models.machine.spec import MachineSpec
 from tests.models.machine.test_machine_spec import any_spec
 
+KEYS = ", ".join(f"machine.{name}" for name in OPTIONS)
 HEAD = 'version = 1\nboard = "arty-z7-20"\n'
 
 
@@ -118,10 +120,7 @@ def test_what_is_left_out_is_the_boards(tmp_path: Path) -> None:
          "clock_mhz must be a number of MHz above 0, not such a large number"),
         (HEAD + "machine = 3", "machine must be a table, not 3"),
         (HEAD + "[machine]\nclasses = 8",
-         ("key must be one of machine.rows, machine.lanes, machine.tokens, machine.vector_lanes, "
-         "machine.depth, machine.banks, machine.bank_words, machine.param_entries, "
-         "machine.row_group, machine.axi_width, machine.queue_depth, machine.act_bits, "
-         "not machine.classes")),
+         f"key must be one of machine.rows, {KEYS}, not machine.classes"),
         (HEAD + '[machine]\ndepth = "4096"', "machine.depth must be a whole number, not '4096'"),
         (HEAD + "[machine]\ndepth = 4096.0", "machine.depth must be a whole number, not 4096.0"),
         (HEAD + "[machine]\ndepth = [1]", "machine.depth must be a whole number, not a list"),
