@@ -8,7 +8,7 @@ place in another way it does not refuse, and nothing is enlarged for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from flows.boards import BOARDS, Board
@@ -19,12 +19,16 @@ from flows.machine.default import Change, Chosen, default_machine, machine_for, 
 from flows.machine.file_rows import with_rows_of
 from flows.machine.needs import Needs
 from models.machine.numbers import OPTIONS
+from models.machine.rules import SCRATCHPAD_WORDS_MAX, TOKENS_MAX
 from models.machine.spec import MachineSpec
 
 __all__ = ["Cost", "fitted_machine"]
 
 Cost = Callable[[MachineSpec, Board], Mapping[str, int]]
 """Estimated cost of a machine on a board, by the names of :data:`flows.boards.board.DEVICE`."""
+
+
+_SCRATCHPAD = ("tokens", "banks", "bank_words")
 
 
 @dataclass(frozen=True)
@@ -50,39 +54,68 @@ def fitted_machine(board: Board, needs: Needs, cost: Cost) -> Chosen:
     usual = machine_for(board, needs.refusal)
     if needs.refusal(usual.spec) is None:
         return usual
-    first: _Try | None = None
+    tried = []
     for one in _tries(board, needs, cost):
         if not one.lacks:
             return one.chosen
-        first = first or one
+        tried.append(one)
     other = _elsewhere(board, needs, cost)
-    if first is None and other is not None:
+    if not tried and other is not None:
         raise UserError(f"{needs.name}: {needs.refusal(usual.spec)}; --board {other.name} would do")
-    if first is None:
+    if not tried:
         # A reason that names plain rows as the way out is none where these do not hold it either.
         plain, reason = plain_machine(board), needs.refusal(usual.spec)
         return usual if needs.refusal(plain) == reason else Chosen(plain, reason)
     way = "no known board would do" if other is None else f"--board {other.name} would do"
-    raise UserError(f"{needs.name}: {_short(first, board)}; {way}")
+    raise UserError(f"{needs.name}: {_short(tried, board)}; {way}")
 
 
 def _tries(board: Board, needs: Needs, cost: Cost) -> Iterator[_Try]:
     default, plain = default_machine(board), plain_machine(board)
     reason = ""
     for start in (default, plain, *with_rows_of(default, needs.formats)):
-        try:
-            larger = needs.enlarged(start)
-        except ValueError as error:
-            reason = reason or str(error)
-            continue
+        plain_for = None if start.classes else reason or None
         changes = []
         if start.classes != default.classes and start.classes:
             changes.append(Change("rows", _rows(start), _rows(default), reason))
-        larger, grown = _grown(start, larger, needs)
-        lacks = _lacks(cost(larger, board), board)
-        plain_for = None if start.classes else reason or None
-        yield _Try(Chosen(larger, plain_for, (*changes, *grown)), lacks)
-        reason = reason or _lack_text(lacks, board)
+        whys: list[str] = []
+        for enlarged in _enlarged(start, needs, whys):
+            larger, grown = _grown(start, enlarged, needs)
+            lacks = _lacks(cost(larger, board), board)
+            yield _Try(Chosen(larger, plain_for, (*changes, *grown)), lacks)
+            whys.append(_lack_text(lacks, board))
+        reason = reason or "".join(whys[:1])
+
+
+def _enlarged(start: MachineSpec, needs: Needs, whys: list[str]) -> Iterator[MachineSpec]:
+    """Machines with larger memories that hold a network; reasons why there are none go to ``whys``.
+
+    First as the mapper asks for it, which is a scratchpad before all else. Then with what else the
+    network would need if the scratchpad were no limit: tensors may have places outside of one.
+    """
+    found: MachineSpec | None = None
+    try:
+        found = needs.enlarged(start)
+        yield found
+    except ValueError as error:
+        whys.append(str(error))
+    try:
+        wide = needs.enlarged(_wide(start))
+        other = {name: getattr(wide, name) for name in OPTIONS if name not in _SCRATCHPAD}
+        second = needs.enlarged(machine_from(start, None, other))
+    except (ValueError, UserError) as error:
+        whys.append(str(error))
+    else:
+        if second != found:
+            yield second
+
+
+def _wide(spec: MachineSpec) -> MachineSpec:
+    """The machine with a scratchpad that most networks' tensors are small in."""
+    tokens = spec.tokens * max(1, TOKENS_MAX // 2 // spec.tokens)
+    return machine_from(
+        spec, None, {"tokens": tokens, "bank_words": SCRATCHPAD_WORDS_MAX // spec.banks}
+    )
 
 
 def _grown(
@@ -99,7 +132,10 @@ def _grown(
         if why is None:
             larger = smaller
         else:
-            changes.append(Change(name, f"{value:,}", f"{before:,}", why.partition("; ")[0]))
+            # A tensor that has no place may be what is told first.
+            wide = None if name in _SCRATCHPAD else needs.refusal(_wide(smaller))
+            why = (wide or why).partition("; ")[0]
+            changes.append(Change(name, f"{value:,}", f"{before:,}", why))
     return larger, changes
 
 
@@ -125,7 +161,14 @@ def _lack_text(lacks: Mapping[str, int], board: Board) -> str:
     return " and ".join(said)
 
 
-def _short(one: _Try, board: Board) -> str:
+def _short(tried: Sequence[_Try], board: Board) -> str:
+    """What is short for the machine that comes nearest."""
+
+    def excess(one: _Try) -> float:
+        has = {name: int(getattr(board.resources, field)) for name, field in DEVICE.items()}
+        return max(wanted / has[name] for name, wanted in one.lacks.items())
+
+    one = min(tried, key=excess)
     changes = "; ".join(map(str, one.chosen.changes))
     return f"{_lack_text(one.lacks, board)}, for a machine with {changes}"
 

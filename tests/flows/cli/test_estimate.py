@@ -130,7 +130,7 @@ def test_what_the_device_does_not_have_is_told_with_status_1(capsys: Capture) ->
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--network", "resnet-18"],
+        (["--network", "resnet-18", "--depth", "2048"],
          ("resnet-18: scratchpad must hold tensor 'input' of 125440 words, not only 16384 free of "
          "16384; with larger memories layer 'stem': scratchpad must hold tensor 'stem' of 50176 ")),
         (["--network", "deit-tiny"],

@@ -98,6 +98,19 @@ def test_a_board_of_wider_words_is_named() -> None:
         fitted_machine(BOARD, needs, free)
 
 
+def test_depth_grows_where_the_scratchpad_is_refused_first() -> None:
+    """Tensors that are larger than it have a place in memory once all layers are deep enough."""
+    needs = find_network("resnet-18").needs
+    assert str(needs.refusal(DEFAULT)).startswith("scratchpad must hold tensor 'input'")
+    chosen = fitted_machine(BOARD, needs, device_cost)
+    assert chosen.spec == replace(DEFAULT, depth=4608)
+    (change,) = chosen.changes
+    assert str(change) == (
+        "depth 4,608 instead of 2,048: layer 'stage2.block0.conv2': K (padded to whole beats) must "
+        "be at most 2048, not 2304"
+    )
+
+
 def test_no_board_would_do() -> None:
     needs = held(lambda spec: spec.depth >= 4096 and spec.rows < 16)
 
