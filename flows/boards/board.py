@@ -6,10 +6,13 @@ from typing import Any
 
 from flows.boards.host import HOSTS
 
-__all__ = ["DEVICE", "Board", "Resources"]
+__all__ = ["DEVICE", "RESOURCES", "Board", "Resources"]
 
 DEVICE = {"lut": "luts", "ff": "flip_flops", "dsp": "dsps", "bram36": "block_rams"}
 """Figures of a machine, and fields of :class:`Resources` that they are shares of."""
+
+RESOURCES = {"lut": "LUTs", "ff": "flip-flops", "dsp": "DSP slices", "bram36": "block RAMs"}
+"""The same figures as people call them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,12 @@ from flows.cim.adc_steps import Chosen
 from flows.cim.k_order import machine_walks
 from flows.cim.macro_matmul import CODE_OFFSET, make_layer
 from flows.cim.macro_network import MacroNetwork, prepare
+from flows.errors import UserError
 from flows.mapper.macro_layer import MacroLayer
 from models.cim.cim_spec import CimSpec
 from models.cim.decompose import weight_slices
 from models.cim.golden.adc import Window, registers
+from models.cim.presets import find_preset
 from models.machine.spec import MachineSpec
 from models.network.flattened import flattened
 from models.network.graph import IntegerGraph
@@ -32,6 +34,23 @@ def network_slices(graph: IntegerGraph, spec: CimSpec) -> int:
         for part in make_layer(node.name, node.operator, spec).weights
     ]
     return max(found, default=1)
+
+
+def check_slices(graph: IntegerGraph, spec: MachineSpec) -> None:
+    """See that a machine's macro has columns enough for a weight of a network.
+
+    Raises
+    ------
+    UserError
+        If it has not.
+    """
+    macro = spec.macro
+    assert macro is not None
+    least = network_slices(graph, find_preset(macro.preset))
+    if macro.slices < least:
+        raise UserError(
+            f"macro.slices must be at least {least} for the network's weights, not {macro.slices}"
+        )
 
 
 def on_machine(

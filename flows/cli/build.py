@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from flows.boards import UnknownBoard, find
-from flows.cli.machine_options import add_machine_options, given_options, option, the_machine
+from flows.cli.machine_options import (
+    Given,
+    add_machine_options,
+    engine_of,
+    given_machine,
+    option,
+    the_machine,
+)
 from flows.cli.numbers import whole
 from flows.cli.paths import path
 from flows.errors import UserError
 from flows.work.files import refuse_device
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from flows.machine.default import Chosen
+    from flows.machine.needs import Needs
     from models.machine.spec import MachineSpec
 
 __all__ = ["HELP", "add_arguments", "run"]
@@ -25,7 +32,9 @@ HELP = "generate Verilog, project, program and memory image for a network on a b
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Network, board, output folder."""
     parser.add_argument("network", type=path, metavar="NETWORK", help="ONNX file in QDQ form")
-    parser.add_argument("--board", required=True, help="name of a board (see rowmac boards)")
+    parser.add_argument(
+        "--board", help="name of a board (see rowmac boards; default: the machine file's)"
+    )
     parser.add_argument(
         "--engine",
         default="digital",
@@ -62,10 +71,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> tuple[Any, int]:
     """Build; the result is the manifest."""
-    try:
-        board = find(options.board)
-    except UnknownBoard as error:
-        raise UserError(str(error)) from None
+    given = given_machine(options)  # wrong options are told before a file is read
+    board = replace(given.board, clock_mhz=given.clock_mhz)
     from flows.out_folder.build import build
     from models.network.workloads import WORKLOADS
 
@@ -75,17 +82,16 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
             "(which rowmac estimate takes)"
         )
     refuse_device(options.network)
-    engine = _engine(options)
-    reasons: list[str] = []
+    engine = _engine(options, given)
+    found: list[Chosen] = []
 
-    def choose(refusal: Callable[[MachineSpec], str | None]) -> MachineSpec:
-        chosen = the_machine(options, board, refusal)
-        reasons.extend([chosen.reason] if chosen.reason else [])
-        return chosen.spec
+    def choose(needs: Needs) -> MachineSpec:
+        found.append(the_machine(given, needs))
+        return found[0].spec
 
-    if engine is None:
-        the_machine(options, board)  # wrong options are told before a file is read
-    manifest = build(options.network, board, options.output, choose, engine)
+    of_file = given.file is not None and engine is not None
+    machine = the_machine(given).spec if of_file else choose
+    manifest = build(options.network, board, options.output, machine, engine)
     if not options.json:
         machine, program = manifest["machine"], manifest["program"]
         print(f"{options.output}: {manifest['network']['name']} on {board.title}")
@@ -97,8 +103,11 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
             f"  program  {program['descriptors']:,} descriptors, "
             f"memory image {program['image_bytes']:,} bytes"
         )
-        for reason in reasons:
-            print(f"  rows     plain, of nine bits: {reason.partition(';')[0]}")
+        for chosen in found:
+            for change in chosen.changes:
+                print(f"  machine  {change}")
+            if chosen.reason:
+                print(f"  rows     plain, of nine bits: {chosen.reason.partition(';')[0]}")
         for name, share in program["row_use"].items():
             print(f"  rows     {name} in use {100 * share:.0f} % of their time")
         print(f"  bitstream, where Vivado is installed:  {manifest['bitstream_command']}")
@@ -112,11 +121,19 @@ _MACRO_ONLY = {
 """Options of a machine around a macro, and their defaults."""
 
 
-def _engine(options: argparse.Namespace) -> Any:
-    """Options of the macro; None for the digital array."""
-    from flows.machine.around_macro import MacroOptions, macro_engine
+_OF_A_FILE = ("die", "adc_bits", "no_static", "no_noise")
+"""Those that a machine file says."""
 
-    preset = macro_engine(options.engine)
+
+def _named(given: Given) -> str:
+    return "--engine cim:PRESET" if given.file is None else "a machine with a macro"
+
+
+def _engine(options: argparse.Namespace, given: Given) -> Any:
+    """Options of the macro; None for the digital array."""
+    from flows.machine.around_macro import MacroOptions
+
+    preset = engine_of(options.engine, given)
     if preset is None:
         for name, plain in _MACRO_ONLY.items():
             if getattr(options, name) != plain:
@@ -124,10 +141,13 @@ def _engine(options: argparse.Namespace) -> Any:
         return None
     from flows.cim import RULES
 
-    if given := given_options(options):
-        raise UserError(f"{option(given[0])} must be of a machine with --engine digital")
+    for name in _OF_A_FILE if given.file is not None else ():
+        if getattr(options, name) != _MACRO_ONLY[name]:
+            raise UserError(f"{option(name)} must come with --engine cim:PRESET, not --machine")
+    if given.file is None and given.options:
+        raise UserError(f"{option(given.options[0])} must be of a machine with --engine digital")
     if options.calibration is None:
-        raise UserError("--engine cim:PRESET must come with --calibration X.npz")
+        raise UserError(f"{_named(given)} must come with --calibration X.npz")
     if options.rule not in RULES:
         raise UserError(f"--rule must be one of {', '.join(RULES)}, not {options.rule!r}")
     return MacroOptions(

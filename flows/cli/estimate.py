@@ -7,6 +7,7 @@ from flows.cli.machine_options import (
     add_condition_options,
     add_machine_options,
     add_workload_option,
+    add_write_option,
 )
 from flows.cli.numbers import count
 
@@ -18,11 +19,12 @@ HELP = "estimate resources, cycles and memory traffic of a machine, with the err
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Board, network, machine, clock."""
     parser.add_argument(
-        "--board", default="arty-z7-20", help="name of a board (default arty-z7-20)"
+        "--board", help="name of a board (default: the machine file's, or arty-z7-20)"
     )
     add_workload_option(parser)
     add_machine_options(parser)
     add_condition_options(parser)
+    add_write_option(parser, "the machine", "-o")
     parser.add_argument(
         "--engine",
         default="digital",

@@ -2,7 +2,7 @@
 
 import argparse
 
-__all__ = ["MOST", "count", "rate", "share", "whole"]
+__all__ = ["MOST", "amount", "count", "rate", "share", "whole"]
 
 MOST = 10**9
 """Whole numbers are smaller: nothing here has more parts, and all of them fit 64 bits."""
@@ -19,6 +19,13 @@ def count(text: str) -> int:
     """
     if not text.isdecimal() or not _whole(text):
         raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, not {text!r}")
+    return whole(text)
+
+
+def amount(text: str) -> int:
+    """A whole number of 0 or more."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number of 0 or more, not {text!r}")
     return whole(text)
 
 

@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from flows.cli.machine_options import add_write_option
 from flows.cli.numbers import rate
 from flows.cli.paths import path
 
@@ -20,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--csv", type=path, metavar="FILE", help="also write every point as a table"
     )
+    add_write_option(parser, "the chosen machine of one network and board")
     parser.add_argument("--network", metavar="NAME", help="points of this network only")
     parser.add_argument(
         "--choose",

@@ -3,7 +3,11 @@
 import argparse
 from typing import Any
 
-from flows.cli.machine_options import add_condition_options, add_workload_option
+from flows.cli.machine_options import (
+    add_condition_options,
+    add_workload_option,
+    add_write_option,
+)
 from flows.cli.numbers import count, rate, share
 
 __all__ = ["HELP", "add_arguments", "run"]
@@ -19,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--board", required=True, help="name of a board")
     parser.add_argument("--fps", type=rate, required=True, metavar="N", help="images a second")
     add_condition_options(parser)
+    add_write_option(parser, "the first machine found", "-o")
     parser.add_argument(
         "--fill",
         type=share,

@@ -7,13 +7,12 @@ import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from flows.boards import Board, UnknownBoard, find
-from flows.cli.machine_options import the_machine
+from flows.boards import Board
+from flows.cli.build_command import build_command, written
+from flows.cli.machine_options import engine_of, given_machine, the_machine
 from flows.cli.show_estimate_resources import resources
 from flows.cli.show_estimate_timing import print_timing, timing
 from flows.cli.table import table
-from flows.errors import UserError
-from flows.machine.around_macro import macro_engine
 
 if TYPE_CHECKING:
     from flows.estimate.cycles.found_network import Network
@@ -24,27 +23,24 @@ __all__ = ["show"]
 
 def show(options: argparse.Namespace) -> dict[str, Any]:
     """Estimate and print; returns the same as data."""
-    try:
-        board = find(options.board)
-    except UnknownBoard as error:
-        raise UserError(str(error)) from None
-    preset = macro_engine(options.engine)
+    given = given_machine(options, "arty-z7-20")  # told before a file is read
+    board = given.board
+    preset = engine_of(options.engine, given)
     if preset is not None:
         from flows.cli.show_estimate_macro import show_macro
 
-        return show_macro(options, board, preset)
+        return show_macro(options, given, preset)
     network = None
     if options.network is None:
-        chosen = the_machine(options, board)
+        chosen = the_machine(given)
     else:
         from flows.estimate.cycles.found_network import find_network
 
-        the_machine(options, board)  # wrong options are told before a file is read
         network = find_network(options.network)
-        chosen = the_machine(options, board, network.refusal)
+        chosen = the_machine(given, network.needs)
         network = network.on(chosen.spec)
     spec = chosen.spec
-    clock = options.clock or board.clock_mhz
+    clock = options.clock or given.clock_mhz
     result: dict[str, Any] = {
         "board": board.name,
         "machine": {k: v for k, v in asdict(spec).items() if k != "classes"}
@@ -60,6 +56,11 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
         result["timing"] = timing(spec, board)
     if network is not None:
         result["network"] = _network(network, chosen, clock, options, result["resources"])
+    result["machine_file"] = written(options.write_machine, board, clock, spec)
+    builds = network is not None and network.of_file and spec.axi_width == board.data_width
+    result["build_command"] = (
+        build_command(options.network, board, spec, result["machine_file"]) if builds else None
+    )
     if not options.json:
         _print(result, board)
     return result
@@ -95,6 +96,7 @@ def _network(
             *([f"plain rows, of nine bits: {chosen.reason}"] if chosen.reason else []),
             *stale_notes("cycles"),
         ],
+        "chosen": [*map(str, chosen.changes)],
         "macs": network.macs,
         "cycles": cycles,
         "frames_per_second": 1 / seconds,
@@ -132,11 +134,18 @@ def _print(result: dict[str, Any], board: Board) -> None:
     _print_resources(result["resources"], board)
     if "timing" in result:
         print_timing(result["timing"], result["clock_mhz"])
-    network = result.get("network")
-    if network is None:
-        return
+    if "network" in result:
+        _print_network(result)
+    if result["machine_file"]:
+        print(f"machine: {result['machine_file']}")
+    if result["build_command"]:
+        print(result["build_command"])
+
+
+def _print_network(result: dict[str, Any]) -> None:
     from flows.estimate.cycles.cycle_points import error_text
 
+    network = result["network"]
     error = network["error"]
     print()
     print(
@@ -156,6 +165,8 @@ def _print(result: dict[str, Any], board: Board) -> None:
     print(
         f"  {network['read_bytes']:,} bytes read and {network['written_bytes']:,} written an image"
     )
+    for line in network["chosen"]:
+        print(f"  machine  {line}")
     for line in network["assumptions"]:
         print(f"  assumed: {line}")
     head = ("layer", "times", "cycles", "%", "bytes read", "bound by")

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from flows.boards import Board
-from flows.cli.machine_options import given_options
+from flows.cli.build_command import written
+from flows.cli.machine_options import Given, the_machine
 from flows.cli.table import table
 from flows.errors import UserError
 from flows.estimate.cycles.macro_estimate import estimate_macro
@@ -15,7 +15,7 @@ from flows.estimate.stale import stale_notes
 __all__ = ["show_macro"]
 
 
-def show_macro(options: argparse.Namespace, board: Board, preset: str) -> dict[str, Any]:
+def show_macro(options: argparse.Namespace, machine: Given, preset: str) -> dict[str, Any]:
     """Estimate and print; returns the same as data.
 
     Raises
@@ -24,15 +24,17 @@ def show_macro(options: argparse.Namespace, board: Board, preset: str) -> dict[s
         If the network is no file, there is no such machine, or an option is given that only
         digital machines have.
     """
-    given = given_options(options)
+    board = machine.board
+    spec = None if machine.file is None else the_machine(machine).spec
+    given = machine.options if spec is None else ["adc_bits"] * bool(options.adc_bits)
     given += [n for n in ("synthesise", "timing", "vivado", "bandwidth") if getattr(options, n)]
     if given:
         name = given[0].replace("_", "-")
         raise UserError(f"--{name} must be of a machine with --engine digital")
     if options.network is None or not str(options.network).endswith(".onnx"):
         raise UserError("--engine cim:PRESET must come with --network FILE.onnx")
-    found = estimate_macro(Path(options.network), board, preset, options.adc_bits)
-    clock = options.clock or board.clock_mhz
+    found = estimate_macro(Path(options.network), board, preset, options.adc_bits, spec)
+    clock = options.clock or machine.clock_mhz
     result: dict[str, Any] = {
         "board": board.name,
         "macro": asdict(found.macro),
@@ -49,6 +51,7 @@ def show_macro(options: argparse.Namespace, board: Board, preset: str) -> dict[s
             "layers": [asdict(one) for one in found.layers],
         },
     }
+    result["machine_file"] = written(options.write_machine, board, clock, found.spec)
     if not options.json:
         _print(result)
     return result
@@ -70,3 +73,5 @@ def _print(result: dict[str, Any]) -> None:
         print(f"  assumed: {line}")
     rows = [(o["name"], o["cycles"], o["conversions"], o["bound"]) for o in network["layers"]]
     print(table(("layer", "cycles", "conversions a column", "bound by"), rows))
+    if result["machine_file"]:
+        print(f"machine: {result['machine_file']}")

@@ -5,14 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from flows.boards import Board
-from flows.boards.board import DEVICE
+from flows.boards.board import DEVICE, RESOURCES
 from flows.cli.progress import StageProgress
 from flows.work.cache import made_folder
 from models.machine.spec import MachineSpec
 
 __all__ = ["resources"]
-
-TITLES = {"lut": "LUTs", "ff": "flip-flops", "dsp": "DSP slices", "bram36": "block RAMs"}
 
 ERRORS = Path(__file__).parents[1] / "estimate" / "data" / "resource_error.json"
 """Stated errors, written by ``python -m benchmarks.estimate_error --held-out --store``."""
@@ -45,7 +43,7 @@ def resources(
     result["fits"] = not short
     if short:
         lacks = " and ".join(
-            f"{result[name]['estimate']:,} of {result[name]['device']:,} {TITLES[name]}"
+            f"{result[name]['estimate']:,} of {result[name]['device']:,} {RESOURCES[name]}"
             for name in short
         )
         result["notes"].insert(0, f"this machine does not fit {board.part}: it takes {lacks}")

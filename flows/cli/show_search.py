@@ -7,6 +7,7 @@ from typing import Any
 
 from flows.boards import Board, UnknownBoard, find
 from flows.boards.board import DEVICE
+from flows.cli.build_command import build_command, written
 from flows.cli.machine_options import machine_text
 from flows.cli.progress import StageProgress
 from flows.cli.show_estimate_resources import resources
@@ -42,6 +43,13 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
 
         result = search(goal, top=options.top, progress=tell)
     data = _data(goal, result, options.network)
+    data["machine_file"], data["build_command"] = None, None
+    if result.machines:
+        spec = result.machines[0].spec
+        file = written(options.write_machine, board, clock, spec)
+        data["machine_file"] = file
+        if data["machines"][0]["build_command"]:
+            data["build_command"] = build_command(options.network, board, spec, file)
     if not options.json:
         _print(goal, result, data)
     return data
@@ -102,6 +110,7 @@ def machine_data(goal: Goal, one: Found, network: str) -> dict[str, Any]:
     spec = one.spec
     refusal = goal.network.refusal(spec)
     cost = resources(spec, goal.board, synthesise=False)
+    builds = goal.network.of_file and refusal is None
     numbers = {name: value for name, value in asdict(spec).items() if name != "classes"}
     return {
         "precision": one.name,
@@ -120,19 +129,9 @@ def machine_data(goal: Goal, one: Found, network: str) -> dict[str, Any]:
             *cost["notes"],
         ],
         "command": command(goal, one, None if refusal else network),
-        "build_command": build_command(goal, one, network) if _builds(goal, refusal) else None,
+        # None for a workload, and where the file must be quantised first.
+        "build_command": build_command(network, goal.board, spec) if builds else None,
     }
-
-
-def _builds(goal: Goal, refusal: str | None) -> bool:
-    """Whether the network is a file that the machine runs as it is."""
-    return goal.network.of_file and refusal is None
-
-
-def build_command(goal: Goal, one: Found, network: str) -> str:
-    """The ``rowmac build`` of a machine for a network file."""
-    where = f"{shlex.quote(network)} --board {goal.board.name}"
-    return f"rowmac build {where} {machine_text(one.spec)} -o out"
 
 
 def _requantised(refusal: str | None) -> list[str]:
@@ -196,9 +195,13 @@ def _print(goal: Goal, result: SearchResult, data: dict[str, Any]) -> None:
             print(f"  {line}")
         if result.fastest:
             print("The fastest that fits (estimates):")
+    best = data["machines"][0]["build_command"] if data["machines"] else None
     shown = data["machines"] or ([data["fastest"]] if data["fastest"] else [])
     for one in shown:
         _print_machine(one, goal.board)
+        # The first one's is the last line of all.
+        if one["build_command"] and one["build_command"] is not best:
+            print(f"    {one['build_command']}")
     error = data["error"]
     print(f"  error of cycles: {error_text(error)}")
     own = data["error_of_found"]
@@ -208,6 +211,10 @@ def _print(goal: Goal, result: SearchResult, data: dict[str, Any]) -> None:
     )
     for line in data["assumptions"]:
         print(f"  assumed: {line}")
+    if data["machine_file"]:
+        print(f"machine: {data['machine_file']}")
+    if data["build_command"]:
+        print(data["build_command"])
 
 
 def _print_machine(one: dict[str, Any], board: Board) -> None:
@@ -227,5 +234,3 @@ def _print_machine(one: dict[str, Any], board: Board) -> None:
     for line in one["notes"]:
         print(f"    note: {line}")
     print(f"    {one['command']}")
-    if one["build_command"]:
-        print(f"    {one['build_command']}")

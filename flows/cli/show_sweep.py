@@ -5,22 +5,27 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from flows.cli.progress import StageProgress
 from flows.cli.table import table
 from flows.errors import OutputError, UserError
 from flows.estimate.stale import stale_notes
+from flows.machine.machine_file import read_machine, write_machine
+from flows.sweep.around_file import around_file, file_of
 from flows.sweep.definition import Definition, point_key, read_definition
 from flows.sweep.evaluate import ESTIMATE
 from flows.sweep.figures import sound
 from flows.sweep.measure import SIMULATION, SYNTHESIS
 from flows.sweep.model_mark import model_mark, network_mark
+from flows.sweep.point_machine import board_of
 from flows.sweep.point_store import Store
 from flows.sweep.policy_rows import ends_taken
 from flows.sweep.sweep_run import fronts, sweep
 from flows.sweep.sweep_workers import DaskWorkers, SweepWorkers, local_workers
 from flows.sweep.tools import require_tools
+from flows.work.atomic import check_place
 from flows.work.workers import check_jobs
 
 __all__ = ["show"]
@@ -37,6 +42,11 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
     """Sweep, print the front, return it with the counts."""
     check_jobs(options.jobs)
     definition = read_definition(options.definition, options.set)
+    if options.machine is not None:
+        definition = around_file(definition, read_machine(options.machine))
+    if options.write_machine is not None:
+        _check_one(definition)
+        check_place(options.write_machine)
     if options.scheduler is None:
         # Checked before anything runs; the workers of a cluster have their own programs.
         require_tools(synthesise=bool(options.synthesise), simulate=bool(options.simulate))
@@ -56,13 +66,35 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
     stale = [*stale_notes("cycles"), *stale_notes("resources")]
     result["assumptions"] = [*_ASSUMED, *([] if ends is None else [ends]), *stale]
     result["store"] = str(options.output)
+    result["machine_file"] = _written(options.write_machine, result)
     if not options.json:
         _print(result)
     try:
         store.close()
     except UserError as error:
         raise OutputError(str(error), result) from None
+    if options.write_machine is not None and result["machine_file"] is None:
+        raise OutputError(
+            f"no machine to write to {options.write_machine}: no point with a network fits", result
+        )
     return result
+
+
+def _check_one(definition: Definition) -> None:
+    """See that a sweep has one front: the fastest of several networks is not one machine."""
+    fronts = {(point.get("network", ""), board_of(point).name) for point in definition}
+    if len(fronts) > 1:
+        raise UserError(
+            f"--write-machine must be of one network on one board, not of {len(fronts):,} pairs"
+        )
+
+
+def _written(file: Path | None, result: dict[str, Any]) -> str | None:
+    """Write the fastest machine of the front, if there is one and a file is asked for."""
+    if file is None or not result["fronts"]:
+        return None
+    write_machine(file, file_of(result["fronts"][0]["points"][0]["point"]))
+    return str(file)
 
 
 def _swept(
@@ -148,6 +180,8 @@ def _print(result: dict[str, Any]) -> None:
         _print_macros(result["macros"])
     for line in result["assumptions"]:
         print(f"assumed: {line}")
+    if result["machine_file"]:
+        print(f"machine: {result['machine_file']} (the first point)")
     print(f"store: {result['store']} (figures are estimates unless synthesised or simulated)")
 
 

@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from flows.cli.machine_options import add_file_option, add_write_option
 from flows.cli.numbers import whole
 from flows.cli.paths import path
 
@@ -28,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a list of the grid, such as lanes=4,8 or tokens=2..8; texts are separated by "
         "slashes, such as rows=fixed8:16/fixed8:8,pot4:8",
     )
+    add_file_option(parser)
+    add_write_option(parser, "the fastest machine of the Pareto front")
     parser.add_argument(
         "-o", "--output", type=path, required=True, metavar="FILE", help="store (SQLite)"
     )

@@ -10,7 +10,20 @@ from flows.errors import UserError
 from flows.machine.choose import machine_from
 from models.machine.spec import MachineSpec
 
-__all__ = ["Chosen", "default_machine", "machine_for", "plain_machine"]
+__all__ = ["Change", "Chosen", "default_machine", "machine_for", "plain_machine"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A field of a machine that is not the default one, with its value as text and the reason."""
+
+    name: str
+    value: str
+    instead: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value} instead of {self.instead}: {self.why}"
 
 
 PART_SUMS = 512
@@ -19,10 +32,17 @@ PART_SUMS = 512
 
 @dataclass(frozen=True)
 class Chosen:
-    """A machine, and why it has plain rows where rows of classes would be the default."""
+    """A machine, and why it is not the default one.
+
+    Attributes
+    ----------
+    reason : why it has plain rows where rows of classes would be the default
+    changes : fields that the network needs otherwise than the default machine has them
+    """
 
     spec: MachineSpec
     reason: str | None = None
+    changes: tuple[Change, ...] = ()
 
 
 def plain_machine(board: Board) -> MachineSpec:

@@ -14,9 +14,12 @@ from flows.boards import Board, find
 from flows.boards.project import BUILD_COMMAND
 from flows.boards.project import FILES as PROJECT
 from flows.errors import UserError
+from flows.estimate.resources.device_cost import device_cost
 from flows.machine.around_macro import MacroOptions, macro_machine
-from flows.machine.default import machine_for
-from flows.mapper import MappedNetwork, MappingError, map_network, refusal
+from flows.machine.fit_board import fitted_machine
+from flows.machine.machine_file import LEAST_MHZ, MOST_MHZ
+from flows.machine.needs import Needs, graph_needs
+from flows.mapper import MappedNetwork, MappingError, map_network
 from flows.onnx_import import NetworkError, import_network
 from flows.onnx_import.reader import read_network, self_contained
 from flows.out_folder.emitted import check_emitted, emitted
@@ -49,8 +52,8 @@ FILES = {NETWORK, IMAGE, *PROJECT}
 CALIBRATION_IMAGES = 32
 """As many of the images given as ADC windows are chosen on."""
 WINDOWS = ("program", "input", "output", "work")
-Choice = Callable[[Callable[[MachineSpec], str | None]], MachineSpec]
-"""Chooses a machine for a network, of which it may ask why a machine does not hold it."""
+Choice = Callable[[Needs], MachineSpec]
+"""Chooses a machine for a network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,10 +104,11 @@ def build(
     Parameters
     ----------
     machine : MachineSpec, optional
-        The machine, or what chooses it when told what does not hold the network; the board's by
-        default. Its bus must be as wide as the board's.
+        The machine, or what chooses it when told what the network needs; by default the board's,
+        with larger memories where the network needs them. Its bus must be as wide as the board's.
     engine : MacroOptions, optional
-        A macro for layers with static weights, instead of the digital array.
+        A macro for layers with static weights, instead of the digital array; the machine's, where
+        one is given.
 
     Raises
     ------
@@ -121,15 +125,12 @@ def build(
         if engine is None:
             if machine is None or callable(machine):
                 choose = machine or partial(_board_machine, board)
-                machine = choose(partial(refusal, graph))
+                machine = choose(graph_needs(str(network), graph))
             spec = machine
-            if spec.axi_width != board.data_width:
-                raise UserError(
-                    f"axi_width must be {board.data_width}, the memory port of {board.name}, "
-                    f"not {spec.axi_width}"
-                )
+            _check_port(spec, board)
         else:
-            spec, macro = _on_macro(graph, board, engine)
+            given = None if machine is None or callable(machine) else machine
+            spec, macro = _on_macro(graph, board, engine, given)
             (folder / MACRO).write_text(json.dumps(_facts(macro), indent=1) + "\n")
         mapped = _map(network, graph, spec, macro)
         for name, text in emitted(board, spec).items():
@@ -169,7 +170,7 @@ def _load(folder: Path, manifest: dict[str, Any], on_emit: Callable[[], None]) -
             raise _changed(folder / name)
     try:
         title = str(manifest["network"]["name"])
-        board = find(manifest["board"]["name"])
+        board = _clocked(manifest["board"])
         spec = MachineSpec(**manifest["machine"]["spec"])
     except (LookupError, TypeError, ValueError, AttributeError):
         raise _changed(folder / MANIFEST) from None
@@ -197,6 +198,14 @@ def _load(folder: Path, manifest: dict[str, Any], on_emit: Callable[[], None]) -
     )
 
 
+def _clocked(facts: dict[str, Any]) -> Board:
+    """The board, with the clock that its folder was built for."""
+    clock = facts["clock_mhz"]
+    if type(clock) not in (float, int) or not LEAST_MHZ <= clock < MOST_MHZ:
+        raise ValueError(f"clock must be a number of MHz, not {clock!r}")
+    return replace(find(facts["name"]), clock_mhz=clock)
+
+
 def _comparable(manifest: dict[str, Any]) -> str:
     """What a manifest says about network, board and machine."""
     apart = {*FACTS_OF_A_FOLDER, "version"}
@@ -214,8 +223,8 @@ def _read(path: Path) -> bytes:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
 
 
-def _board_machine(board: Board, why: Callable[[MachineSpec], str | None]) -> MachineSpec:
-    return machine_for(board, why).spec
+def _board_machine(board: Board, needs: Needs) -> MachineSpec:
+    return fitted_machine(board, needs, device_cost).spec
 
 
 def _graph(path: Path) -> tuple[IntegerGraph, tuple[int, ...]]:
@@ -253,16 +262,26 @@ def _map(
 
 
 def _on_macro(
-    graph: IntegerGraph, board: Board, engine: MacroOptions
+    graph: IntegerGraph, board: Board, engine: MacroOptions, given: MachineSpec | None
 ) -> tuple[MachineSpec, MacroNetwork]:
-    from flows.cim.macro_machine import on_machine
+    from flows.cim.macro_machine import check_slices, on_machine
 
-    spec = macro_machine(board, graph, engine)
+    spec = given or macro_machine(board, graph, engine)
+    _check_port(spec, board)
+    check_slices(graph, spec)
     seen = read_inputs(engine.calibration, graph.tensors[graph.input]).codes[:CALIBRATION_IMAGES]
     if not len(seen):
         raise UserError(f"{engine.calibration} must have at least one image")
     network = on_machine(graph, spec, seen, rule=engine.rule, recalibrate=engine.recalibrate)
     return spec, network
+
+
+def _check_port(spec: MachineSpec, board: Board) -> None:
+    if spec.axi_width != board.data_width:
+        raise UserError(
+            f"axi_width must be {board.data_width}, the memory port of {board.name}, "
+            f"not {spec.axi_width}"
+        )
 
 
 def _facts(network: MacroNetwork) -> dict[str, Any]:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from flows.errors import UserError
 from flows.sweep.parameters import Value, check_names, check_value, parse_values
+from flows.work.toml_file import read_toml
 
 __all__ = ["Definition", "Point", "point_key", "read_definition"]
 
-MOST_POINTS, MOST_BYTES = 2_000_000, 1 << 24
-"""Limits of a sweep's points, which are all in memory at once, and of its file in bytes."""
+MOST_POINTS = 2_000_000
+"""Points of a sweep at most: all of them are in memory at once."""
 Point = Mapping[str, Value]
 
 
@@ -77,19 +77,7 @@ def read_definition(file: Path | None, settings: Sequence[str]) -> Definition:
 
 
 def _read(file: Path) -> tuple[dict[str, list[Value]], list[dict[str, Value]]]:
-    try:
-        with file.open("rb") as stream:
-            content = stream.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise UserError(f"{file} must be a TOML file of at most {MOST_BYTES:,} bytes")
-        found = tomllib.loads(content.decode())
-    except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror or error}") from None
-    except RecursionError:
-        raise UserError(f"{file} must be a TOML file of less deeply nested values") from None
-    except ValueError as error:
-        # Also of what is no UTF-8, and of numbers that Python would not read.
-        raise UserError(f"{file} must be a TOML file: {error}") from None
+    found = read_toml(file)
     unknown = found.keys() - {"grid", "point"}
     if unknown:
         raise UserError(f"{file} must have grid and point tables only, not {min(unknown)!r}")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flows.errors import UserError
-from models.machine.numbers import OPTIONS
+from models.machine.numbers import MAY_BE_ZERO, OPTIONS
 
 __all__ = ["DIGITAL", "NUMBERS", "PARAMETERS", "Value", "check_names", "parse_values"]
 
@@ -91,6 +91,8 @@ def check_value(name: str, value: object) -> Value:
         raise UserError(f"{name} must be a number, not {value!r}")
     if name in WHOLE and not isinstance(value, int):
         raise UserError(f"{name} must be a whole number, not {value!r}")
+    if value == 0 and name in MAY_BE_ZERO:
+        return value
     if not value > 0:
         raise UserError(f"{name} must be more than 0, not {value!r}")
     if value < LEAST:

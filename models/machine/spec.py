@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from models.cim.choice import MacroChoice
 from models.formats.row_classes import RowClass, row_classes
 from models.machine.fingerprint import content, fingerprint
+from models.machine.numbers import MAY_BE_ZERO
 from models.machine.rules import MACRO_RULES, RULES, check
 
 
@@ -71,7 +72,7 @@ class MachineSpec:
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
             value = getattr(self, name)
-            if name in ("classes", "macro") or (name == "part_sums" and value == 0):
+            if name in ("classes", "macro") or (name in MAY_BE_ZERO and value == 0):
                 continue
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a positive whole number, not {value!r}")

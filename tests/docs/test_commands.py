@@ -12,6 +12,7 @@ import pytest
 
 from flows.cli import main
 from flows.cli.main import VERBS
+from flows.machine.machine_file import read_machine
 from flows.sweep.definition import read_definition
 from tests.support.pages import PAGES, ROOT, Block, blocks
 
@@ -128,10 +129,15 @@ def contains(source: str, shown: str) -> bool:
     )
 
 
-def test_definitions_of_sweeps_can_be_read(tmp_path: Path) -> None:
+def test_definitions_of_sweeps_and_machines_can_be_read(tmp_path: Path) -> None:
     found = [block for block in BLOCKS if block.language == "toml"]
-    assert found
+    machines = [block for block in found if "[machine]" in block.text]
+    assert machines
+    assert len(found) > len(machines)
     for block in found:
-        path = tmp_path / "sweep.toml"
+        path = tmp_path / "file.toml"
         path.write_text(block.text)
-        assert len(read_definition(path, [])) > 0
+        if block in machines:
+            assert read_machine(path).spec
+        else:
+            assert len(read_definition(path, [])) > 0

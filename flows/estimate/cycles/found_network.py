@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from pathlib import Path
 
 from flows.errors import UserError
@@ -10,6 +11,7 @@ from flows.estimate.cycles.machine_layer import Layer
 from flows.estimate.cycles.network_formats import in_formats
 from flows.estimate.cycles.workload_graph import workload_graph
 from flows.estimate.cycles.workload_layers import workload_layers
+from flows.machine.needs import Needs, graph_needs
 from flows.mapper import MappingError, refusal, with_room
 from flows.work.files import check_readable
 from models.machine.spec import MachineSpec
@@ -48,6 +50,13 @@ class Network:
         """The mapper's reason why the network does not map to a machine; None if it does."""
         graph = self.graph if self.of_file else in_formats(self.graph, spec)
         return refusal(graph, spec)
+
+    @cached_property
+    def needs(self) -> Needs:
+        """What it needs of a machine, in the file's number formats or in the machine's."""
+        if self.of_file:
+            return graph_needs(self.source, self.graph)
+        return Needs(name=self.source, refusal=cache(self.refusal), enlarged=self.with_room)
 
     def on(self, spec: MachineSpec) -> Network:
         """The network as it is mapped to a machine.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from flows.boards.board import Board
 from flows.cim.k_order import machine_walks
+from flows.cim.macro_machine import check_slices
 from flows.cim.macro_matmul import make_layer
 from flows.errors import UserError
 from flows.estimate.cycles.cycles import estimate_cycles
@@ -57,13 +58,20 @@ class MacroEstimate:
         return 2 * self.macs * clock_mhz / self.cycles / 1e3
 
 
-def estimate_macro(network: Path, board: Board, preset: str, adc_bits: int = 0) -> MacroEstimate:
+def estimate_macro(
+    network: Path,
+    board: Board,
+    preset: str,
+    adc_bits: int = 0,
+    machine: MachineSpec | None = None,
+) -> MacroEstimate:
     """Estimate.
 
     Parameters
     ----------
     network : ONNX file
     adc_bits : 0 for the preset's
+    machine : one around the preset's macro, by default the one that the network gets
 
     Raises
     ------
@@ -76,7 +84,8 @@ def estimate_macro(network: Path, board: Board, preset: str, adc_bits: int = 0) 
     except NetworkError as error:
         raise UserError(str(error)) from None
     engine = MacroOptions(preset=preset, calibration=Path(), adc_bits=adc_bits)
-    spec = macro_machine(board, graph, engine)
+    spec = machine or macro_machine(board, graph, engine)
+    check_slices(graph, spec)
     macro = spec.macro
     assert macro is not None
     if macro.spec.zero_skip:

@@ -134,8 +134,11 @@ USAGE = [
     ),
     (
         ["build"],
-        """the following arguments are required: NETWORK, --board, -o/--output \
-(see rowmac build --help)""",
+        "the following arguments are required: NETWORK, -o/--output (see rowmac build --help)",
+    ),
+    (
+        ["build", "a.onnx", "-o", "out"],
+        "--board NAME must be given (see rowmac boards), or --machine FILE",
     ),
     (
         ["build", "a.onnx", "--board", "arty-z7-10", "-o", "out"],

@@ -71,7 +71,9 @@ EDITS = [
     ("board/name", ["arty-z7-20"]),
     ("board/name", "arty-z7-21"),
     ("board/name", "zcu102"),
-    ("board/clock_mhz", 500.0),
+    ("board/clock_mhz", "fast"),
+    ("board/clock_mhz", -1.0),
+    ("board/clock_mhz", True),
     ("machine", []),
     ("machine/spec", None),
     ("machine/spec", [1]),
@@ -107,6 +109,19 @@ def test_another_machine_in_the_manifest_is_refused(built: Path, tmp_path: Path)
     edited(manifest, "machine/spec/depth", 1024)
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(UserError, match="memory.bin must be what the network maps to"):
+        load_built(folder)
+
+
+def test_another_clock_in_the_manifest_is_refused(built: Path, tmp_path: Path) -> None:
+    """A folder may be for another clock than the board's; then its constraints are as well."""
+    folder = tmp_path / "copy"
+    shutil.copytree(built, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    edited(manifest, "board/clock_mhz", 500.0)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(
+        UserError, match="must be what its board and machine yield, which it is not"
+    ):
         load_built(folder)
 
 

@@ -72,15 +72,15 @@ def test_refused_networks_leave_nothing(
 
 
 def deep_layer(folder: Path) -> Path:
-    """3 x 3 x 240 products a result: 2160, where the machine holds 2048."""
-    file = OnnxFile(shape=(1, 240, 6, 6))
-    x = file.add("Conv", file.quantise("image"), file.weights((4, 240, 3, 3)), name="deep")
+    """3 x 3 x 1,000 products a result: 9,000, where machines hold 8,192 at most."""
+    file = OnnxFile(shape=(1, 1000, 6, 6))
+    x = file.add("Conv", file.quantise("image"), file.weights((4, 1000, 3, 3)), name="deep")
     return file.save(folder, file.quantise(x))
 
 
 def wide_scores(folder: Path) -> Path:
-    """Attention heads that are wider than the weight store is deep."""
-    file = OnnxFile(shape=(1, 4, 2056))
+    """Attention heads that are wider than any weight store is deep."""
+    file = OnnxFile(shape=(1, 4, 8200))
     x = file.quantise("image")
     keys = file.add("Transpose", x, perm=[0, 2, 1])
     scores = file.quantise(file.add("MatMul", x, keys, name="scores"), 9.0)
@@ -104,11 +104,11 @@ def many_tokens(folder: Path) -> Path:
         (
             deep_layer,
             (
-                "layer 'deep': K (padded to whole beats) must be at most 2048, not 2160; a "
-                "machine with depth = 2160 would do"
+                "layer 'deep': K (padded to whole beats) must be at most 2048, not 9000; no "
+                "machine is large enough: depth must be a multiple of lanes = 8 up to 8192"
             ),
         ),
-        (wide_scores, "layer 'scores': attention head width must be at most 2048, not 2056"),
+        (wide_scores, "layer 'scores': attention head width must be at most 2048, not 8200"),
         (many_tokens, "layer 'scores': scratchpad must hold tensor"),
     ],
 )
