@@ -153,9 +153,9 @@ def _placed(
         first = error
     try:
         plan = packed(_lives(graph, spec, macro, trace), spec.scratchpad_words)
-    except MappingError:
-        # A later layer is refused for another reason: report the first refusal.
-        raise first from None
+    except MappingError as later:
+        # Tensors may live in memory, but not what a later layer lacks: that is the reason.
+        raise (first if spec.macro is not None else later) from None
     if plan is not None:
         return attempt(Planned(spec, plan), None)
     if spec.macro is not None:

@@ -67,6 +67,8 @@ def choices(
     for node in graph.nodes:
         for tensor in dict.fromkeys(node.inputs):
             uses[tensor] = uses.get(tensor, 0) + 1
+    if not _possible(graph, total, fixed, measure):
+        return
     far: set[str] = set()
     while True:
         seen = Spilling(frozenset(far))
@@ -92,6 +94,19 @@ def choices(
         if not candidates:
             return
         far.add(max(candidates, key=gains.__getitem__))
+
+
+def _possible(
+    graph: IntegerGraph,
+    total: int,
+    fixed: frozenset[str],
+    measure: Callable[[Spilling], None],
+) -> bool:
+    """Flag: the words suffice with every tensor in memory that may be there."""
+    made = {graph.input, *(node.output for node in graph.nodes)}
+    seen = Spilling(frozenset(made - fixed))
+    measure(seen)
+    return max(seen.used[name] + seen.least.get(name, 0) for name in seen.used) <= total
 
 
 def _words(graph: IntegerGraph, tensor: str) -> int:

@@ -7,13 +7,14 @@ from dataclasses import replace
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream
 from amaranth.lib.fifo import SyncFIFOBuffered
-from amaranth.lib.wiring import Component, In, Signature, connect
+from amaranth.lib.wiring import Component, In, Signature, connect, flipped
 
 from hdl.cim.configure import Configure
 from hdl.cim.macro_engine import CimEngine
 from hdl.cim.shape import MacroShape
 from hdl.engine.contract import EngineSignature
 from hdl.engine.digital_array import DigitalArray
+from hdl.memory.register_slice import RegisterSlice
 from models.cim.choice import MacroChoice
 from models.machine.spec import MachineSpec
 from models.program.engine_items import ITEM_BYTES
@@ -69,7 +70,12 @@ class MacroEngine(Component):
         m.submodules.array = array = DigitalArray(small)
         m.submodules.configure = configure = Configure(spec, shape, macro.slices)
         m.submodules.order = order = SyncFIFOBuffered(width=1, depth=_TILES)
-        connect(m, configure.o, cim.i_config)
+        # Readiness of both engines would reach the weight and the load unit.
+        m.submodules.configured = configured = RegisterSlice(configure.o.payload.shape())
+        connect(m, configure.o, configured.i)
+        connect(m, configured.o, cim.i_config)
+        m.submodules.entry = entry = RegisterSlice(self.i_weights.payload.shape())
+        connect(m, flipped(self.i_weights), entry.i)
         m.d.comb += [
             configure.run.eq(self.run),
             configure.i.valid.eq(self.i_items.valid),
@@ -77,9 +83,9 @@ class MacroEngine(Component):
             self.i_items.ready.eq(configure.i.ready),
         ]
 
-        weights = self.i_weights.payload
+        weights = entry.o.payload
         room = Signal()
-        taken = self.i_weights.valid & self.i_weights.ready
+        taken = entry.o.valid & entry.o.ready
         m.d.comb += [
             room.eq(order.w_rdy | ~weights.last),
             order.w_en.eq(taken & weights.last),
@@ -87,11 +93,11 @@ class MacroEngine(Component):
         ]
         for engine, mine in ((cim, ~weights.short), (array, weights.short)):
             port = engine.i_weights
-            m.d.comb += port.valid.eq(self.i_weights.valid & mine & room)
+            m.d.comb += port.valid.eq(entry.o.valid & mine & room)
             for name in port.payload.shape().members:
                 m.d.comb += port.payload[name].eq(weights[name])
             with m.If(mine):
-                m.d.comb += self.i_weights.ready.eq(port.ready & room)
+                m.d.comb += entry.o.ready.eq(port.ready & room)
 
         # Engine of the current K loops, and number of K loops whose results have not all left.
         using, open_loops = Signal(), Signal(8)

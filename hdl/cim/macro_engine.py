@@ -102,12 +102,13 @@ class CimEngine(Component):
         names = ["offset", *filling(spec, shape)]
         entering = Signal(32)
         opens = Signal()
+        opened = Signal()  # some are: with the count, for it leads to the matrix unit's handshake
         m.d.comb += [
             macro.i_config.valid.eq(self.i_config.valid),
             macro.i_config.payload.eq(config.item),
             self.i_config.ready.eq(macro.i_config.ready),
             opens.eq(self.i_config.valid & self.i_config.ready & (config.item.kind == Write.LAYER)),
-            tokens.open.eq(entering != 0),
+            tokens.open.eq(opened),
         ]
         held = {n: Signal.like(getattr(tokens, n), name=n) for n in names}
         m.d.comb += [getattr(tokens, n).eq(held[n]) for n in names]
@@ -116,8 +117,9 @@ class CimEngine(Component):
         layer = data.View(shape.layer(), config.item.data[: shape.layer().size])
         with m.If(opens):
             m.d.sync += [*(held[n].eq(config[n]) for n in names), entering.eq(layer.vectors)]
+            m.d.sync += opened.eq(layer.vectors.any())
         with m.Elif(tokens.leaves):
-            m.d.sync += entering.eq(entering - 1)
+            m.d.sync += [entering.eq(entering - 1), opened.eq(entering != 1)]
         self._collect(m, macro)
         return m
 

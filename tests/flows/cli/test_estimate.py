@@ -130,18 +130,17 @@ def test_what_the_device_does_not_have_is_told_with_status_1(capsys: Capture) ->
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--network", "resnet-18", "--depth", "2048"],
-         ("resnet-18: scratchpad must hold tensor 'input' of 125440 words, not only 16384 free of "
-         "16384; with larger memories layer 'stem': scratchpad must hold tensor 'stem' of 50176 ")),
-        (["--network", "deit-tiny"],
-         ("deit-tiny: block RAMs must be at least 153, not the 140 of arty-z7-20 (13 short), for a "
-         "machine with bank_words 8,192 instead of 4,096: layer 'block0.attention.scores': "
-         "scratchpad must hold tensor 'block0.attention.scores' of 7683 words, not only 6928 free "
-         "of 16384; --board zcu102 would do")),
-        (["--network", "deit-tiny", "--lanes", "8"],
-         ("deit-tiny: layer 'block0.attention.scores': scratchpad must hold tensor "
-         "'block0.attention.scores' of 7683 words, not only 6928 free of 16384; a machine with "
-         "bank_words = 8192 would do")),
+        (["--network", "resnet-18", "--depth", "2048", "--part-sums", "0"],
+         ("resnet-18: layer 'stage2.block0.conv2': K (padded to whole beats) must be at most 2048, "
+         "not 2304; a machine with depth = 4608 would do")),
+        (["--network", "deit-base"],
+         ("deit-base: block RAMs must be at least 281, not the 140 of arty-z7-20 (141 short), for "
+         "a machine with bank_words 16,384 instead of 4,096: layer 'patches': scratchpad must hold "
+         "tensor 'block0.norm1.join' of 9456 words, not only 6976 free of 16384; --board zcu102 "
+         "would do")),
+        (["--network", "deit-base", "--lanes", "8"],
+         ("deit-base: layer 'patches': scratchpad must hold tensor 'block0.norm1.join' of 9456 "
+         "words, not only 6976 free of 16384; a machine with bank_words = 16384 would do")),
         (["--network", "deit-tiny", "--rows", "pot4:16", "--board", "zcu102"],
          ("deit-tiny: layer 'block0.attention.scores': products of two activations must have at "
          "least 16 fixed-point rows to hold one of them, not pot4:16")),

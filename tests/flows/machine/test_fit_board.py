@@ -24,7 +24,8 @@ from models.machine.spec import MachineSpec
 from tests.support.onnx_files import OnnxFile
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "fashion_mnist"
-BOARD = find("arty-z7-20")
+BOARD = replace(find("arty-z7-20"), machine={"part_sums": 0})
+"""A board whose machine does not cut K, so that its depth is a limit."""
 DEFAULT = default_machine(BOARD)
 
 
@@ -78,13 +79,13 @@ def test_the_reason_is_one_that_plain_rows_do_not_help() -> None:
 
 
 def test_a_larger_board_is_named() -> None:
-    needs = find_network("deit-tiny").needs
+    needs = find_network("deit-base").needs
     with pytest.raises(UserError) as error:
         fitted_machine(BOARD, needs, device_cost)
     said = str(error.value)
     assert said.startswith(
-        "deit-tiny: block RAMs must be at least 153, not the 140 of arty-z7-20 (13 short), for a "
-        "machine with bank_words 8,192 instead of 4,096: layer 'block0.attention.scores': "
+        "deit-base: block RAMs must be at least 278, not the 140 of arty-z7-20 (138 short), for a "
+        "machine with bank_words 16,384 instead of 4,096"
     )
     assert said.endswith("; --board zcu102 would do")
     chosen = fitted_machine(find("zcu102"), needs, device_cost)
@@ -98,10 +99,10 @@ def test_a_board_of_wider_words_is_named() -> None:
         fitted_machine(BOARD, needs, free)
 
 
-def test_depth_grows_where_the_scratchpad_is_refused_first() -> None:
-    """Tensors that are larger than it have a place in memory once all layers are deep enough."""
+def test_depth_grows_for_tensors_that_live_in_memory() -> None:
+    """Tensors that are larger than the scratchpad are no reason; a layer's depth is one."""
     needs = find_network("resnet-18").needs
-    assert str(needs.refusal(DEFAULT)).startswith("scratchpad must hold tensor 'input'")
+    assert str(needs.refusal(DEFAULT)).startswith("layer 'stage2.block0.conv2': K (padded")
     chosen = fitted_machine(BOARD, needs, device_cost)
     assert chosen.spec == replace(DEFAULT, depth=4608)
     (change,) = chosen.changes
