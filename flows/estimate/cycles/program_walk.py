@@ -1,8 +1,4 @@
-"""Cycles of a program that a network was mapped to, descriptor by descriptor.
-
-Layers in strips or in parts of K are many products, loads and stores whose tokens order them: their
-times are taken from the program itself.
-"""
+"""One walk through a program's descriptors on the timeline of its machine."""
 
 from __future__ import annotations
 
@@ -11,99 +7,95 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from flows.estimate.cycles.cycle_estimate import NEEDS, CycleEstimate
-from flows.estimate.cycles.geometry import Column, dynamic_rows
+from flows.estimate.cycles.bank_reads import banks_of, matrix_reads, vector_reads
+from flows.estimate.cycles.geometry import Column
 from flows.estimate.cycles.mapped_program import MappedProgram
 from flows.estimate.cycles.program_figures import Figures, product_of
-from flows.estimate.cycles.timeline import Timeline
+from flows.estimate.cycles.timeline import AHEAD, Timeline
+from flows.estimate.cycles.waiting_store import Given, ReadTimes, WaitingStore
 from flows.estimate.machine_points import Points
 from models.machine.units import Unit
 from models.program.descriptor import Descriptor
 from models.program.layout import LoadTarget, VectorOp, WeightSource
 
-__all__ = ["program_cycles"]
+__all__ = ["ProgramWalk"]
 
 TABLES = (LoadTarget.FUNCTION_TABLE, LoadTarget.ROW_TABLE)
-WINDOWS = 12
+QUEUED = 12
 """Descriptors that are fetched beside the first load at most: the queues' room."""
 
 
-def program_cycles(mapped: MappedProgram, bytes_per_cycle: float | None = None) -> CycleEstimate:
-    """Estimate a mapped network on its machine.
+class ProgramWalk:
+    """Times of all descriptors of a program, and figures of its layers.
 
     Parameters
     ----------
-    bytes_per_cycle : float, optional
-        What memory yields, if that is less than the bus takes.
-
-    Returns
-    -------
-    CycleEstimate
-        Of one machine. It needs nothing that the machine has not: the mapper has seen to that.
+    slowdown : float
+        Cycles a bus beat takes at least.
+    beside : sequence of int, optional
+        Cycles that fetches of descriptors take of each load but those of weights, in program order
+        (see :meth:`fetches`); otherwise they are guessed.
     """
-    points = Points.of([mapped.spec], "xcup")
-    width = mapped.spec.axi_bytes
-    rate = width if bytes_per_cycle is None else min(width, bytes_per_cycle)
-    walk = _Walk(points, mapped.program, width / rate)
-    names = ("input", *(layer.name for layer in mapped.layers), "output")
-    rows = walk.run(len(names))
-    for figures, layer in zip(rows[1:], mapped.layers, strict=False):
-        figures.macs = layer.macs
 
-    def table(values: Sequence[int]) -> Column:
-        return np.array([values], dtype=np.int64)
-
-    seen = [figures.bound(mapped.spec, width / rate) for figures in rows]
-    none = np.zeros(1, dtype=np.int64)
-    has = (points.depth, points.banks * points.bank_words, points.param_entries,
-           dynamic_rows(points))  # fmt: skip
-    return CycleEstimate(
-        names=names,
-        cycles=table([one.cycles for one in rows]),
-        busy=table([busy for _, busy in seen]),
-        read_bytes=table([one.read_bytes for one in rows]),
-        written_bytes=table([one.written_bytes for one in rows]),
-        bound=table([bound for bound, _ in seen]).astype(np.int8),
-        needs=dict.fromkeys(NEEDS, none),
-        has=dict(zip(NEEDS, has, strict=True)),
-    )
-
-
-class _Walk:
-    def __init__(self, points: Points, program: Sequence[Descriptor], slowdown: float) -> None:
-        self.points, self.program = points, program
-        self.line = Timeline(points, np.full(1, slowdown))
-        self.line.ahead = min(WINDOWS, len(program))
-        self.line.behind = len(program) - self.line.ahead
-        self.tokens: dict[tuple[Unit, Unit], deque[Column]] = {}
+    def __init__(
+        self, mapped: MappedProgram, slowdown: float, beside: Sequence[int] | None = None
+    ) -> None:
+        self.spec, self.program = mapped.spec, mapped.program
+        self.points = Points.of([mapped.spec], "xcup")
+        self.line = Timeline(self.points, np.full(1, slowdown))
+        self.line.ahead = min(QUEUED, len(self.program))
+        self.line.behind = len(self.program) - self.line.ahead
+        self.beside = beside
+        self.rows = [Figures() for _ in range(len(mapped.layers) + 2)]
+        self.ends = [0] * len(self.rows)
+        self.loads: list[tuple[int, int]] = []  # start and cycles of each load
+        self.tokens: dict[tuple[Unit, Unit], deque[Given]] = {}
+        self.times = ReadTimes()
+        self.store: WaitingStore | None = None
         self.brought = np.zeros(1, dtype=np.int64)
         self.pending: list[Descriptor] = []
 
-    def run(self, tags: int) -> list[Figures]:
-        """Walk all descriptors; returns the figures of every tag, cycles of delay among them."""
-        rows = [Figures() for _ in range(tags)]
-        front, at = 0, 0
+    def run(self) -> list[Figures]:
+        """Walk all descriptors; returns the figures of every tag."""
         for one in self.program:
-            if one.tag != at:
-                end = int(self.line.end[0])
-                rows[at].cycles, front, at = rows[at].cycles + end - front, end, one.tag
-            self._descriptor(one, rows[at])
+            self.rows[one.tag].count()
+            self._descriptor(one, self.rows[one.tag])
+        self._settle()
         self.line.last()
-        rows[at].cycles += int(self.line.end[0]) - front
-        return rows
+        self.ends[-1] = int(self.line.end[0])
+        front = np.maximum.accumulate([0, *self.ends])
+        for figures, cycles in zip(self.rows, np.diff(front).tolist(), strict=True):
+            figures.cycles = cycles
+        return self.rows
+
+    def fetches(self) -> list[int]:
+        """Cycles that fetches of descriptors took of each load.
+
+        A fetch comes between the bursts of a load if it is asked for before the last of them.
+        """
+        asks = np.array([int(one[0]) for one in self.line.asks])
+        size = self.line.fetch[0]
+        found = []
+        for start, cycles in self.loads:
+            taken = 0
+            for ask in asks[np.searchsorted(asks, start - size) :]:
+                if ask < start:
+                    taken += max(0, int(ask - start + size))
+                elif ask <= start + max(0, cycles + taken - AHEAD):
+                    taken += int(size)
+                else:
+                    break
+            found.append(taken)
+        return found
 
     def _descriptor(self, one: Descriptor, figures: Figures) -> None:
-        figures.count()
         fields = one.fields
         match one.unit:
             case Unit.LOAD if fields["target"] == LoadTarget.WEIGHTS:
                 self.brought = np.array([fields["beats"]]) // self.points.beats_per_word
                 figures.weights(fields["beats"], self.points)
             case Unit.LOAD:
-                size = fields["beats"] * int(self.points.axi_width[0]) // 8
-                entries = size // 2 if fields["target"] in TABLES else 0
-                beats = np.array([fields["beats"]])
-                self._done(one, self.line.load(beats, *self._waits(one), entries=entries))
+                self._load(one)
                 figures.load(fields["beats"], self.points)
             case Unit.WEIGHT | Unit.MATRIX:
                 self.pending.append(one)
@@ -112,9 +104,36 @@ class _Walk:
             case Unit.VECTOR:
                 self._vector(one, figures)
             case Unit.STORE:
-                words = np.array([fields["words"]])
-                self._done(one, self.line.store(words, *self._waits(one)))
+                self._store(one)
                 figures.store(fields["words"], self.points)
+
+    def _load(self, one: Descriptor) -> None:
+        size = one.fields["beats"] * self.spec.axi_bytes
+        entries = size // 2 if one.fields["target"] in TABLES else 0
+        beats = np.array([one.fields["beats"]])
+        beside = None if self.beside is None else np.array([self.beside[len(self.loads)]])
+        self._done(one, self.line.load(beats, *self._waits(one), entries=entries, beside=beside))
+        cycles = np.ceil(beats * self.line.slowdown)
+        self.loads.append((int(self.line.starts[Unit.LOAD][-1][0]), int(cycles[0])))
+
+    def _store(self, one: Descriptor) -> None:
+        self._settle()
+        given, words = Given(), one.fields["words"]
+        start = self.line.begin(Unit.STORE, *self._waits(one))
+        cycles, latency = self.line.store_cycles(np.array([words]))
+        self.store = WaitingStore(
+            given=given, tag=one.tag, start=int(start[0]), cycles=int(cycles[0]),
+            latency=int(latency[0]), banks=banks_of(self.spec, one.fields["address"], words),
+        )  # fmt: skip
+        self._give(one, given)
+
+    def _settle(self) -> None:
+        """Find the end of the last store, of all that read meanwhile is known."""
+        if self.store is not None:
+            end = self.store.end(self.times)
+            self.store.given.time = self.line.finish(Unit.STORE, np.array([end]))
+            self.ends[self.store.tag] = max(self.ends[self.store.tag], end)
+            self.store = None
 
     def _product(self, drain: Descriptor, figures: Figures) -> None:
         """Weights, matrix and drain together; the load of weights before them if there is one."""
@@ -122,7 +141,8 @@ class _Walk:
         self.pending = []
         streamed = weight.fields["source"] == WeightSource.STREAM
         shape = product_of(self.points, weight, matrix)
-        self.line.product(
+        line = self.line
+        line.product(
             shape,
             streamed=streamed,
             weights=self._waits(weight),
@@ -132,8 +152,12 @@ class _Walk:
         )
         self.brought = np.zeros(1, dtype=np.int64)
         for one in (weight, matrix, drain):
-            self._done(one, self.line.free[one.unit])
+            self._done(one, line.free[one.unit])
         figures.product(shape, streamed=streamed)
+        # Without its drain a product soon stops.
+        start = np.maximum(line.starts[Unit.MATRIX][-1], line.starts[Unit.VECTOR][-1])
+        walk, tiles = matrix.fields, weight.fields["tiles"]
+        self.times.add(start, line.free[Unit.MATRIX], lambda: tiles * matrix_reads(self.spec, walk))
 
     def _vector(self, one: Descriptor, figures: Figures) -> None:
         fields, points, line = one.fields, self.points, self.line
@@ -156,16 +180,30 @@ class _Walk:
                 end = line.vector(cycles, *waits)
         self._done(one, end)
         figures.vector(int(cycles[0]))
+        start = line.starts[Unit.VECTOR][-1]
+        self.times.add(start, end, lambda: vector_reads(self.spec, fields))
 
     # Tokens: every one is given once and taken once, in program order.
 
     def _waits(self, one: Descriptor) -> list[Column]:
         """Times at which the tokens of a descriptor are given."""
-        givers = [unit for unit in Unit if unit is not Unit.END and one.wait >> unit & 1]
-        return [self.tokens[giver, one.unit].popleft() for giver in givers]
+        times = []
+        for giver in Unit:
+            if giver is Unit.END or not one.wait >> giver & 1:
+                continue
+            given = self.tokens[giver, one.unit].popleft()
+            if given.time is None:
+                self._settle()
+            assert given.time is not None
+            times.append(given.time)
+        return times
 
     def _done(self, one: Descriptor, end: Column) -> None:
-        """Give a descriptor's tokens."""
+        """Mark a descriptor as done, and give its tokens."""
+        self.ends[one.tag] = max(self.ends[one.tag], int(end[0]))
+        self._give(one, Given(end))
+
+    def _give(self, one: Descriptor, given: Given) -> None:
         for taker in Unit:
             if taker is not Unit.END and one.signal >> taker & 1:
-                self.tokens.setdefault((one.unit, taker), deque()).append(end)
+                self.tokens.setdefault((one.unit, taker), deque()).append(given)

@@ -92,9 +92,10 @@ class Timeline:
         # Depth of the queues, and which machines have it (None: all).
         self.depths = [(d, None if len(depths) == 1 else points.queue_depth == d) for d in depths]
         self.fetched = self.fetch + FETCH  # the program's header
-        self.dispatched = zero
+        self.dispatched = self.before = zero
         self.loading = (zero, zero - LOAD_LATENCY - self.fetch)  # when loads have the bus
         self.ahead = self.behind = 0  # descriptors fetched beside the first load, and later
+        self.asks: list[Column] = []  # times at which descriptors are asked for
         self.free = [zero] * UNITS
         self.starts: list[list[Column]] = [[] for _ in WORKING_UNITS]
         self.released = (zero, zero)  # when the last two tiles of weights were given back
@@ -115,6 +116,7 @@ class Timeline:
         for depth, mine in self.depths:
             if len(history) >= depth:
                 room = history[-depth] if mine is None else np.where(mine, history[-depth], room)
+        self.before = self.dispatched
         self.dispatched = latest(self.fetched, self.dispatched + 1, room + 1)
         start = latest(
             self.dispatched + DISPATCH_LATENCY,
@@ -126,7 +128,8 @@ class Timeline:
 
     def _fetched(self) -> Column:
         """Time at which the next descriptor has been fetched."""
-        asked = np.maximum(self.fetched, self.dispatched)
+        asked = np.maximum(self.fetched, self.before)
+        self.asks.append(asked)
         return (
             asked
             + self.fetch
@@ -149,20 +152,26 @@ class Timeline:
         self.free[unit] = end
         return end
 
-    def load(self, beats: Column, *waits: Column, entries: int = 0) -> Column:
+    def load(
+        self, beats: Column, *waits: Column, entries: int = 0, beside: Column | None = None
+    ) -> Column:
         """Load bus beats, or a table of ``entries`` 16-bit entries; returns the end of the load.
 
-        Descriptors share the bus. During the first load they fill all queues; during later ones as
-        many are fetched as the units that work meanwhile make room for.
+        Descriptors share the bus for ``beside`` cycles. If these are not known, they fill all
+        queues during the first load; during later ones as many are fetched as the units that work
+        meanwhile make room for.
         """
         first = not self.starts[LOAD]
         start = self.begin(LOAD, *waits)
         cycles = np.ceil(beats * self.slowdown).astype(np.int64)
-        fetches = np.clip(cycles // (6 * self.fetch), cycles >= 2 * self.fetch, min(4, self.behind))
-        if first:
-            rest = (cycles + LOAD_LATENCY) // (self.fetch + FETCH)
-            fetches = np.clip(rest, 1, self.ahead)
-        cycles = np.maximum(cycles + fetches * self.fetch, entries)
+        if beside is None:
+            most = min(4, self.behind)
+            fetches = np.clip(cycles // (6 * self.fetch), cycles >= 2 * self.fetch, most)
+            if first:
+                rest = (cycles + LOAD_LATENCY) // (self.fetch + FETCH)
+                fetches = np.clip(rest, 1, self.ahead)
+            beside = fetches * self.fetch
+        cycles = np.maximum(cycles + beside, entries)
         self._hold(start, cycles)
         return self.finish(LOAD, start + cycles + LOAD_LATENCY)
 
@@ -199,10 +208,15 @@ class Timeline:
     def store(self, words: Column, *waits: Column) -> Column:
         """Store scratchpad words; returns the end of the store."""
         start = self.begin(STORE, *waits)
+        cycles, latency = self.store_cycles(words)
+        return self.finish(STORE, start + cycles + latency)
+
+    def store_cycles(self, words: Column) -> tuple[Column, Column]:
+        """Cycles in which a store's words are read and sent, and of latency besides."""
         beats = words * self.points.beats_per_word
         cycles = np.ceil(beats * self.slowdown).astype(np.int64) + 2 * ceil(beats, BURST)
         # A burst is sent when all its words have been read.
-        return self.finish(STORE, start + cycles + np.minimum(beats, BURST) + STORE_LATENCY)
+        return cycles, np.minimum(beats, BURST) + STORE_LATENCY
 
     # Products
 
