@@ -17,7 +17,7 @@ from flows.estimate.cycles.program_walk import ProgramWalk
 
 __all__ = ["program_cycles"]
 
-WALKS = 3
+WALKS = 12
 """Walks after which fetches are where they were in the one before, or nearly so."""
 
 
@@ -41,7 +41,10 @@ def program_cycles(mapped: MappedProgram, bytes_per_cycle: float | None = None) 
     for _ in range(WALKS):
         walk = ProgramWalk(mapped, slowdown, beside)
         rows = walk.run()
-        beside = walk.fetches()
+        found = walk.fetches()
+        if found == beside:
+            break
+        beside = found
     for figures, layer in zip(rows[1:], mapped.layers, strict=False):
         figures.macs = layer.macs
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from flows.estimate.cycles.bank_reads import banks_of, matrix_reads, vector_reads
+from flows.estimate.cycles.bank_accesses import banks_of, matrix_reads, vector_reads, vector_writes
 from flows.estimate.cycles.geometry import Column
 from flows.estimate.cycles.mapped_program import MappedProgram
 from flows.estimate.cycles.program_figures import Figures, product_of
-from flows.estimate.cycles.timeline import AHEAD, Timeline
-from flows.estimate.cycles.waiting_store import Given, ReadTimes, WaitingStore
+from flows.estimate.cycles.timeline import AHEAD, LOAD_LATENCY, Timeline
+from flows.estimate.cycles.bank_waits import Given, Others, WaitingStore
 from flows.estimate.machine_points import Points
 from models.machine.units import Unit
 from models.program.descriptor import Descriptor
@@ -50,7 +50,7 @@ class ProgramWalk:
         self.ends = [0] * len(self.rows)
         self.loads: list[tuple[int, int]] = []  # start and cycles of each load
         self.tokens: dict[tuple[Unit, Unit], deque[Given]] = {}
-        self.times = ReadTimes()
+        self.reads, self.writes = Others(), Others()
         self.store: WaitingStore | None = None
         self.brought = np.zeros(1, dtype=np.int64)
         self.pending: list[Descriptor] = []
@@ -71,7 +71,8 @@ class ProgramWalk:
     def fetches(self) -> list[int]:
         """Cycles that fetches of descriptors took of each load.
 
-        A fetch comes between the bursts of a load if it is asked for before the last of them.
+        A fetch comes between the bursts of a load if it is asked for before the last of them, which
+        is half a buffer before the load's end; a load that fits the buffer asks for all at once.
         """
         asks = np.array([int(one[0]) for one in self.line.asks])
         size = self.line.fetch[0]
@@ -81,7 +82,7 @@ class ProgramWalk:
             for ask in asks[np.searchsorted(asks, start - size) :]:
                 if ask < start:
                     taken += max(0, int(ask - start + size))
-                elif ask <= start + max(0, cycles + taken - AHEAD):
+                elif ask <= start + (cycles + taken - AHEAD // 2 if cycles > AHEAD else 0):
                     taken += int(size)
                 else:
                     break
@@ -112,9 +113,16 @@ class ProgramWalk:
         entries = size // 2 if one.fields["target"] in TABLES else 0
         beats = np.array([one.fields["beats"]])
         beside = None if self.beside is None else np.array([self.beside[len(self.loads)]])
-        self._done(one, self.line.load(beats, *self._waits(one), entries=entries, beside=beside))
-        cycles = np.ceil(beats * self.line.slowdown)
-        self.loads.append((int(self.line.starts[Unit.LOAD][-1][0]), int(cycles[0])))
+        end = self.line.load(beats, *self._waits(one), entries=entries, beside=beside)
+        cycles = int(np.ceil(beats * self.line.slowdown)[0])
+        start = int(self.line.starts[Unit.LOAD][-1][0])
+        self.loads.append((start, cycles))
+        if one.fields["target"] == LoadTarget.SCRATCHPAD:
+            words = one.fields["beats"] // int(self.points.beats_per_word[0])
+            banks = banks_of(self.spec, one.fields["address"], words)
+            delayed = self.writes.delayed(start + LOAD_LATENCY, cycles, banks)
+            end = self.line.finish(Unit.LOAD, np.maximum(end, delayed))
+        self._done(one, end)
 
     def _store(self, one: Descriptor) -> None:
         self._settle()
@@ -130,7 +138,7 @@ class ProgramWalk:
     def _settle(self) -> None:
         """Find the end of the last store, of all that read meanwhile is known."""
         if self.store is not None:
-            end = self.store.end(self.times)
+            end = self.store.end(self.reads)
             self.store.given.time = self.line.finish(Unit.STORE, np.array([end]))
             self.ends[self.store.tag] = max(self.ends[self.store.tag], end)
             self.store = None
@@ -157,7 +165,9 @@ class ProgramWalk:
         # Without its drain a product soon stops.
         start = np.maximum(line.starts[Unit.MATRIX][-1], line.starts[Unit.VECTOR][-1])
         walk, tiles = matrix.fields, weight.fields["tiles"]
-        self.times.add(start, line.free[Unit.MATRIX], lambda: tiles * matrix_reads(self.spec, walk))
+        self.reads.add(start, line.free[Unit.MATRIX], lambda: tiles * matrix_reads(self.spec, walk))
+        beats = int((shape.tiles * shape.groups * shape.drain)[0])
+        self._writes(drain, line.free[Unit.VECTOR], 0 if drain.fields["keep_sums"] else beats)
 
     def _vector(self, one: Descriptor, figures: Figures) -> None:
         fields, points, line = one.fields, self.points, self.line
@@ -181,7 +191,13 @@ class ProgramWalk:
         self._done(one, end)
         figures.vector(int(cycles[0]))
         start = line.starts[Unit.VECTOR][-1]
-        self.times.add(start, end, lambda: vector_reads(self.spec, fields))
+        self.reads.add(start, end, lambda: vector_reads(self.spec, fields))
+        self._writes(one, end, rows * int(beats[0]))
+
+    def _writes(self, one: Descriptor, end: Column, beats: int) -> None:
+        """Note the results of a vector descriptor: each beat is a write."""
+        start = self.line.starts[Unit.VECTOR][-1]
+        self.writes.add_in_order(start, end, vector_writes(self.spec, one.fields, beats))
 
     # Tokens: every one is given once and taken once, in program order.
 

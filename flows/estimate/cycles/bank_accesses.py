@@ -1,4 +1,4 @@
-"""Reads of each scratchpad bank by a descriptor: a store waits while others read its bank."""
+"""PerBank of each scratchpad bank by a descriptor: a store waits while others read its bank."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from numpy.typing import NDArray
 from models.machine.spec import MachineSpec
 from models.program.layout import VectorOp
 
-__all__ = ["banks_of", "matrix_reads", "vector_reads"]
+__all__ = ["banks_of", "matrix_reads", "vector_reads", "vector_writes"]
 
-Reads = NDArray[np.int64]
+PerBank = NDArray[np.int64]
 TURNS = {VectorOp.LAYER_NORM: 2, VectorOp.SOFTMAX: 3}
 """Times that an operator reads its rows."""
 
 
-def banks_of(spec: MachineSpec, address: int, words: int) -> Reads:
+def banks_of(spec: MachineSpec, address: int, words: int) -> PerBank:
     """``[banks]`` words of a range of addresses in each bank."""
     starts = np.arange(spec.banks) * spec.bank_words
     first = np.clip(address, starts, starts + spec.bank_words)
     last = np.clip(address + words, starts, starts + spec.bank_words)
-    found: Reads = last - first
+    found: PerBank = last - first
     return found
 
 
-def matrix_reads(spec: MachineSpec, walk: Mapping[str, int]) -> Reads:
+def matrix_reads(spec: MachineSpec, walk: Mapping[str, int]) -> PerBank:
     """``[banks]`` reads of a matrix descriptor for one tile.
 
     What lies outside of the image, or past the last token, is read from address 0.
@@ -54,7 +54,7 @@ def matrix_reads(spec: MachineSpec, walk: Mapping[str, int]) -> Reads:
     return count
 
 
-def vector_reads(spec: MachineSpec, fields: Mapping[str, int]) -> Reads:
+def vector_reads(spec: MachineSpec, fields: Mapping[str, int]) -> PerBank:
     """``[banks]`` reads of a vector descriptor without a product, about."""
     rows, words = fields["rows"], -(-fields["channels"] * (1 + fields["wide_in"]) // spec.word_bytes)
     each = rows * words * TURNS.get(VectorOp(fields["op"]), 1)
@@ -70,7 +70,13 @@ def vector_reads(spec: MachineSpec, fields: Mapping[str, int]) -> Reads:
     return reads
 
 
-def _spread(where: Reads, reads: int) -> Reads:
+def vector_writes(spec: MachineSpec, fields: Mapping[str, int], beats: int) -> PerBank:
+    """``[banks]`` writes of a vector descriptor of so many beats of results, about."""
+    words = max(1, fields["rows"] * fields["out_stride"])
+    return _spread(banks_of(spec, fields["out"], words), beats)
+
+
+def _spread(where: PerBank, reads: int) -> PerBank:
     total = max(1, int(where.sum()))
-    found: Reads = where * reads // total
+    found: PerBank = where * reads // total
     return found
