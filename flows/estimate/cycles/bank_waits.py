@@ -35,8 +35,15 @@ class Accesses:
 
 @dataclass
 class Others:
-    """Accesses of the units that come first, in program order."""
+    """Accesses of the units that come first, in program order.
 
+    Parameters
+    ----------
+    buffered : bool
+        What waits for them makes up for it afterwards: it takes a word a cycle if it can.
+    """
+
+    buffered: bool
     others: deque[Accesses] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     def add(self, start: Column, stop: Column, counts: Callable[[], PerBank]) -> None:
@@ -74,9 +81,9 @@ class Others:
             if alone >= cycles:
                 break
             cycles, now = cycles - alone, now + alone
-            # A word takes its bank for one cycle of those in which it is sent.
             taken = float(other.counts()[bank]) / (other.stop - other.start)
-            pace = min(1.0, max(0.0, 1 - taken) * per_word)
+            # A word takes its bank for one cycle of those in which it is sent.
+            pace = min(1.0, max(0.0, 1 - taken) * (per_word if self.buffered else 1))
             within = pace * (other.stop - now)
             if within >= cycles:
                 return now + cycles / pace

@@ -50,7 +50,7 @@ class ProgramWalk:
         self.ends = [0] * len(self.rows)
         self.loads: list[tuple[int, int]] = []  # start and cycles of each load
         self.tokens: dict[tuple[Unit, Unit], deque[Given]] = {}
-        self.reads, self.writes = Others(), Others()
+        self.reads, self.writes = Others(buffered=True), Others(buffered=False)
         self.store: WaitingStore | None = None
         self.brought = np.zeros(1, dtype=np.int64)
         self.pending: list[Descriptor] = []
@@ -167,7 +167,8 @@ class ProgramWalk:
         walk, tiles = matrix.fields, weight.fields["tiles"]
         self.reads.add(start, line.free[Unit.MATRIX], lambda: tiles * matrix_reads(self.spec, walk))
         beats = int((shape.tiles * shape.groups * shape.drain)[0])
-        self._writes(drain, line.free[Unit.VECTOR], 0 if drain.fields["keep_sums"] else beats)
+        begin = line.starts[Unit.VECTOR][-1]
+        self._writes(drain, begin, 0 if drain.fields["keep_sums"] else beats)
 
     def _vector(self, one: Descriptor, figures: Figures) -> None:
         fields, points, line = one.fields, self.points, self.line
@@ -191,12 +192,12 @@ class ProgramWalk:
         self._done(one, end)
         figures.vector(int(cycles[0]))
         start = line.starts[Unit.VECTOR][-1]
-        self.reads.add(start, end, lambda: vector_reads(self.spec, fields))
-        self._writes(one, end, rows * int(beats[0]))
+        self.reads.add(start, start + cycles, lambda: vector_reads(self.spec, fields))
+        self._writes(one, end - cycles, rows * int(beats[0]))
 
-    def _writes(self, one: Descriptor, end: Column, beats: int) -> None:
+    def _writes(self, one: Descriptor, start: Column, beats: int) -> None:
         """Note the results of a vector descriptor: each beat is a write."""
-        start = self.line.starts[Unit.VECTOR][-1]
+        end = self.line.free[Unit.VECTOR]
         self.writes.add_in_order(start, end, vector_writes(self.spec, one.fields, beats))
 
     # Tokens: every one is given once and taken once, in program order.

@@ -50,6 +50,7 @@ PIPELINE = ISSUE_LATENCY + LANE_LATENCY + RESULT_LATENCY + DONE_LATENCY
 VECTOR_LATENCY = PIPELINE + 2 + READ_LATENCY  # cycles of a vector descriptor without its beats
 MAXIMUM = 8  # from a row's largest code to its exponentials
 STORE_LATENCY = 14 + CHECK_LATENCY + READ_LATENCY
+HELD = 2  # K loops whose results wait for a drain before the array stops
 BURST = 16  # beats of a burst
 AHEAD = 64  # beats that a load requests before the first one arrives
 
@@ -295,6 +296,8 @@ class Timeline:
             released + tail,
             start0 + shape.fetch + latency + total + PIPELINE - 1,
             vector + total + PIPELINE + 2,
+            # A drain that starts late finds HELD loops' results; the others are still to come.
+            vector + (shape.tiles * shape.groups - HELD) * loop + PIPELINE,
         )
         shift = np.maximum(done - tail - released, 0)
         released, before = released + shift, np.where(many, before + shift, before)
