@@ -33,8 +33,8 @@ class ProgramWalk:
     slowdown : float
         Cycles a bus beat takes at least.
     beside : sequence of int, optional
-        Cycles that fetches of descriptors take of each load but those of weights, in program order
-        (see :meth:`fetches`); otherwise they are guessed.
+        Cycles that fetches of descriptors take of each load, in program order (see
+        :meth:`fetches`); otherwise they are guessed.
     """
 
     def __init__(
@@ -112,8 +112,7 @@ class ProgramWalk:
         size = one.fields["beats"] * self.spec.axi_bytes
         entries = size // 2 if one.fields["target"] in TABLES else 0
         beats = np.array([one.fields["beats"]])
-        beside = None if self.beside is None else np.array([self.beside[len(self.loads)]])
-        end = self.line.load(beats, *self._waits(one), entries=entries, beside=beside)
+        end = self.line.load(beats, *self._waits(one), entries=entries, beside=self._beside())
         cycles = int(np.ceil(beats * self.line.slowdown)[0])
         start = int(self.line.starts[Unit.LOAD][-1][0])
         self.loads.append((start, cycles))
@@ -123,6 +122,10 @@ class ProgramWalk:
             delayed = self.writes.delayed(start + LOAD_LATENCY, cycles, banks)
             end = self.line.finish(Unit.LOAD, np.maximum(end, delayed))
         self._done(one, end)
+
+    def _beside(self) -> Column | None:
+        """Cycles that fetches take of the next load, if they are known."""
+        return None if self.beside is None else np.array([self.beside[len(self.loads)]])
 
     def _store(self, one: Descriptor) -> None:
         self._settle()
@@ -149,15 +152,21 @@ class ProgramWalk:
         self.pending = []
         streamed = weight.fields["source"] == WeightSource.STREAM
         shape = product_of(self.points, weight, matrix)
-        line = self.line
+        line, brings = self.line, self.brought
         line.product(
             shape,
             streamed=streamed,
             weights=self._waits(weight),
             acts=self._waits(matrix),
             drain=self._waits(drain),
-            brings=self.brought,
+            brings=brings,
+            beside=self._beside() if brings.any() else None,
         )
+        if brings.any():
+            bus = shape.stream * self.points.beats_per_word * line.slowdown
+            slow = bus > np.maximum(shape.groups * shape.fetch, shape.fill)
+            bus = np.where(slow, bus * shape.tiles, bus)
+            self.loads.append((int(line.starts[Unit.LOAD][-1][0]), int(bus[0])))
         self.brought = np.zeros(1, dtype=np.int64)
         for one in (weight, matrix, drain):
             self._done(one, line.free[one.unit])

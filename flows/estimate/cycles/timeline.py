@@ -230,6 +230,7 @@ class Timeline:
         acts: Sequence[Column],
         drain: Sequence[Column],
         brings: Column | None = None,
+        beside: Column | None = None,
     ) -> Column:
         """Load weights, walk and drain one product (of one head); returns the end of the drain.
 
@@ -238,6 +239,7 @@ class Timeline:
         weights, acts, drain : times that the weight, matrix and vector unit wait for
         brings : words that the load of a streamed product brings, those of products behind it
             included; 0: the weights came with the load of a product before
+        beside : cycles that fetches of descriptors take of the load, if they are known
         """
         points = self.points
         loaded = None
@@ -266,7 +268,8 @@ class Timeline:
             late = np.clip(shape.tiles * (bus - fill) + 3 * self.fetch, 0, 3 * self.fetch)
         if loaded is not None:
             # Fetches of descriptors that are requested later wait behind AHEAD beats of a load.
-            beside = np.minimum(bus // AHEAD, min(2, self.behind)) * self.fetch
+            if beside is None:
+                beside = np.minimum(bus // AHEAD, min(2, self.behind)) * self.fetch
             beside = np.where(bus > fill, beside, 0)
             first = np.maximum(first, loaded + FIRST_WORD + points.beats_per_word + beside)
         period_fill = np.maximum(fill, bus)
