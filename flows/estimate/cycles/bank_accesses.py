@@ -1,4 +1,4 @@
-"""PerBank of each scratchpad bank by a descriptor: a store waits while others read its bank."""
+"""Accesses to each scratchpad bank by a descriptor: who comes last waits for its bank."""
 
 from __future__ import annotations
 
@@ -56,7 +56,10 @@ def matrix_reads(spec: MachineSpec, walk: Mapping[str, int]) -> PerBank:
 
 def vector_reads(spec: MachineSpec, fields: Mapping[str, int]) -> PerBank:
     """``[banks]`` reads of a vector descriptor without a product, about."""
-    rows, words = fields["rows"], -(-fields["channels"] * (1 + fields["wide_in"]) // spec.word_bytes)
+    rows, words = (
+        fields["rows"],
+        -(-fields["channels"] * (1 + fields["wide_in"]) // spec.word_bytes),
+    )
     each = rows * words * TURNS.get(VectorOp(fields["op"]), 1)
     if fields["op"] in (VectorOp.MAX_POOL, VectorOp.AVERAGE_POOL):
         lines = (-(-rows // fields["width"]) - 1) * fields["line_step"] + words

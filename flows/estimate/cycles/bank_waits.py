@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache, partial
 
 import numpy as np
 
@@ -49,15 +50,16 @@ class Others:
     def add(self, start: Column, stop: Column, counts: Callable[[], PerBank]) -> None:
         """Add accesses that go to all their banks all the time."""
         if stop[0] > start[0]:
-            self.others.append(Accesses(start=start[0], stop=stop[0], counts=counts))
+            once = cache(counts)
+            self.others.append(Accesses(start=start[0], stop=stop[0], counts=once))
 
     def add_in_order(self, start: Column, stop: Column, counts: PerBank) -> None:
         """Add accesses that go to one bank after the other."""
         at, pace = float(start[0]), (stop[0] - start[0]) / max(1, int(counts.sum()))
-        for bank in np.flatnonzero(counts):
+        for bank in np.flatnonzero(counts).tolist():
             alone = np.where(np.arange(len(counts)) == bank, counts, 0)
             end = at + pace * counts[bank]
-            self.others.append(Accesses(start=at, stop=end, counts=lambda own=alone: own))
+            self.others.append(Accesses(start=at, stop=end, counts=partial(np.copy, alone)))
             at = end
 
     def delayed(self, start: int, cycles: int, banks: PerBank) -> int:
@@ -68,7 +70,7 @@ class Others:
         banks : its words in each bank, to which it comes one after the other
         """
         words, now = max(1, int(banks.sum())), float(start)
-        for bank in np.flatnonzero(banks):
+        for bank in np.flatnonzero(banks).tolist():
             now = self._in_bank(now, cycles * banks[bank] / words, bank, cycles / words)
         return int(np.ceil(now))
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from flows.mapper.map_network import map_program
 from flows.mapper.mapped import MappedLayer, MappedNetwork
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
+from models.network.graph import IntegerGraph
 from models.program.descriptor import Descriptor, decode_program
 from models.program.layout import PROGRAM_WINDOW
 
@@ -31,6 +33,23 @@ class MappedProgram:
         """The program of a mapped network."""
         program = decode_program(network.spec, network.image.tobytes())
         return MappedProgram(spec=network.spec, program=tuple(program), layers=network.layers)
+
+    @staticmethod
+    def planned(graph: IntegerGraph, spec: MachineSpec) -> MappedProgram:
+        """The program of a network on a machine without a macro; its weights are not packed.
+
+        Raises
+        ------
+        MappingError
+            If it does not map.
+        """
+        program, layers = map_program(graph, spec)
+        return MappedProgram(spec=spec, program=tuple(program), layers=layers)
+
+    @property
+    def plain(self) -> bool:
+        """Whether every layer is made at once: none in strips, none in parts."""
+        return not self.strips and not self.parts
 
     @property
     def strips(self) -> int:

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from flows.estimate.cycles.bank_accesses import banks_of, matrix_reads, vector_reads, vector_writes
+from flows.estimate.cycles.bank_waits import Given, Others, WaitingStore
 from flows.estimate.cycles.geometry import Column
 from flows.estimate.cycles.mapped_program import MappedProgram
 from flows.estimate.cycles.program_figures import Figures, product_of
 from flows.estimate.cycles.timeline import AHEAD, LOAD_LATENCY, Timeline
-from flows.estimate.cycles.bank_waits import Given, Others, WaitingStore
 from flows.estimate.machine_points import Points
 from models.machine.units import Unit
 from models.program.descriptor import Descriptor
