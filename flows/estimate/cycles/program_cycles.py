@@ -17,7 +17,7 @@ from flows.estimate.cycles.program_walk import ProgramWalk
 
 __all__ = ["program_cycles"]
 
-WALKS = 12
+WALKS = 6
 """Walks after which fetches are where they were in the one before, or nearly so."""
 
 

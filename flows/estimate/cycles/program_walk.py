@@ -12,7 +12,8 @@ from flows.estimate.cycles.bank_waits import Given, Others, WaitingStore
 from flows.estimate.cycles.geometry import Column
 from flows.estimate.cycles.mapped_program import MappedProgram
 from flows.estimate.cycles.program_figures import Figures, product_of
-from flows.estimate.cycles.timeline import AHEAD, LOAD_LATENCY, Timeline
+from flows.estimate.cycles.program_timeline import ProgramTimeline
+from flows.estimate.cycles.timeline import AHEAD, LOAD_LATENCY
 from flows.estimate.machine_points import Points
 from models.machine.units import Unit
 from models.program.descriptor import Descriptor
@@ -42,7 +43,7 @@ class ProgramWalk:
     ) -> None:
         self.spec, self.program = mapped.spec, mapped.program
         self.points = Points.of([mapped.spec], "xcup")
-        self.line = Timeline(self.points, np.full(1, slowdown))
+        self.line = ProgramTimeline(self.points, np.full(1, slowdown))
         self.line.ahead = min(QUEUED, len(self.program))
         self.line.behind = len(self.program) - self.line.ahead
         self.beside = beside

@@ -131,12 +131,11 @@ class Timeline:
         """Time at which the next descriptor has been fetched."""
         asked = np.maximum(self.fetched, self.before)
         self.asks.append(asked)
-        return (
-            asked
-            + self.fetch
-            + FETCH
-            + np.where((asked > self.loading[0]) & (asked < self.loading[1]), QUEUED, 0)
-        )
+        return asked + self.fetch + FETCH + self._queued(asked)
+
+    def _queued(self, asked: Column) -> Column:
+        """Additional latency of a fetch that is asked for at a time, behind bursts of a load."""
+        return np.where((asked > self.loading[0]) & (asked < self.loading[1]), QUEUED, 0)
 
     def _hold(self, start: Column, cycles: Column) -> None:
         """Mark the bus as taken by a load; successive loads keep it from the first one on."""

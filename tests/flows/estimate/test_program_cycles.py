@@ -30,7 +30,7 @@ from tests.support.random_networks import random_codes
 from tests.support.specs import DEFAULT, PACKED, SMALL
 
 WITHIN = 0.03
-LEAST = 1000
+LEAST = 300
 """Cycles from which a layer is held to that."""
 
 
