@@ -165,7 +165,7 @@ class ProgramWalk:
         )
         if brings.any():
             bus = shape.stream * self.points.beats_per_word * line.slowdown
-            slow = bus > np.maximum(shape.groups * shape.fetch, shape.fill)
+            slow = bus >= np.maximum(shape.groups * shape.fetch, shape.fill)
             bus = np.where(slow, bus * shape.tiles, bus)
             self.loads.append((int(line.starts[Unit.LOAD][-1][0]), int(bus[0])))
         self.brought = np.zeros(1, dtype=np.int64)

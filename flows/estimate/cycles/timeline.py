@@ -269,7 +269,9 @@ class Timeline:
             # Fetches of descriptors that are requested later wait behind AHEAD beats of a load.
             if beside is None:
                 beside = np.minimum(bus // AHEAD, min(2, self.behind)) * self.fetch
-            beside = np.where(bus > fill, beside, 0)
+                beside = np.where(bus > fill, beside, 0)
+            else:
+                beside = np.maximum(bus + beside - np.maximum(bus, fill), 0)
             first = np.maximum(first, loaded + FIRST_WORD + points.beats_per_word + beside)
         period_fill = np.maximum(fill, bus)
         older, newer = self.released
