@@ -9,11 +9,11 @@ import numpy as np
 
 from flows.estimate.cycles.bank_accesses import banks_of, matrix_reads, vector_reads, vector_writes
 from flows.estimate.cycles.bank_waits import Given, Others, WaitingStore
-from flows.estimate.cycles.geometry import Column
+from flows.estimate.cycles.geometry import Column, ceil
 from flows.estimate.cycles.mapped_program import MappedProgram
 from flows.estimate.cycles.program_figures import Figures, product_of
 from flows.estimate.cycles.program_timeline import ProgramTimeline
-from flows.estimate.cycles.timeline import AHEAD, LOAD_LATENCY
+from flows.estimate.cycles.timeline import AHEAD, BURST, LOAD_LATENCY
 from flows.estimate.machine_points import Points
 from models.machine.units import Unit
 from models.program.descriptor import Descriptor
@@ -22,6 +22,8 @@ from models.program.layout import LoadTarget, VectorOp, WeightSource
 __all__ = ["ProgramWalk"]
 
 TABLES = (LoadTarget.FUNCTION_TABLE, LoadTarget.ROW_TABLE)
+FIRST_DATA = 24
+"""Cycles from a load's start to the request for the burst that its buffer has no room for."""
 QUEUED = 12
 """Descriptors that are fetched beside the first load at most: the queues' room."""
 
@@ -72,18 +74,21 @@ class ProgramWalk:
     def fetches(self) -> list[int]:
         """Cycles that fetches of descriptors took of each load.
 
-        A fetch comes between the bursts of a load if it is asked for before the last of them, which
-        is half a buffer before the load's end; a load that fits the buffer asks for all at once.
+        A fetch comes between the bursts of a load if it is asked for before the last of them. A
+        load asks for as many as its buffer holds, then for another one with each that has come.
         """
         asks = np.array([int(one[0]) for one in self.line.asks])
         size = self.line.fetch[0]
         found = []
         for start, cycles in self.loads:
             taken = 0
+            last = 0  # request of the last burst, from the start
+            if cycles > AHEAD:
+                last = FIRST_DATA + BURST * int(ceil(cycles - AHEAD, BURST))
             for ask in asks[np.searchsorted(asks, start - size) :]:
                 if ask < start:
                     taken += max(0, int(ask - start + size))
-                elif ask <= start + (cycles + taken - AHEAD // 2 if cycles > AHEAD else 0):
+                elif ask <= start + last + (taken if last else 0):
                     taken += int(size)
                 else:
                     break
@@ -154,6 +159,15 @@ class ProgramWalk:
         streamed = weight.fields["source"] == WeightSource.STREAM
         shape = product_of(self.points, weight, matrix)
         line, brings = self.line, self.brought
+        beside = None
+        if brings.any():
+            bus = shape.stream * self.points.beats_per_word * line.slowdown
+            slow = bus >= np.maximum(shape.groups * shape.fetch, shape.fill)
+            together = int(np.where(slow, shape.tiles, np.minimum(shape.tiles, 2))[0])
+            taken = self._beside()
+            if taken is not None:
+                first = taken if slow[0] else taken // together
+                beside = (first, taken - first)
         line.product(
             shape,
             streamed=streamed,
@@ -161,13 +175,10 @@ class ProgramWalk:
             acts=self._waits(matrix),
             drain=self._waits(drain),
             brings=brings,
-            beside=self._beside() if brings.any() else None,
+            beside=beside,
         )
         if brings.any():
-            bus = shape.stream * self.points.beats_per_word * line.slowdown
-            slow = bus >= np.maximum(shape.groups * shape.fetch, shape.fill)
-            bus = np.where(slow, bus * shape.tiles, bus)
-            self.loads.append((int(line.starts[Unit.LOAD][-1][0]), int(bus[0])))
+            self.loads.append((int(line.starts[Unit.LOAD][-1][0]), int(together * bus[0])))
         self.brought = np.zeros(1, dtype=np.int64)
         for one in (weight, matrix, drain):
             self._done(one, line.free[one.unit])

@@ -229,7 +229,7 @@ class Timeline:
         acts: Sequence[Column],
         drain: Sequence[Column],
         brings: Column | None = None,
-        beside: Column | None = None,
+        beside: tuple[Column, Column] | None = None,
     ) -> Column:
         """Load weights, walk and drain one product (of one head); returns the end of the drain.
 
@@ -238,7 +238,8 @@ class Timeline:
         weights, acts, drain : times that the weight, matrix and vector unit wait for
         brings : words that the load of a streamed product brings, those of products behind it
             included; 0: the weights came with the load of a product before
-        beside : cycles that fetches of descriptors take of the load, if they are known
+        beside : cycles that fetches of descriptors take of the load of the first tile and of the
+            second, if they are known
         """
         points = self.points
         loaded = None
@@ -261,18 +262,18 @@ class Timeline:
         if streamed:
             beats = shape.stream * points.beats_per_word
             bus = np.ceil(beats * self.slowdown).astype(np.int64)
-        late = self.zero
+        late = after = self.zero
         if streamed and loaded is None:
             # The product's own descriptors come between the words of one load.
             late = np.clip(shape.tiles * (bus - fill) + 3 * self.fetch, 0, 3 * self.fetch)
         if loaded is not None:
             # Fetches of descriptors that are requested later wait behind AHEAD beats of a load.
             if beside is None:
-                beside = np.minimum(bus // AHEAD, min(2, self.behind)) * self.fetch
-                beside = np.where(bus > fill, beside, 0)
+                fetched = np.minimum(bus // AHEAD, min(2, self.behind)) * self.fetch
+                fetched = np.where(bus > fill, fetched, 0)
             else:
-                beside = np.maximum(bus + beside - np.maximum(bus, fill), 0)
-            first = np.maximum(first, loaded + FIRST_WORD + points.beats_per_word + beside)
+                fetched, after = (np.maximum(bus + x - np.maximum(bus, fill), 0) for x in beside)
+            first = np.maximum(first, loaded + FIRST_WORD + points.beats_per_word + fetched)
         period_fill = np.maximum(fill, bus)
         older, newer = self.released
         walk = matrix + points.tokens + 2 + READ_LATENCY
@@ -287,7 +288,7 @@ class Timeline:
         full0 = np.maximum(first, older) + period_fill + late
         start0 = latest(walk, full0, newer)
         release0 = start0 + compute - early
-        full1 = np.maximum(full0, newer) + period_fill
+        full1 = np.maximum(full0, newer) + period_fill + after
         release1 = np.maximum(release0, full1 - early) + compute
         period = np.maximum(compute, period_fill)
         many = shape.tiles > 1
