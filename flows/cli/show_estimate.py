@@ -190,6 +190,8 @@ def _apart_text(network: dict[str, Any]) -> list[str]:
             f"{parts} {'layer' if parts == 1 else 'layers'} with K in parts, for which the "
             "weight rows are too short"
         )
+    if lines:
+        lines.append("the stated error is of layers made at once; theirs: docs/guides/estimate.md")
     return lines
 
 
