@@ -9,7 +9,7 @@ import numpy as np
 
 from flows.estimate.cycles.bank_accesses import banks_of, matrix_reads, vector_reads, vector_writes
 from flows.estimate.cycles.bank_waits import Given, Others, WaitingStore
-from flows.estimate.cycles.geometry import Column, ceil
+from flows.estimate.cycles.geometry import Column, added_row, ceil
 from flows.estimate.cycles.mapped_program import MappedProgram
 from flows.estimate.cycles.program_figures import Figures, product_of
 from flows.estimate.cycles.program_timeline import ProgramTimeline
@@ -204,8 +204,7 @@ class ProgramWalk:
                 cycles = rows * fields["kernel_y"] * fields["kernel_x"] * beats
                 end = line.vector(cycles, *waits)
             case VectorOp.ADD:
-                words = -(-fields["channels"] * (1 + fields["wide_in"]) // points.word_bytes)
-                cycles = rows * np.maximum(beats, 2 * words)
+                cycles = rows * added_row(points, fields["channels"], 8 << fields["wide_in"])
                 end = line.vector(cycles + 1, *waits)
             case _:
                 cycles = rows * beats
