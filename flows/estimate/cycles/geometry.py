@@ -12,8 +12,8 @@ from flows.estimate.machine_points import FORMAT_NAMES, Points
 from models.formats.row_classes import RowClass
 
 __all__ = [
-    "FIXED", "SLOTS", "Column", "ProductShape", "added_row", "dynamic_rows", "product_shape", "row_groups",
-    "static_tiles", "words_of",
+    "FIXED", "SLOTS", "Column", "ProductShape", "added_row", "dynamic_rows", "product_shape",
+    "row_groups", "static_tiles", "words_of",
 ]  # fmt: skip
 
 Column = NDArray[np.int64]
