@@ -16,6 +16,7 @@ from flows.cli.table import table
 
 if TYPE_CHECKING:
     from flows.estimate.cycles.found_network import Network
+    from flows.estimate.cycles.mapped_program import MappedProgram
     from flows.machine.default import Chosen
 
 __all__ = ["show"]
@@ -75,14 +76,14 @@ def _network(
 ) -> dict[str, Any]:
     """Cycles, rates, traffic and bounds."""
     from flows.estimate.cycles.cycle_points import stated_error
-    from flows.estimate.cycles.cycles import BOUNDS, estimate_cycles
-    from flows.estimate.machine_points import Points
+    from flows.estimate.cycles.cycles import BOUNDS
+    from flows.estimate.cycles.machine_cycles import machine_cycles
     from flows.estimate.stale import stale_notes
 
     spec = chosen.spec
     bus = spec.axi_width / 8
     rate = bus if options.bandwidth is None else min(bus, options.bandwidth / clock)
-    found = estimate_cycles(Points.of([spec], "xcup"), network.layers, rate)
+    found = machine_cycles(network, spec, rate)
     cycles = int(found.total[0])
     seconds = cycles / clock / 1e6
     gops = 2 * network.macs / seconds / 1e9
@@ -105,6 +106,7 @@ def _network(
         **_densities(gops, cost),
         "read_bytes": int(found.read_bytes.sum()),
         "written_bytes": int(found.written_bytes.sum()),
+        **_apart(network.program),
         "error": stated_error(),
         "layers": [
             {
@@ -119,6 +121,17 @@ def _network(
             for index, name in enumerate(found.names)
             if found.cycles[0, index] or found.busy[0, index]
         ],
+    }
+
+
+def _apart(program: MappedProgram | None) -> dict[str, int]:
+    """How many layers are made in strips and in parts, and the bytes that strips move."""
+    if program is None:
+        return {"layers_in_strips": 0, "layers_in_parts": 0, "strip_bytes": 0}
+    return {
+        "layers_in_strips": program.strips,
+        "layers_in_parts": program.parts,
+        "strip_bytes": program.memory_bytes,
     }
 
 
@@ -167,10 +180,30 @@ def _print_network(result: dict[str, Any]) -> None:
     )
     for line in network["chosen"]:
         print(f"  machine  {line}")
+    for line in _apart_text(network):
+        print(f"  {line}")
     for line in network["assumptions"]:
         print(f"  assumed: {line}")
     head = ("layer", "times", "cycles", "%", "bytes read", "bound by")
     print(table(head, _layer_rows(network)))
+
+
+def _apart_text(network: dict[str, Any]) -> list[str]:
+    strips, parts = network["layers_in_strips"], network["layers_in_parts"]
+    lines = []
+    if strips:
+        lines.append(
+            f"{strips} {'layer' if strips == 1 else 'layers'} in strips, whose tensors exceed the "
+            f"scratchpad: {network['strip_bytes']:,} bytes of activations go through memory"
+        )
+    if parts:
+        lines.append(
+            f"{parts} {'layer' if parts == 1 else 'layers'} with K in parts, for which the "
+            "weight rows are too short"
+        )
+    if lines:
+        lines.append("the stated error is of layers made at once; theirs: docs/guides/estimate.md")
+    return lines
 
 
 def _clock_text(result: dict[str, Any]) -> str:

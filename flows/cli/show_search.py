@@ -154,13 +154,11 @@ def _as_it_is(goal: Goal, one: Found, network: str) -> list[str]:
     """Note on the cycles of a file whose rows are not in the ratio of the machine's classes."""
     if not goal.network.of_file or len(one.spec.classes) < 2:
         return []
-    from flows.estimate.cycles.cycles import estimate_cycles
     from flows.estimate.cycles.found_network import find_network
-    from flows.estimate.machine_points import Points
+    from flows.estimate.cycles.machine_cycles import machine_cycles
 
-    layers = find_network(network, one.spec).layers
-    points = Points.of([one.spec], goal.board.family)
-    cycles = int(estimate_cycles(points, layers, goal.bytes_per_cycle, whole=True).total[0])
+    mapped = find_network(network, one.spec)
+    cycles = int(machine_cycles(mapped, one.spec, goal.bytes_per_cycle).total[0])
     if cycles == one.cycles:
         return []
     ratio = "its rows are not in the ratio of the row classes, as rowmac quantise makes them"

@@ -7,15 +7,18 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from flows.mapper.macro_layer import MacroLayer
-from flows.mapper.mapped import MappedNetwork
+from flows.mapper.mapped import MappedLayer, MappedNetwork
 from flows.mapper.mapping import Mapper
 from flows.mapper.packing import Life, Planned, Recorder, arranged, packed, placeable
 from flows.mapper.place import Allocator, MappingError
 from flows.mapper.spill import Spilling, choices
 from models.machine.spec import MachineSpec
 from models.network.graph import IntegerGraph
+from models.program.descriptor import Descriptor
 
-__all__ = ["check_mapping", "least_bank_words", "map_network", "refusal", "with_room"]
+__all__ = [
+    "check_mapping", "least_bank_words", "map_network", "map_program", "refusal", "with_room",
+]  # fmt: skip
 
 Made = TypeVar("Made")
 
@@ -54,6 +57,27 @@ def map_network(
         raise _with_way_out(error, graph, spec) from None
 
 
+def map_program(
+    graph: IntegerGraph, spec: MachineSpec
+) -> tuple[list[Descriptor], tuple[MappedLayer, ...]]:
+    """Map a network to a machine without a macro, but pack no weights.
+
+    Returns
+    -------
+    The program's descriptors, whose offsets in window 0 are none, and its layers.
+
+    Raises
+    ------
+    MappingError
+        As :func:`map_network`.
+    """
+    try:
+        mapper = _planned(graph, spec)
+    except MappingError as error:
+        raise _with_way_out(error, graph, spec) from None
+    return mapper.out.descriptors, tuple(mapper.layers)
+
+
 def check_mapping(graph: IntegerGraph, spec: MachineSpec) -> None:
     """Check that a network can be mapped to a machine without a macro.
 
@@ -65,7 +89,7 @@ def check_mapping(graph: IntegerGraph, spec: MachineSpec) -> None:
         As :func:`map_network`.
     """
     try:
-        _check(graph, spec)
+        _planned(graph, spec)
     except MappingError as error:
         raise _with_way_out(error, graph, spec) from None
 
@@ -89,7 +113,7 @@ def with_room(graph: IntegerGraph, spec: MachineSpec) -> MachineSpec:
     """
     while True:
         try:
-            _check(graph, spec)
+            _planned(graph, spec)
             return spec
         except MappingError as error:
             if not error.needs:
@@ -119,13 +143,15 @@ def least_bank_words(graph: IntegerGraph, spec: MachineSpec) -> int | None:
     return spec.bank_words
 
 
-def _check(graph: IntegerGraph, spec: MachineSpec) -> None:
-    def attempt(allocator: Allocator, spilling: Spilling | None) -> object:
-        return Mapper(
-            graph, spec, {}, False, allocator=allocator, packs=False, spilling=spilling
-        ).map()
+def _planned(graph: IntegerGraph, spec: MachineSpec) -> Mapper:
+    """Return the mapper that has mapped a network, but packed no weights."""
 
-    _placed(graph, spec, {}, False, attempt)
+    def attempt(allocator: Allocator, spilling: Spilling | None) -> Mapper:
+        mapper = Mapper(graph, spec, {}, False, allocator=allocator, packs=False, spilling=spilling)
+        mapper.map()
+        return mapper
+
+    return _placed(graph, spec, {}, False, attempt)
 
 
 def _placed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flows.errors import UserError
 from flows.estimate.cycles.machine_layer import Layer
@@ -17,6 +18,9 @@ from flows.work.files import check_readable
 from models.machine.spec import MachineSpec
 from models.network.graph import IntegerGraph
 from models.network.workloads import WORKLOADS, find_workload
+
+if TYPE_CHECKING:
+    from flows.estimate.cycles.mapped_program import MappedProgram
 
 __all__ = ["Network", "find_network"]
 
@@ -32,6 +36,7 @@ class Network:
     graph : graph for the mapper
     of_file : whether number formats are the file's; else they are the machine's
     assumptions : assumptions of the estimate, besides those of the machine's model
+    program : what it was mapped to, if some of its layers are made in strips or in parts
     """
 
     name: str
@@ -40,6 +45,7 @@ class Network:
     graph: IntegerGraph = field(repr=False, compare=False)
     of_file: bool = True
     assumptions: tuple[str, ...] = ()
+    program: MappedProgram | None = field(default=None, repr=False, compare=False)
 
     @property
     def macs(self) -> int:
@@ -67,17 +73,20 @@ class Network:
             If it does not map.
         """
         from flows.estimate.cycles.graph_layers import mapped_layers
+        from flows.estimate.cycles.mapped_program import MappedProgram
         from flows.mapper import map_network
 
-        if not self.of_file:
-            if (why := self.refusal(spec)) is not None:
-                raise UserError(f"{self.source}: {why}")
-            return self
+        layers = self.layers
         try:
-            layers = mapped_layers(self.graph, map_network(self.graph, spec))
+            if self.of_file:
+                mapped = map_network(self.graph, spec)
+                layers = tuple(mapped_layers(self.graph, mapped))
+                program = MappedProgram.of(mapped)
+            else:
+                program = MappedProgram.planned(in_formats(self.graph, spec), spec)
         except MappingError as error:
             raise UserError(f"{self.source}: {error}") from None
-        return replace(self, layers=tuple(layers))
+        return replace(self, layers=layers, program=None if program.plain else program)
 
     def with_room(self, spec: MachineSpec) -> MachineSpec:
         """The machine with memories as large as the mapper needs, in the machine's formats.

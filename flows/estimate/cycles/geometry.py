@@ -12,8 +12,8 @@ from flows.estimate.machine_points import FORMAT_NAMES, Points
 from models.formats.row_classes import RowClass
 
 __all__ = [
-    "FIXED", "SLOTS", "Column", "ProductShape", "dynamic_rows", "product_shape", "row_groups",
-    "static_tiles", "words_of",
+    "FIXED", "SLOTS", "Column", "ProductShape", "added_row", "dynamic_rows", "product_shape",
+    "row_groups", "static_tiles", "words_of",
 ]  # fmt: skip
 
 Column = NDArray[np.int64]
@@ -28,6 +28,15 @@ def ceil(value: Column | int, by: Column | int) -> Column:
     """Division rounded up."""
     result: Column = -(-np.asarray(value, dtype=np.int64) // by)
     return result
+
+
+def added_row(points: Points, channels: int, bits: int) -> Column:
+    """``[n]`` cycles of a row of an addition: a word of each side is read in two at least."""
+    per_word = points.word_bytes * 8 // bits
+    whole, rest = channels // per_word, channels % per_word
+    last = np.maximum(ceil(rest, points.vector_lanes), 2)
+    cycles: Column = whole * np.maximum(per_word // points.vector_lanes, 2)
+    return cycles + np.where(rest > 0, last, 0)
 
 
 def row_groups(points: Points) -> Column:

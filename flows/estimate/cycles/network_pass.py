@@ -10,6 +10,7 @@ from flows.estimate.cycles.cycle_estimate import BOUNDS, NEEDS, CycleEstimate
 from flows.estimate.cycles.geometry import (
     Column,
     ProductShape,
+    added_row,
     ceil,
     dynamic_rows,
     words_of,
@@ -301,8 +302,7 @@ class Walk:
                     end = line.vector(rows * taps * beats, *waits)
                     self.busy = self.busy + rows * taps * beats
             case Work.ADD:
-                words = ceil(layer.outputs * layer.bits_in // 8, points.word_bytes)
-                self.busy = layer.positions * np.maximum(beats, 2 * words)
+                self.busy = layer.positions * added_row(points, layer.outputs, layer.bits_in)
                 end = line.vector(self.busy + 1, *waits)
             case _:
                 self.busy = layer.positions * beats

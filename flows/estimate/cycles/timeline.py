@@ -50,6 +50,7 @@ PIPELINE = ISSUE_LATENCY + LANE_LATENCY + RESULT_LATENCY + DONE_LATENCY
 VECTOR_LATENCY = PIPELINE + 2 + READ_LATENCY  # cycles of a vector descriptor without its beats
 MAXIMUM = 8  # from a row's largest code to its exponentials
 STORE_LATENCY = 14 + CHECK_LATENCY + READ_LATENCY
+HELD = 2  # K loops whose results wait for a drain before the array stops
 BURST = 16  # beats of a burst
 AHEAD = 64  # beats that a load requests before the first one arrives
 
@@ -92,9 +93,10 @@ class Timeline:
         # Depth of the queues, and which machines have it (None: all).
         self.depths = [(d, None if len(depths) == 1 else points.queue_depth == d) for d in depths]
         self.fetched = self.fetch + FETCH  # the program's header
-        self.dispatched = zero
+        self.dispatched = self.before = zero
         self.loading = (zero, zero - LOAD_LATENCY - self.fetch)  # when loads have the bus
         self.ahead = self.behind = 0  # descriptors fetched beside the first load, and later
+        self.asks: list[Column] = []  # times at which descriptors are asked for
         self.free = [zero] * UNITS
         self.starts: list[list[Column]] = [[] for _ in WORKING_UNITS]
         self.released = (zero, zero)  # when the last two tiles of weights were given back
@@ -115,6 +117,7 @@ class Timeline:
         for depth, mine in self.depths:
             if len(history) >= depth:
                 room = history[-depth] if mine is None else np.where(mine, history[-depth], room)
+        self.before = self.dispatched
         self.dispatched = latest(self.fetched, self.dispatched + 1, room + 1)
         start = latest(
             self.dispatched + DISPATCH_LATENCY,
@@ -126,13 +129,13 @@ class Timeline:
 
     def _fetched(self) -> Column:
         """Time at which the next descriptor has been fetched."""
-        asked = np.maximum(self.fetched, self.dispatched)
-        return (
-            asked
-            + self.fetch
-            + FETCH
-            + np.where((asked > self.loading[0]) & (asked < self.loading[1]), QUEUED, 0)
-        )
+        asked = np.maximum(self.fetched, self.before)
+        self.asks.append(asked)
+        return asked + self.fetch + FETCH + self._queued(asked)
+
+    def _queued(self, asked: Column) -> Column:
+        """Additional latency of a fetch that is asked for at a time, behind bursts of a load."""
+        return np.where((asked > self.loading[0]) & (asked < self.loading[1]), QUEUED, 0)
 
     def _hold(self, start: Column, cycles: Column) -> None:
         """Mark the bus as taken by a load; successive loads keep it from the first one on."""
@@ -149,20 +152,26 @@ class Timeline:
         self.free[unit] = end
         return end
 
-    def load(self, beats: Column, *waits: Column, entries: int = 0) -> Column:
+    def load(
+        self, beats: Column, *waits: Column, entries: int = 0, beside: Column | None = None
+    ) -> Column:
         """Load bus beats, or a table of ``entries`` 16-bit entries; returns the end of the load.
 
-        Descriptors share the bus. During the first load they fill all queues; during later ones as
-        many are fetched as the units that work meanwhile make room for.
+        Descriptors share the bus for ``beside`` cycles. If these are not known, they fill all
+        queues during the first load; during later ones as many are fetched as the units that work
+        meanwhile make room for.
         """
         first = not self.starts[LOAD]
         start = self.begin(LOAD, *waits)
         cycles = np.ceil(beats * self.slowdown).astype(np.int64)
-        fetches = np.clip(cycles // (6 * self.fetch), cycles >= 2 * self.fetch, min(4, self.behind))
-        if first:
-            rest = (cycles + LOAD_LATENCY) // (self.fetch + FETCH)
-            fetches = np.clip(rest, 1, self.ahead)
-        cycles = np.maximum(cycles + fetches * self.fetch, entries)
+        if beside is None:
+            most = min(4, self.behind)
+            fetches = np.clip(cycles // (6 * self.fetch), cycles >= 2 * self.fetch, most)
+            if first:
+                rest = (cycles + LOAD_LATENCY) // (self.fetch + FETCH)
+                fetches = np.clip(rest, 1, self.ahead)
+            beside = fetches * self.fetch
+        cycles = np.maximum(cycles + beside, entries)
         self._hold(start, cycles)
         return self.finish(LOAD, start + cycles + LOAD_LATENCY)
 
@@ -199,10 +208,15 @@ class Timeline:
     def store(self, words: Column, *waits: Column) -> Column:
         """Store scratchpad words; returns the end of the store."""
         start = self.begin(STORE, *waits)
+        cycles, latency = self.store_cycles(words)
+        return self.finish(STORE, start + cycles + latency)
+
+    def store_cycles(self, words: Column) -> tuple[Column, Column]:
+        """Cycles in which a store's words are read and sent, and of latency besides."""
         beats = words * self.points.beats_per_word
         cycles = np.ceil(beats * self.slowdown).astype(np.int64) + 2 * ceil(beats, BURST)
         # A burst is sent when all its words have been read.
-        return self.finish(STORE, start + cycles + np.minimum(beats, BURST) + STORE_LATENCY)
+        return cycles, np.minimum(beats, BURST) + STORE_LATENCY
 
     # Products
 
@@ -215,6 +229,7 @@ class Timeline:
         acts: Sequence[Column],
         drain: Sequence[Column],
         brings: Column | None = None,
+        beside: tuple[Column, Column] | None = None,
     ) -> Column:
         """Load weights, walk and drain one product (of one head); returns the end of the drain.
 
@@ -223,6 +238,8 @@ class Timeline:
         weights, acts, drain : times that the weight, matrix and vector unit wait for
         brings : words that the load of a streamed product brings, those of products behind it
             included; 0: the weights came with the load of a product before
+        beside : cycles that fetches of descriptors take of the load of the first tile and of the
+            second, if they are known
         """
         points = self.points
         loaded = None
@@ -245,15 +262,18 @@ class Timeline:
         if streamed:
             beats = shape.stream * points.beats_per_word
             bus = np.ceil(beats * self.slowdown).astype(np.int64)
-        late = self.zero
+        late = after = self.zero
         if streamed and loaded is None:
             # The product's own descriptors come between the words of one load.
             late = np.clip(shape.tiles * (bus - fill) + 3 * self.fetch, 0, 3 * self.fetch)
         if loaded is not None:
             # Fetches of descriptors that are requested later wait behind AHEAD beats of a load.
-            beside = np.minimum(bus // AHEAD, min(2, self.behind)) * self.fetch
-            beside = np.where(bus > fill, beside, 0)
-            first = np.maximum(first, loaded + FIRST_WORD + points.beats_per_word + beside)
+            if beside is None:
+                fetched = np.minimum(bus // AHEAD, min(2, self.behind)) * self.fetch
+                fetched = np.where(bus > fill, fetched, 0)
+            else:
+                fetched, after = (np.maximum(bus + x - np.maximum(bus, fill), 0) for x in beside)
+            first = np.maximum(first, loaded + FIRST_WORD + points.beats_per_word + fetched)
         period_fill = np.maximum(fill, bus)
         older, newer = self.released
         walk = matrix + points.tokens + 2 + READ_LATENCY
@@ -268,7 +288,7 @@ class Timeline:
         full0 = np.maximum(first, older) + period_fill + late
         start0 = latest(walk, full0, newer)
         release0 = start0 + compute - early
-        full1 = np.maximum(full0, newer) + period_fill
+        full1 = np.maximum(full0, newer) + period_fill + after
         release1 = np.maximum(release0, full1 - early) + compute
         period = np.maximum(compute, period_fill)
         many = shape.tiles > 1
@@ -281,6 +301,8 @@ class Timeline:
             released + tail,
             start0 + shape.fetch + latency + total + PIPELINE - 1,
             vector + total + PIPELINE + 2,
+            # A drain that starts late finds HELD loops' results; the others are still to come.
+            vector + (shape.tiles * shape.groups - HELD) * loop + PIPELINE,
         )
         shift = np.maximum(done - tail - released, 0)
         released, before = released + shift, np.where(many, before + shift, before)

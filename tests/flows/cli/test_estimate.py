@@ -170,6 +170,24 @@ def test_what_is_wrong_is_told_in_a_line(
     assert printed.err.count("\n") == 1
 
 
+def test_layers_in_strips_and_in_parts_are_told(capsys: Capture) -> None:
+    """An image larger than the scratchpad, and K larger than the weight rows."""
+    assert main(["estimate", "--network", "resnet-18", "--json"]) == 0
+    network = json.loads(capsys.readouterr().out)["network"]
+    strips, parts = network["layers_in_strips"], network["layers_in_parts"]
+    assert strips > 5
+    assert parts > 5
+    assert 0 < network["strip_bytes"] < network["read_bytes"] + network["written_bytes"]
+    assert sum(one["cycles"] for one in network["layers"]) == network["cycles"]
+    assert main(["estimate", "--network", "resnet-18"]) == 0
+    printed = capsys.readouterr().out
+    bytes_text = f"{network['strip_bytes']:,} bytes of activations go through memory"
+    assert (
+        f"  {strips} layers in strips, whose tensors exceed the scratchpad: {bytes_text}" in printed
+    )
+    assert f"  {parts} layers with K in parts, for which the weight rows are too short" in printed
+
+
 def test_a_workload_has_no_weights_to_build(tmp_path: Path, capsys: Capture) -> None:
     output = tmp_path / "out"
     assert main(["build", "deit-tiny", "--board", "arty-z7-20", "-o", str(output)]) == 2

@@ -19,6 +19,7 @@ from flows.search import find as finding
 from flows.search.precisions import PRECISIONS
 from models.machine.numbers import OPTIONS
 from models.machine.spec import MachineSpec
+from tests.support.onnx_files import OnnxFile
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "fashion_mnist"
 NETWORK = str(EXAMPLES / "resnet_int8.onnx")
@@ -151,16 +152,16 @@ def test_a_build_has_the_file_s_clock(file: Path, tmp_path: Path, capsys: Captur
 
 @pytest.mark.slow
 def test_build_says_what_was_grown(tmp_path: Path, capsys: Capture) -> None:
-    from tests.flows.machine.test_fit_board import deep
-
-    network = str(deep(tmp_path))
+    image = OnnxFile(shape=(1, 8, 3, 3))
+    x = image.add("Conv", image.quantise("image"), image.weights((4200, 8, 3, 3)), name="wide")
+    network = str(image.save(tmp_path, image.quantise(x)))
     output = ("--board", "arty-z7-20", "-o", str(tmp_path / "out"))
     assert main(["build", network, *output]) == 0
-    why = "layer 'deep': K (padded to whole beats) must be at most 2048, not 2160"
-    assert f"  machine  depth 2,160 instead of 2,048: {why}\n" in capsys.readouterr().out
-    assert load_built(tmp_path / "out").mapped.spec.depth == 2160
+    why = "layer 'wide': channel parameters must be at most 512 entries, not 525"
+    assert f"  machine  param_entries 1,024 instead of 512: {why}\n" in capsys.readouterr().out
+    assert load_built(tmp_path / "out").mapped.spec.param_entries == 1024
     chosen = found(capsys, "estimate", "--network", network)["network"]["chosen"]
-    assert chosen == [f"depth 2,160 instead of 2,048: {why}"]
+    assert chosen == [f"param_entries 1,024 instead of 512: {why}"]
     assert main(["estimate", "--network", network]) == 0
     assert f"  machine  {chosen[0]}\n" in capsys.readouterr().out
     # A machine that is given stays as it is.
