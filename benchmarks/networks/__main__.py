@@ -1,12 +1,13 @@
 """Networks that nobody here made, on two boards: what works, and in how many cycles.
 
 ``python -m benchmarks.networks``: torchvision's and timm's shapes with random weights, quantised by
-onnxruntime. Each pair of network and board is imported, gets the machine of ``rowmac build``, is
-mapped, and run on golden machine and integer graph, which must agree in every code of the output.
-Networks of up to ``--simulate`` million multiply-accumulates run through the generated Verilog as
-well. What was found out is kept in ``--store``, under the digest of the network's file and the mark
-of this project's sources, so that a run that was stopped goes on. Files of networks are kept in
-``--files`` and made where they are missing; packages that are missing leave a network out.
+onnxruntime, and two named workloads. Each pair of network and board is imported, gets the machine
+of ``rowmac build``, is mapped, and run on golden machine and integer graph, which must agree in
+every code of the output. Networks of up to ``--simulate`` million multiply-accumulates run through
+the generated Verilog as well. What was found out is kept in ``--store``, under the digest of the
+network's file and the mark of this project's sources, so that a run that was stopped goes on. Files
+of networks are kept in ``--files`` and made where they are missing; packages that are missing leave
+a network out.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ from benchmarks.networks.subject import Subject
 from benchmarks.networks.synthesised import synthesised
 from benchmarks.networks.table import HEAD, lines
 from benchmarks.networks.torch_networks import NETWORKS, Missing
+from benchmarks.networks.workload_subject import WORKLOAD_NETWORKS, WorkloadSubject
 from benchmarks.report import arguments, show
 from flows.boards import Board, find
 from flows.cli.table import table
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
+NAMES = (*WORKLOAD_NETWORKS, *NETWORKS)
 BOARDS = ("arty-z7-20", "zcu102")
 Row = dict[str, Any]
 
@@ -44,11 +47,11 @@ def rows(
 ) -> Iterator[Row]:
     """Rows as they are finished; one network is in memory at a time."""
     for name in networks:
-        subject = Subject(name, files)
+        subject = (WorkloadSubject if name in WORKLOAD_NETWORKS else Subject)(name, files)
         for board in map(find, boards):
             row: Row = {"network": name, "board": board.name, "cycles": None}
             try:
-                subject.file  # noqa: B018 - made now, or the reason why it cannot be
+                digest = subject.digest  # of a file that is made now if there is none
             except Missing as error:
                 yield row | {"fits": False, "reason": f"left out: {error}", "exact": None}
                 continue
@@ -57,7 +60,7 @@ def rows(
             if runs and row["macs"] <= most_macs:
                 row |= _kept(store, SIMULATED, subject, board, simulated)
             else:
-                row |= store.find(SIMULATED, name, board.name, subject.digest) or {}
+                row |= store.find(SIMULATED, name, board.name, digest) or {}
             if runs and synthesise:
                 row |= _kept(store, SYNTHESISED, subject, board, _synthesised)
             yield row
@@ -79,11 +82,11 @@ def _synthesised(subject: Subject, board: Board) -> Row:
 
 def names(text: str) -> list[str]:
     """Names of networks with commas between; all of them if there is none."""
-    found = [name for name in text.split(",") if name] or [*NETWORKS]
+    found = [name for name in text.split(",") if name] or [*NAMES]
     for name in found:
-        if name not in NETWORKS:
+        if name not in NAMES:
             raise argparse.ArgumentTypeError(
-                f"networks must be of {', '.join(NETWORKS)}, not {name!r}"
+                f"networks must be of {', '.join(NAMES)}, not {name!r}"
             )
     return found
 
@@ -93,7 +96,7 @@ def main() -> None:
     options = arguments(
         __doc__ or "",
         networks={"type": names, "default": names(""), "metavar": "NAMES",
-                  "help": f"with commas between, of {', '.join(NETWORKS)} (default: all)"},
+                  "help": f"with commas between, of {', '.join(NAMES)} (default: all)"},
         boards={"type": lambda text: text.split(","), "default": [*BOARDS], "metavar": "NAMES",
                 "help": f"with commas between (default: {','.join(BOARDS)})"},
         simulate={"type": float, "default": 200, "metavar": "MMAC",

@@ -56,16 +56,16 @@ class Subject:
     def codes(self) -> Integers:
         """``[1, height, width, channels]`` the image."""
         entry = self.graph.tensors[self.graph.input]
-        codes: Integers = entry.quantize(image(self.name).transpose(0, 2, 3, 1).astype(float))
-        return codes
+        return entry.quantize(image(self.name).transpose(0, 2, 3, 1).astype(float))
 
     @cached_property
     def expected(self) -> Integers:
         """Codes of the output, by the integer graph."""
-        return run_graph(self.graph, self.codes)[0]
+        expected: Integers = run_graph(self.graph, self.codes)[0]
+        return expected
 
     @cached_property
-    def opinions(self) -> dict[str, Any]:
+    def opinions(self) -> dict[str, Any] | None:
         """How far onnxruntime is from the graph, in codes; of a transformer also the float network.
 
         Means are of absolute differences over all codes of the output.
@@ -76,8 +76,8 @@ class Subject:
         theirs = self._by_onnxruntime(self.file) / kind.scale
         apart = np.abs(ours - theirs)
         found: dict[str, Any] = {
-            "max_codes": float(apart.max()),
-            "mean_codes": float(apart.mean()),
+            "max_codes": round(float(apart.max()), 3),
+            "mean_codes": round(float(apart.mean()), 4),
             "same_class": bool(ours.argmax() == theirs.argmax()),
         }
         if NETWORKS[self.name].transformer:

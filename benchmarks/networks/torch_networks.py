@@ -101,9 +101,7 @@ _IMAGE, _SMALL = (3, 224, 224), (3, 64, 64)
 
 NETWORKS: dict[str, TorchNetwork] = {
     "lenet": TorchNetwork(make=_lenet, shape=(1, 28, 28)),
-    "resnet18_64": TorchNetwork(
-        make=partial(_vision, "resnet18", num_classes=10), shape=_SMALL
-    ),
+    "resnet18_64": TorchNetwork(make=partial(_vision, "resnet18", num_classes=10), shape=_SMALL),
     "vgg11_64": TorchNetwork(make=_small_vgg11, shape=_SMALL),
     **{
         name: TorchNetwork(make=partial(_vision, name), shape=_IMAGE)
