@@ -41,11 +41,12 @@ def simulated(subject: Subject, board: Board) -> dict[str, Any]:
     label = f"{subject.name} on {board.name}"
 
     def progress(index: int, cycles: int) -> None:
-        print(f"\r{label}: {cycles:,} cycles", end="", file=sys.stderr)
+        if sys.stderr.isatty():
+            print(f"\r{label}: {cycles:,} cycles", end="", file=sys.stderr)
 
     with tempfile.TemporaryDirectory() as folder:
         (finished,) = system.simulate([run], Path(folder), on_progress=progress)
-    print(file=sys.stderr)
+    print(f"\r{label}: {finished.cycles:,} cycles", file=sys.stderr)
     result = image_result(mapped, finished, subject.codes[0])
     return {
         "cycles": result.cycles,

@@ -126,3 +126,22 @@ def test_names_are_of_the_list() -> None:
     assert networks.names("vgg11,lenet") == ["vgg11", "lenet"]
     with pytest.raises(argparse.ArgumentTypeError, match="^networks must be of ds-cnn, .*'x'"):
         networks.names("lenet,x")
+
+
+def test_lenet_in_verilog(
+    files: Path, tmp_path: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """A record of the simulator is added to a row that was there before, and kept as well."""
+    store = tmp_path / "networks.jsonl"
+    given = ("--boards", "arty-z7-20")
+    run(monkeypatch, files, store, *given, "--simulate", "0.4", "--json")
+    (before,) = json.loads(capsys.readouterr().out)["rows"]
+    assert before["cycles"] is None
+    run(monkeypatch, files, store, *given, "--json")
+    (after,) = json.loads(capsys.readouterr().out)["rows"]
+    assert (after["codes_compared"], after["codes_wrong"]) == (10, 0)
+    assert after["cycles_ideal"] < after["cycles"]
+    assert after | before == after | {"cycles": None}
+    monkeypatch.setattr(networks, "simulated", None)
+    run(monkeypatch, files, store, *given)
+    assert "golden, Verilog" in capsys.readouterr().out
