@@ -12,8 +12,14 @@ import numpy as np
 import pytest
 
 from benchmarks.networks import __main__ as networks
-from benchmarks.networks import row, torch_networks
+from benchmarks.networks import row, synthesised, torch_networks
 from benchmarks.networks.store import CHECKED, Store
+from benchmarks.networks.subject import Subject
+from flows.boards import find
+from flows.estimate.resources.machine_synthesis import SynthesisedMachine
+from flows.machine.default import default_machine
+from flows.mapper import MappingError
+from models.machine.spec import MachineSpec
 
 torch = pytest.importorskip("torch", reason="networks are exported by torch (extra train)")
 
@@ -89,10 +95,6 @@ def test_missing_packages_leave_a_network_out(
 
 
 def test_a_refused_network_has_its_reason(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks.networks.subject import Subject
-    from flows.boards import find
-    from flows.mapper import MappingError
-
     def refuse(graph: object, spec: object) -> None:
         raise MappingError("depth must be larger")
 
@@ -145,3 +147,22 @@ def test_lenet_in_verilog(
     monkeypatch.setattr(networks, "simulated", None)
     run(monkeypatch, files, store, *given)
     assert "golden, Verilog" in capsys.readouterr().out
+
+
+def test_yosys_is_run_when_asked_for(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """On the machine of the row, for the board's family."""
+    asked = []
+
+    def synthesise(spec: MachineSpec, family: str, **others: object) -> SynthesisedMachine:
+        asked.append((spec, family))
+        return SynthesisedMachine(lut=1, ff=2, dsp=3, bram36=4, parts=5, yosys="0.70")
+
+    monkeypatch.setattr(synthesised, "synthesise_machine", synthesise)
+    monkeypatch.setattr(synthesised, "PARTS", tmp_path / "parts")
+    run(monkeypatch, files, tmp_path / "store.jsonl", "--boards", "zcu102", "--simulate", "0",
+        "--synthesise", "--json")  # fmt: skip
+    (one,) = json.loads(capsys.readouterr().out)["rows"]
+    assert one["resources_yosys"]["dsp"] == 3
+    assert asked == [(default_machine(find("zcu102")), "xcup")]
