@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,7 @@ def test_error_on_a_simulation(spec: MachineSpec, simulators: Path, tmp_path: Pa
 def test_a_program_takes_what_its_layers_take(name: str) -> None:
     """Where all layers are made at once, both ways to the cycles agree."""
     network = find_network(name)
-    spec = DEFAULT.with_classes([("fixed8", 8)])
+    spec = replace(DEFAULT, bank_words=8192).with_classes([("fixed8", 8)])
     spec = network.with_room(spec)
     program = MappedProgram.planned(in_formats(network.graph, spec), spec)
     assert program.plain

@@ -167,7 +167,7 @@ def test_no_front_has_a_machine_that_the_mapper_refuses(tmp_path: Path) -> None:
             "tokens": [2],
             "rows": ["8"],
             "vector_lanes": [8],
-            "bank_words": [4096, 8192],
+            "bank_words": [1024, 8192],
         }
     )
     store = Store(tmp_path / "s.sqlite", model_mark())
@@ -183,8 +183,10 @@ def test_no_front_has_a_machine_that_the_mapper_refuses(tmp_path: Path) -> None:
         assert known[key]["maps"] == "as it is"
     refused = {o.point: o.error for o in outcomes if o.error}
     assert refused
-    for key, reason in refused.items():
-        assert reason == find_network("deit-tiny").refusal(machine_of(json.loads(key)))
+    # One layer's operands and result do not fit, which the estimate tells before the mapper.
+    assert all(reason.startswith("banks * bank_words must be") for reason in refused.values())
+    for key in refused:
+        assert find_network("deit-tiny").refusal(machine_of(json.loads(key))) is not None
 
 
 def test_refused_stores(tmp_path: Path) -> None:
