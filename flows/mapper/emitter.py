@@ -87,7 +87,8 @@ class Emitter:
         self.packs = packs
         self.descriptors: list[Descriptor] = []
         self.tag = 0
-        self._accesses: dict[str, list[tuple[int, Unit, Access]]] = {}
+        # By space, then by unit and whether it writes: index, start and stop, in program order.
+        self._accesses: dict[str, dict[tuple[Unit, bool], list[tuple[int, int, int]]]] = {}
         self._synced: dict[tuple[Unit, Unit], int] = {}
         self._constants: list[bytes] = []
         self._constant_at: dict[bytes, int] = {}
@@ -119,14 +120,17 @@ class Emitter:
         needed: dict[Unit, int] = {}
         own = list(accesses)
         for access in own:
-            for earlier, other, seen in self._accesses.get(access.space, ()):
-                if other is unit or not (access.write or seen.write):
+            for (other, writing), seen in self._accesses.get(access.space, {}).items():
+                if other is unit or not (access.write or writing):
                     continue
-                if seen.start < access.stop and access.start < seen.stop:
-                    needed[other] = max(needed.get(other, -1), earlier)
+                ordered = self._synced.get((other, unit), -1)
+                for earlier, start, stop in reversed(seen):
+                    if earlier <= ordered:
+                        break
+                    if start < access.stop and access.start < stop:
+                        needed[other] = max(needed.get(other, -1), earlier)
+                        break
         for other, earlier in needed.items():
-            if earlier <= self._synced.get((other, unit), -1):
-                continue
             self._synced[other, unit] = earlier
             wait |= 1 << other
             giver = self.descriptors[earlier]
@@ -137,17 +141,14 @@ class Emitter:
 
     def _remember(self, index: int, unit: Unit, access: Access) -> None:
         """Record an access; drop earlier ones of the same unit and kind that it covers."""
+        buckets = self._accesses.setdefault(access.space, {})
+        start, stop = access.start, access.stop
         kept = [
-            (i, u, a)
-            for i, u, a in self._accesses.get(access.space, [])
-            if not (
-                u is unit
-                and a.write == access.write
-                and access.start <= a.start
-                and a.stop <= access.stop
-            )
+            seen
+            for seen in buckets.get((unit, access.write), ())
+            if not (start <= seen[1] and seen[2] <= stop)
         ]
-        self._accesses[access.space] = [*kept, (index, unit, access)]
+        buckets[unit, access.write] = [*kept, (index, start, stop)]
 
     def constant(self, data: bytes) -> int:
         """Store constant bytes, equal ones once; return their offset, aligned to a bus beat."""
