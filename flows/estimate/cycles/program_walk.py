@@ -23,7 +23,10 @@ __all__ = ["ProgramWalk"]
 
 TABLES = (LoadTarget.FUNCTION_TABLE, LoadTarget.ROW_TABLE)
 FIRST_DATA = 24
-"""Cycles from a load's start to the request for the burst that its buffer has no room for."""
+"""Cycles from a load's start to the request for the burst that its buffer has no room for.
+
+Of eight values from 14 to 40 the one with the least error on simulated networks.
+"""
 QUEUED = 12
 """Descriptors that are fetched beside the first load at most: the queues' room."""
 
