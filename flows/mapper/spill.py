@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from flows.mapper.place import MappingError
 from flows.mapper.tensors import with_views
 from models.machine.spec import MachineSpec
+from models.network.flattened import flattened
 from models.network.graph import Constant, IntegerGraph
 from models.ops.attention import AttentionContext, AttentionScores
+from models.ops.convolution import Convolution
 
 __all__ = ["Spilling", "choices"]
 
@@ -102,10 +105,16 @@ def _possible(
     fixed: frozenset[str],
     measure: Callable[[Spilling], None],
 ) -> bool:
-    """Flag: the words suffice with every tensor in memory that may be there."""
+    """Flag: the words may suffice with every tensor in memory that may be there.
+
+    A refusal then says nothing of a choice with fewer tensors in memory.
+    """
     made = {graph.input, *(node.output for node in graph.nodes)}
     seen = Spilling(frozenset(made - fixed))
-    measure(seen)
+    try:
+        measure(seen)
+    except MappingError:
+        return True
     return max(seen.used[name] + seen.least.get(name, 0) for name in seen.used) <= total
 
 
@@ -118,7 +127,11 @@ def _words(graph: IntegerGraph, tensor: str) -> int:
 
 
 def _fixed(graph: IntegerGraph) -> frozenset[str]:
-    """Tensors that must lie in the scratchpad: constants; queries, keys, values and context."""
+    """Tensors that must lie in the scratchpad.
+
+    Constants; queries, keys, values and context; what a linear layer reads as a whole map, and
+    makes of it.
+    """
     names = {node.output for node in graph.nodes if isinstance(node.operator, Constant)}
     for node in graph.nodes:
         # Scores and probabilities go head by head.
@@ -126,6 +139,12 @@ def _fixed(graph: IntegerGraph) -> frozenset[str]:
             names |= set(node.inputs)
         if isinstance(node.operator, AttentionContext):
             names |= {node.inputs[1], node.output}
+    flat = flattened(graph)
+    for node in flat.nodes:
+        op = node.operator
+        if isinstance(op, Convolution) and op.weights.shape[1:3] != (1, 1):
+            if len(flat.tensors[node.output].shape) == 2:
+                names |= {node.inputs[0], node.output}
     # A tensor with a view that must lie there must as well.
     return frozenset(
         name for name in graph.tensors if not names.isdisjoint(with_views(graph, [name]))

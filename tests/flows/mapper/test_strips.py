@@ -13,7 +13,7 @@ from flows.mapper.strips import Frame, lines_read, strip_lines, strip_of
 from flows.run.execute import golden_run
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
-from models.network.graph import run_graph
+from models.network.graph import Reshape, run_graph
 from models.numerics.rescale import Integers, Rounding
 from models.ops.convolution import Convolution, accumulate
 from models.ops.requantize import Requantize
@@ -21,6 +21,7 @@ from models.program.descriptor import decode_program
 from models.program.layout import INPUT_WINDOW, WORK_WINDOW, LoadTarget
 from tests.support.large_networks import large_network
 from tests.support.oracles.case import compare
+from tests.support.random_layers import Builder
 from tests.support.random_networks import random_codes
 from tests.support.specs import MIXED, ODD, PACKED, SMALL
 
@@ -69,6 +70,20 @@ def test_what_stays_on_chip_is_named() -> None:
     """One line must fit."""
     with pytest.raises(MappingError, match="scratchpad must hold"):
         map_network(large_network(0), replace(SMALL, bank_words=4))
+
+
+@pytest.mark.parametrize("spec", TIGHT, ids=["small", "odd", "mixed", "packed"])
+def test_what_a_flattened_map_feeds_stays_on_chip(spec: MachineSpec) -> None:
+    """VGG's form: large maps live in memory, but not the small one that a linear layer flattens."""
+    b = Builder(np.random.default_rng(3), (60, 24, 24), classes=spec.classes)
+    at = b.conv("input", 24, kernel=(3, 3))
+    at = b.conv(b.conv(at, 8, stride=(5, 5)), 8, kernel=(3, 3))
+    size = int(np.prod(b.tensors[at].shape))
+    graph = b.graph("vgg", b.linear(b.add(Reshape((1, size)), (at,), (1, size)), 6))
+    codes = random_codes(graph, 3)
+    network = map_network(graph, spec)
+    assert network.work_bytes > 0
+    compare("vgg", "output", golden_run(network, codes[0])[0], run_graph(graph, codes)[0])
 
 
 def test_strips_cover_every_line_once() -> None:
