@@ -11,9 +11,10 @@ from benchmarks.networks.subject import Subject
 from flows.boards import Board
 from flows.boards.board import DEVICE
 from flows.errors import UserError
-from flows.estimate.cycles.cycles import estimate_cycles
+from flows.estimate.cycles.found_network import Network
 from flows.estimate.cycles.graph_layers import mapped_layers
-from flows.estimate.machine_points import Points
+from flows.estimate.cycles.machine_cycles import machine_cycles
+from flows.estimate.cycles.mapped_program import MappedProgram
 from flows.estimate.resources.device_cost import device_cost
 from flows.machine.default import Chosen, default_machine
 from flows.machine.fit_board import fitted_machine
@@ -108,9 +109,15 @@ def _resources(spec: MachineSpec, board: Board) -> dict[str, Any]:
 def _estimate(subject: Subject, mapped: MappedNetwork) -> dict[str, Any]:
     """What ``rowmac estimate`` says of cycles; None with the reason where it refuses."""
     try:
-        layers = mapped_layers(subject.graph, mapped)
-        points = Points.of([mapped.spec], "xcup")
-        found = estimate_cycles(points, layers, mapped.spec.axi_width / 8)
+        program = MappedProgram.of(mapped)
+        network = Network(
+            name=subject.name,
+            source=subject.name,
+            layers=tuple(mapped_layers(subject.graph, mapped)),
+            graph=subject.graph,
+            program=None if program.plain else program,
+        )
+        found = machine_cycles(network, mapped.spec)
     except (UserError, ValueError) as error:
         return {"cycles_estimate": None, "estimate_refused": str(error)}
     return {"cycles_estimate": int(found.total[0])}
