@@ -166,7 +166,7 @@ def test_build_says_what_was_grown(tmp_path: Path, capsys: Capture) -> None:
     assert f"  machine  {chosen[0]}\n" in capsys.readouterr().out
     # A machine that is given stays as it is.
     assert main(["build", network, *output, "--set", "lanes=8"]) == 2
-    assert capsys.readouterr().err.endswith("; a machine with depth = 2160 would do\n")
+    assert capsys.readouterr().err.endswith("; a machine with param_entries = 1024 would do\n")
 
 
 @pytest.mark.slow

@@ -71,13 +71,6 @@ def test_refused_networks_leave_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
-def deep_layer(folder: Path) -> Path:
-    """3 x 3 x 1,000 products a result: 9,000, where machines hold 8,192 at most."""
-    file = OnnxFile(shape=(1, 1000, 6, 6))
-    x = file.add("Conv", file.quantise("image"), file.weights((4, 1000, 3, 3)), name="deep")
-    return file.save(folder, file.quantise(x))
-
-
 def wide_scores(folder: Path) -> Path:
     """Attention heads that are wider than any weight store is deep."""
     file = OnnxFile(shape=(1, 4, 8200))
@@ -101,13 +94,6 @@ def many_tokens(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "line"),
     [
-        (
-            deep_layer,
-            (
-                "layer 'deep': K (padded to whole beats) must be at most 2048, not 9000; no "
-                "machine is large enough: depth must be a multiple of lanes = 8 up to 8192"
-            ),
-        ),
         (wide_scores, "layer 'scores': attention head width must be at most 2048, not 8200"),
         (many_tokens, "layer 'scores': scratchpad must hold tensor"),
     ],
