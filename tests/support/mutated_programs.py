@@ -30,7 +30,8 @@ COUNTS = {
 
 UNDEFINED = re.compile(
     r"drain must have|weight tile must be|executable: shift must be 0|row must be -\d+ at least|"
-    r"executable: index \d+ is out of bounds"
+    r"executable: index \d+ is out of bounds|layer norm input after its pre-shift must fit|"
+    r"sums of a part of K must fit"
 )
 """Of what the golden machine says: the hardware does not tell."""
 
