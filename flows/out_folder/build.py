@@ -23,7 +23,7 @@ from flows.mapper import MappedNetwork, MappingError, map_network
 from flows.onnx_import import NetworkError, import_network
 from flows.onnx_import.reader import read_network, self_contained
 from flows.out_folder.emitted import check_emitted, emitted
-from flows.out_folder.memory_layout import memory_layout
+from flows.out_folder.memory_layout import check_memory, memory_layout
 from flows.work.atomic import (
     FACTS_OF_A_FOLDER,
     MANIFEST,
@@ -133,6 +133,7 @@ def build(
             spec, macro = _on_macro(graph, board, engine, given)
             (folder / MACRO).write_text(json.dumps(_facts(macro), indent=1) + "\n")
         mapped = _map(network, graph, spec, macro)
+        check_memory(mapped, board, str(network))
         for name, text in emitted(board, spec).items():
             (folder / name).write_text(text)
         (folder / IMAGE).write_bytes(mapped.image.tobytes())

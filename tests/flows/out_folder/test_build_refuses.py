@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from onnx import TensorProto, helper
 
 from flows.boards import find
 from flows.cli import main
+from flows.errors import UserError
+from flows.out_folder.build import build
 from tests.support.onnx_files import OnnxFile
 
 pytestmark = pytest.mark.slow
@@ -148,3 +151,14 @@ def test_interrupted_build_leaves_nothing(tmp_path: Path, number: signal.Signals
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "rowmac: interrupted\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_beyond_the_board_s_memory(tmp_path: Path) -> None:
+    small = replace(BOARD, memory_bytes=1 << 16)
+    with pytest.raises(UserError) as error:
+        build(NETWORK, small, tmp_path / "out")
+    assert str(error.value).startswith(
+        f"{NETWORK}: program, weights and tensors must fit the 65,536 bytes of memory that "
+        "arty-z7-20 keeps for the machine, not take "
+    )
+    assert not (tmp_path / "out").exists()
