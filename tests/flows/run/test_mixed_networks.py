@@ -26,7 +26,7 @@ MACHINES = {
 }  # fmt: skip
 """The tests' machines with a quarter of their scratchpads: maps above them are quickly made."""
 
-IN_EVERY_RUN, NETWORKS = ("odd",), 4
+IN_EVERY_RUN, NETWORKS = ("odd",), 3
 """Machines and networks without ``--networks``: every simulator more takes its time to build."""
 
 
