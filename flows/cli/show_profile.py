@@ -16,14 +16,6 @@ from models.machine.units import UNIT_NAMES
 
 __all__ = ["show"]
 
-HEADS = {
-    Cause.FEED: "fed <=",
-    Cause.SUMS: "sums",
-    Cause.OTHERS: "others",
-    Cause.DISPATCH: "dispatch",
-}
-"""Columns of the causes whose own names are longer."""
-
 
 def show(
     folder: Path, inputs: Path, trace: Path | None, seed: int | None, as_json: bool
@@ -76,7 +68,7 @@ def _print(made: Profile, simulation: Simulation) -> None:
                 [*_times(made), *_ends(made)]))  # fmt: skip
     causes = [cause for cause in Cause if any(cause in one.time.waits for one in made.layers)]
     print("\nWaits: cycles from start to stop in which the unit did not work, by cause.\n")
-    print(table(("layer", "unit", "cycles", "work", *(HEADS.get(c, c.value) for c in causes)),
+    print(table(("layer", "unit", "cycles", "work", *map(_head, causes)),
                 [_waits(one, causes) for one in made.layers]))  # fmt: skip
     print("\nBytes on the memory bus, and where tensors lay.\n")
     print(table(("layer", "weights", "parameters", "tensors", "written", "reads from", "writes to"),
@@ -118,6 +110,10 @@ def _waits(one: LayerProfile, causes: list[Cause]) -> tuple[object, ...]:
         one.layer.name, UNIT_NAMES[time.lead], time.stop - time.start, time.work,
         *(time.waits.get(cause, 0) for cause in causes),
     )  # fmt: skip
+
+
+def _head(cause: Cause) -> str:
+    return f"{cause.value} <=" if cause is Cause.FEED else cause.value
 
 
 def _bytes(one: LayerProfile) -> tuple[object, ...]:

@@ -37,9 +37,10 @@ class Cause(StrEnum):
     OTHERS
         it works for another layer.
 
-    While the leading unit has none: the descriptor is found that the layer's next one had to wait
+    While the leading unit has none: the descriptor is found that the unit's next one had to wait
     for, of several the one that ends last; if that has not begun either, the one that it waits for
-    in turn, until one is at work in that cycle.
+    in turn, until one is at work in that cycle. Behind the unit's last descriptor of the layer, the
+    layer's end stands for the next one: it waits for all descriptors of the layer.
 
     WEIGHTS
         it loads weights, or fills the array's tiles.
@@ -54,16 +55,16 @@ class Cause(StrEnum):
         or started.
     """
 
-    FEED = "product waits for weights, at most"
-    SUMS = "product waits for sums or fills"
-    OTHERS = "other layers"
+    FEED = "feed"
+    SUMS = "sums"
+    OTHERS = "others"
     WEIGHTS = "weights"
     PARAMETERS = "parameters"
     TENSORS = "tensors"
     MATRIX = "matrix"
     VECTOR = "vector"
     STORE = "store"
-    DISPATCH = "descriptors"
+    DISPATCH = "dispatch"
 
 
 @dataclass(frozen=True, kw_only=True)
