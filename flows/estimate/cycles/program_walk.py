@@ -9,7 +9,7 @@ import numpy as np
 
 from flows.estimate.cycles.bank_accesses import banks_of, matrix_reads, vector_reads, vector_writes
 from flows.estimate.cycles.bank_waits import Given, Others, WaitingStore
-from flows.estimate.cycles.geometry import Column, added_row, ceil
+from flows.estimate.cycles.geometry import Column, added_row, ceil, largest_rows
 from flows.estimate.cycles.mapped_program import MappedProgram
 from flows.estimate.cycles.program_figures import Figures, product_of
 from flows.estimate.cycles.program_timeline import ProgramTimeline
@@ -203,7 +203,13 @@ class ProgramWalk:
                 cycles, end = 2 * rows * beats, line.passes(rows, beats, 2, *waits)
             case VectorOp.SOFTMAX:
                 cycles, end = 3 * rows * beats, line.passes(rows, beats, 3, *waits)
-            case VectorOp.MAX_POOL | VectorOp.AVERAGE_POOL:
+            case VectorOp.MAX_POOL:
+                taps = fields["kernel_y"] * fields["kernel_x"]
+                cycles = largest_rows(
+                    points, rows, taps, fields["channels"], 8 << fields["wide_in"]
+                )
+                end = line.vector(cycles, *waits)
+            case VectorOp.AVERAGE_POOL:
                 cycles = rows * fields["kernel_y"] * fields["kernel_x"] * beats
                 end = line.vector(cycles, *waits)
             case VectorOp.ADD:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.estimate.cycles.geometry import Column, ProductShape, ceil, dynamic_rows
+from flows.estimate.cycles.tile_ring import TileRing
 from flows.estimate.machine_points import Points
 from models.cost.pipelines import (
     CHECK_LATENCY,
@@ -99,7 +100,7 @@ class Timeline:
         self.asks: list[Column] = []  # times at which descriptors are asked for
         self.free = [zero] * UNITS
         self.starts: list[list[Column]] = [[] for _ in WORKING_UNITS]
-        self.released = (zero, zero)  # when the last two tiles of weights were given back
+        self.ring = TileRing(points)
         self.latency = _latency(points)
 
     @property
@@ -275,7 +276,7 @@ class Timeline:
                 fetched, after = (np.maximum(bus + x - np.maximum(bus, fill), 0) for x in beside)
             first = np.maximum(first, loaded + FIRST_WORD + points.beats_per_word + fetched)
         period_fill = np.maximum(fill, bus)
-        older, newer = self.released
+        ring, entries = self.ring, shape.entries
         walk = matrix + points.tokens + 2 + READ_LATENCY
         # If draining is slower than computing, several K loops are in flight, so the tile is
         # released `early` cycles before the last result.
@@ -284,18 +285,23 @@ class Timeline:
         slow = results > shape.fetch
         early = np.where(slow, np.minimum(held, compute - shape.groups * shape.fetch), 0)
         tail = latency + np.where(slow, shape.fetch + early, shape.drain) + PIPELINE - 1
-        # The first two tiles are solved one by one; later ones follow at the longer period.
-        full0 = np.maximum(first, older) + period_fill + late
-        start0 = latest(walk, full0, newer)
-        release0 = start0 + compute - early
-        full1 = np.maximum(full0, newer) + period_fill + after
-        release1 = np.maximum(release0, full1 - early) + compute
+        # The first row's entries are written before those of other rows need the same room.
+        behind = np.maximum(period_fill - entries, 0)
+        full0 = np.maximum(first + period_fill, ring.room(entries) + behind) + late
+        start0 = latest(walk, full0, ring.newest)
+        # The last tile is complete when all are, one after the other; those that find no room
+        # wait for the product before, or for the first ones of their own.
+        more = shape.tiles - 1
+        filled = full0 + more * period_fill + after
+        since = more - ring.beside(entries)
+        waits = ring.newest + since * period_fill + behind + after
+        filled = np.where((more > 0) & (since >= 0), np.maximum(filled, waits), filled)
+        since = more - ring.held(entries)
         period = np.maximum(compute, period_fill)
-        many = shape.tiles > 1
-        later = np.maximum(shape.tiles - 2, 0) * period
-        released = np.where(many, release1 + later, release0)
-        before = np.where(shape.tiles > 2, released - period, np.where(many, release0, newer))
-
+        waits = start0 + compute - early + since * period + behind
+        filled = np.where(since >= 0, np.maximum(filled, waits), filled)
+        released = np.maximum(start0 + more * compute, np.where(more > 0, filled, 0)) + compute
+        released = released - early
         total = shape.tiles * shape.groups * results
         done = latest(
             released + tail,
@@ -304,14 +310,12 @@ class Timeline:
             # A drain that starts late finds HELD loops' results; the others are still to come.
             vector + (shape.tiles * shape.groups - HELD) * loop + PIPELINE,
         )
-        shift = np.maximum(done - tail - released, 0)
-        released, before = released + shift, np.where(many, before + shift, before)
-        slack = np.maximum(compute - period_fill, -early)
-        filled = np.where(shape.tiles > 2, released - compute - slack, np.where(many, full1, full0))
+        released = np.maximum(released, done - tail)
+        begun = np.minimum(start0 + compute - early, released)
+        ring.write(entries, shape.tiles, np.where(more > 0, begun, released), released)
         if streamed:
             least = self.zero if loaded is None else loaded + LOAD_LATENCY
             self.finish(LOAD, np.maximum(filled - 2, least))
         self.finish(WEIGHT, filled)
         self.finish(MATRIX, released)
-        self.released = (before, released)
         return self.finish(VECTOR, done)
