@@ -27,13 +27,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of the tests of this project.
 
     ``--no-skips`` is for continuous integration: where everything is there, nothing may skip.
-    ``--programs`` is for a longer search than the tests' own.
+    ``--programs`` and ``--networks`` are for longer searches than the tests' own.
     """
     parser.addoption(
         "--programs", type=int, default=60, metavar="N", help="changed programs of each machine"
     )
     parser.addoption(
         "--programs-seed", type=int, default=5_316, metavar="N", help="of the changed programs"
+    )
+    parser.addoption(
+        "--networks", type=int, metavar="N", help="mixed networks on each of five machines"
+    )
+    parser.addoption(
+        "--networks-seed", type=int, default=0, metavar="N", help="of the first mixed network"
     )
     parser.addoption(
         "--no-skips",

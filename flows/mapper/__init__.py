@@ -7,10 +7,11 @@ from flows.mapper.map_network import (
     refusal,
     with_room,
 )
-from flows.mapper.mapped import MappedLayer, MappedNetwork
+from flows.mapper.mapped import Lying, MappedLayer, MappedNetwork
 from flows.mapper.place import MappingError
 
 __all__ = [
+    "Lying",
     "MappedLayer",
     "MappedNetwork",
     "MappingError",

@@ -13,12 +13,26 @@ from models.program.host_data import TensorFormat
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lying:
+    """Where a tensor lies while a layer reads or makes it.
+
+    ``window`` is None for the scratchpad, else the memory window of which it takes ``size`` bytes
+    from ``offset`` on; ``name`` is the tensor's in the integer graph.
+    """
+
+    name: str
+    window: int | None = None
+    offset: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class MappedLayer:
     """Figures of an operator for reports; ``tag`` marks its descriptors.
 
     ``macs``: multiply-accumulates of the network; ``beats``: cycles of the array for them, at one
     beat per cycle; ``rows``: share of each row class that its tiles use; ``tiles``: of static
-    weights, in each pass.
+    weights, in each pass; ``reads``, ``makes``: where its operands and its result lie.
     """
 
     tag: int
@@ -30,6 +44,8 @@ class MappedLayer:
     beats: int = 0
     rows: Mapping[str, float] = field(default_factory=dict)
     tiles: tuple[int, ...] = ()
+    reads: tuple[Lying, ...] = ()
+    makes: Lying | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

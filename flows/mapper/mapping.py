@@ -200,7 +200,8 @@ class Mapper:
             MappedLayer(
                 tag=self.out.tag, name=node.name, kind=kind, output=node.output, shape=shape,
                 macs=macs, beats=work.beats, rows=work.rows,
-                tiles=work.tiles,
+                tiles=work.tiles, reads=tuple(map(self.at.lying, node.inputs)),
+                makes=self.at.lying(node.output),
             )
         )  # fmt: skip
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from flows.mapper.home import Home
+from flows.mapper.mapped import Lying
 from flows.mapper.place import Allocator, Place, words_of
 from flows.mapper.plan import concat_parts, head_groups
 from models.machine.spec import MachineSpec
@@ -118,6 +119,14 @@ class Tensors:
         )
         self.homes[name] = home
         return home
+
+    def lying(self, name: str) -> Lying:
+        """Return where a tensor lies, for reports."""
+        home = self.homes.get(name)
+        if home is None:
+            return Lying(name=name)
+        size = home.rows * home.row_words * self.spec.word_pitch
+        return Lying(name=name, window=home.window, offset=home.offset, size=size)
 
     def _result(self) -> str:
         """Return the tensor of which the network's output is all rows, in another shape."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from flows.mapper import MappedNetwork
 from flows.out_folder.memory_layout import memory_layout
+from flows.run.stored import stored_bytes
 from models.golden.machine import GoldenMachine
 from models.machine.spec import MachineSpec
 from models.machine.units import UNIT_NAMES, UNITS
@@ -128,7 +129,8 @@ def image_result(network: MappedNetwork, run: Finished, codes: Integers) -> Imag
     Raises
     ------
     MachineError
-        If the machine reports an error, or memory outside the windows was written.
+        If the machine reports an error, or wrote memory that no store of the program names: outside
+        of the output and the work window, or between the words of a tensor there.
     """
     registers = run.registers
     if registers[Register.STATUS] & STATUS_ERROR:
@@ -139,12 +141,13 @@ def image_result(network: MappedNetwork, run: Finished, codes: Integers) -> Imag
     parts = []
     for window in (2, 3):
         base, size = layout.bases[window], layout.sizes[window]
-        changed[base : base + size] = False
+        changed[base : base + size] &= ~stored_bytes(network, window, size)
         parts.append(memory[base : base + size])
     wrong = np.flatnonzero(changed)
     if len(wrong):
         raise MachineError(
-            f"memory outside the windows must stay untouched, not written at {int(wrong[0]):#x}"
+            f"memory that no store of the program names must stay untouched, not written at "
+            f"{int(wrong[0]):#x}"
         )
     return ImageResult(
         output=network.output.unpack(parts[0]),

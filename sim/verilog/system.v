@@ -5,7 +5,7 @@ module system #(
     parameter DATA_WIDTH = 64,
     parameter MEMORY_BYTES = 1 << 20,
     parameter UNITS = 1,
-    parameter EVENTS = 65536
+    parameter EVENTS = 1048576
 ) (
     input clk,
     input rst,

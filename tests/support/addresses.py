@@ -68,6 +68,16 @@ def touched(spec: MachineSpec, one: Descriptor) -> Touched:
     raise AssertionError(f"tests/support/addresses.py must say what {one.unit.name} touches")
 
 
+def in_windows(spec: MachineSpec, one: Descriptor) -> Touched:
+    """Bus beats of the memory windows that a descriptor reads and writes; all count from 0."""
+    f = one.fields
+    if one.unit not in (Unit.LOAD, Unit.STORE):
+        return []
+    count = f["beats"] if one.unit is Unit.LOAD else f["words"] * spec.beats_per_word
+    beats = span(f["offset"] // spec.axi_bytes, count)
+    return [(f"window {f['window']}", beats, one.unit is Unit.STORE)]
+
+
 def _load(spec: MachineSpec, f: dict[str, int]) -> Touched:
     size = f["beats"] * spec.axi_bytes
     match LoadTarget(f["target"]):

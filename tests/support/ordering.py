@@ -16,7 +16,7 @@ from models.machine.spec import MachineSpec
 from models.machine.units import UNITS, WORKING_UNITS, Unit
 from models.program.descriptor import Descriptor
 from models.program.layout import ROW_ENTRIES, TABLE_ENTRIES, LoadTarget, VectorOp, WeightSource
-from tests.support.addresses import touched
+from tests.support.addresses import in_windows, touched
 
 STREAMING = (Unit.LOAD, Unit.WEIGHT, Unit.MATRIX, Unit.VECTOR)
 """Units that a stream may hold up."""
@@ -58,12 +58,15 @@ def hazard(spec: MachineSpec, program: Sequence[Descriptor]) -> str | None:
     sizes = {"scratchpad": spec.scratchpad_words, "params": spec.param_entries,
              "function table": TABLE_ENTRIES, "row table": ROW_ENTRIES,
              "row order": spec.param_entries}  # fmt: skip
+    for one in program:
+        for window, beats, _ in in_windows(spec, one):
+            sizes[window] = max(sizes.get(window, 0), int(beats.max(initial=-1)) + 1)
     # Per memory, kind of access and unit: number of the last one at each address. Earlier ones of
     # the same unit are done before it.
     last = {(m, w): np.zeros((UNITS, n), dtype=int) for m, n in sizes.items() for w in (0, 1)}
     place = [0] * UNITS
     for index, (one, known) in enumerate(zip(program, clocks(program), strict=True)):
-        accesses = touched(spec, one)
+        accesses = [*touched(spec, one), *in_windows(spec, one)]
         for memory, addresses, write in accesses:
             for other in range(UNITS):
                 if other == one.unit or not len(addresses):

@@ -296,6 +296,11 @@ class Builder:
             stride=(self.pick(1, 2, 3), self.pick(1, 2)),
             padding=pads,  # type: ignore[arg-type]
         )
+        return self.pool_by(source, window)
+
+    def pool_by(self, source: str, window: Window) -> str:
+        """Max or average pooling by a window."""
+        height, width, channels = self.tensors[source].shape
         shape = (*window.output_shape(height, width), channels)
         if self.rng.random() < 0.5:
             return self.add(MaxPool(window=window, low=self.pick(-128, -5)), (source,), shape)

@@ -18,6 +18,7 @@ from models.machine.units import UNITS, Unit
 from models.network.graph import IntegerGraph
 from models.program.descriptor import Descriptor, decode_program
 from models.program.layout import LoadTarget, VectorOp, WeightSource
+from tests.support.mixed_networks import mixed_network
 from tests.support.ordering import clocks, hazard, run_to_end
 from tests.support.random_networks import KINDS, random_network
 from tests.support.specs import DEFAULT, ODD, SMALL
@@ -81,6 +82,23 @@ def test_random_networks(spec: MachineSpec, trace: bool) -> None:
         for seed in SEEDS:
             descriptors = program(random_network(kind, seed), spec, trace=trace)
             check(f"{kind} network {seed}", spec, descriptors)
+
+
+@pytest.mark.parametrize("trace", [False, True], ids=["plain", "trace"])
+@pytest.mark.parametrize("spec", [SMALL, ODD], ids=["small", "odd"])
+def test_networks_above_the_scratchpad(spec: MachineSpec, trace: bool) -> None:
+    """Of a quarter of the scratchpad; maps pass through the work window."""
+    spec = replace(spec, bank_words=spec.bank_words // 4)
+    for seed in range(6):
+        check(f"mixed network {seed}", spec, program(mixed_network(seed, spec), spec, trace=trace))
+
+
+def test_a_load_before_its_store_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the order of the work window; a machine is seldom so quick that it shows."""
+    monkeypatch.setattr("flows.mapper.home.Home._memory", lambda *_: (0, 0, "no window"))
+    spec = replace(SMALL, bank_words=SMALL.bank_words // 4)
+    found = [hazard(spec, program(mixed_network(seed, spec), spec)) for seed in range(6)]
+    assert any(text and "(LOAD) reads window 3" in text for text in found)
 
 
 @pytest.mark.parametrize("name", ["vit", "resnet"])
