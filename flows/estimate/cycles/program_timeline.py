@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from flows.estimate.cycles.geometry import Column
 from flows.estimate.cycles.timeline import Timeline
 from flows.estimate.machine_points import Points
+from models.machine.memory import MemoryTiming
 
 __all__ = ["ProgramTimeline"]
 
@@ -31,8 +32,8 @@ class ProgramTimeline(Timeline):
     is seen from each of them, and at a load's end the fetch waits for what is left of it.
     """
 
-    def __init__(self, points: Points, slowdown: NDArray[np.float64]) -> None:
-        super().__init__(points, slowdown)
+    def __init__(self, points: Points, slowdown: NDArray[np.float64], memory: MemoryTiming) -> None:
+        super().__init__(points, slowdown, memory)
         self.windows: deque[tuple[int, int]] = deque(maxlen=KEPT)
 
     def _hold(self, start: Column, cycles: Column) -> None:

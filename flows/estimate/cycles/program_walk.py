@@ -13,8 +13,9 @@ from flows.estimate.cycles.geometry import Column, added_row, ceil
 from flows.estimate.cycles.mapped_program import MappedProgram
 from flows.estimate.cycles.program_figures import Figures, product_of
 from flows.estimate.cycles.program_timeline import ProgramTimeline
-from flows.estimate.cycles.timeline import AHEAD, BURST, LOAD_LATENCY
+from flows.estimate.cycles.timeline import AHEAD, BURST
 from flows.estimate.machine_points import Points
+from models.machine.memory import MemoryTiming
 from models.machine.units import Unit
 from models.program.descriptor import Descriptor
 from models.program.layout import LoadTarget, VectorOp, WeightSource
@@ -38,17 +39,23 @@ class ProgramWalk:
     ----------
     slowdown : float
         Cycles a bus beat takes at least.
+    memory : MemoryTiming
+        Its latencies.
     beside : sequence of int, optional
         Cycles that fetches of descriptors take of each load, in program order (see
         :meth:`fetches`); otherwise they are guessed.
     """
 
     def __init__(
-        self, mapped: MappedProgram, slowdown: float, beside: Sequence[int] | None = None
+        self,
+        mapped: MappedProgram,
+        slowdown: float,
+        memory: MemoryTiming,
+        beside: Sequence[int] | None = None,
     ) -> None:
         self.spec, self.program = mapped.spec, mapped.program
         self.points = Points.of([mapped.spec], "xcup")
-        self.line = ProgramTimeline(self.points, np.full(1, slowdown))
+        self.line = ProgramTimeline(self.points, np.full(1, slowdown), memory)
         self.line.ahead = min(QUEUED, len(self.program))
         self.line.behind = len(self.program) - self.line.ahead
         self.beside = beside
@@ -128,7 +135,7 @@ class ProgramWalk:
         if one.fields["target"] == LoadTarget.SCRATCHPAD:
             words = one.fields["beats"] // int(self.points.beats_per_word[0])
             banks = banks_of(self.spec, one.fields["address"], words)
-            delayed = self.writes.delayed(start + LOAD_LATENCY, cycles, banks)
+            delayed = self.writes.delayed(start + self.line.load_latency, cycles, banks)
             end = self.line.finish(Unit.LOAD, np.maximum(end, delayed))
         self._done(one, end)
 

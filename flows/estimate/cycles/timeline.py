@@ -33,6 +33,7 @@ from models.cost.pipelines import (
     drain_latency,
     reduce_latency,
 )
+from models.machine.memory import NEAR, MemoryTiming
 from models.machine.units import UNITS, WORKING_UNITS, Unit
 
 __all__ = ["Timeline"]
@@ -41,15 +42,16 @@ LOAD, WEIGHT, MATRIX, VECTOR, STORE = Unit.LOAD, Unit.WEIGHT, Unit.MATRIX, Unit.
 DESCRIPTOR_BITS = 1024
 
 # Cycles, read off the schedules of the simulated machine.
-FETCH = 33 + SPLIT_LATENCY  # fetch of a descriptor, without its beats: the round trip to memory
+# Of latencies without the memory's own: to that of reads or writes they are added.
+FETCH = 3 + SPLIT_LATENCY  # fetch of a descriptor, without its beats
 QUEUED = 24  # additional latency of a fetch behind bursts of a load
-LOAD_LATENCY = 37 + CHECK_LATENCY + SPLIT_LATENCY  # cycles of a load without its beats
-FIRST_WORD = 36 + CHECK_LATENCY + SPLIT_LATENCY  # from the start of a load to its first word, ditto
+LOAD_LATENCY = 7 + CHECK_LATENCY + SPLIT_LATENCY  # cycles of a load without its beats
+FIRST_WORD = 6 + CHECK_LATENCY + SPLIT_LATENCY  # from the start of a load to its first word, ditto
 # From a beat to the write of its results, and of the last one to the unit's being done.
 PIPELINE = ISSUE_LATENCY + LANE_LATENCY + RESULT_LATENCY + DONE_LATENCY
 VECTOR_LATENCY = PIPELINE + 2 + READ_LATENCY  # cycles of a vector descriptor without its beats
 MAXIMUM = 8  # from a row's largest code to its exponentials
-STORE_LATENCY = 14 + CHECK_LATENCY + READ_LATENCY
+STORE_LATENCY = 4 + CHECK_LATENCY + READ_LATENCY
 HELD = 2  # K loops whose results wait for a drain before the array stops
 BURST = 16  # beats of a burst
 AHEAD = 64  # beats that a load requests before the first one arrives
@@ -81,20 +83,28 @@ class Timeline:
     points : Points
     slowdown : float array [n]
         Cycles a bus beat takes at least: 1, or more if memory is slower than the bus.
+    memory : MemoryTiming
+        Its latencies.
     """
 
-    def __init__(self, points: Points, slowdown: NDArray[np.float64]) -> None:
+    def __init__(
+        self, points: Points, slowdown: NDArray[np.float64], memory: MemoryTiming = NEAR
+    ) -> None:
         self.points = points
         self.slowdown = slowdown
+        self.fetch_latency = FETCH + memory.read_latency
+        self.load_latency = LOAD_LATENCY + memory.read_latency
+        self.first_word = FIRST_WORD + memory.read_latency
+        self.store_latency = STORE_LATENCY + memory.write_latency
         zero = np.zeros(len(points), dtype=np.int64)
         self.zero = zero
         self.fetch = DESCRIPTOR_BITS // points.axi_width
         depths = np.unique(points.queue_depth).tolist()
         # Depth of the queues, and which machines have it (None: all).
         self.depths = [(d, None if len(depths) == 1 else points.queue_depth == d) for d in depths]
-        self.fetched = self.fetch + FETCH  # the program's header
+        self.fetched = self.fetch + self.fetch_latency  # the program's header
         self.dispatched = self.before = zero
-        self.loading = (zero, zero - LOAD_LATENCY - self.fetch)  # when loads have the bus
+        self.loading = (zero, zero - self.load_latency - self.fetch)  # when loads have the bus
         self.ahead = self.behind = 0  # descriptors fetched beside the first load, and later
         self.asks: list[Column] = []  # times at which descriptors are asked for
         self.free = [zero] * UNITS
@@ -131,7 +141,7 @@ class Timeline:
         """Time at which the next descriptor has been fetched."""
         asked = np.maximum(self.fetched, self.before)
         self.asks.append(asked)
-        return asked + self.fetch + FETCH + self._queued(asked)
+        return asked + self.fetch + self.fetch_latency + self._queued(asked)
 
     def _queued(self, asked: Column) -> Column:
         """Additional latency of a fetch that is asked for at a time, behind bursts of a load."""
@@ -140,7 +150,7 @@ class Timeline:
     def _hold(self, start: Column, cycles: Column) -> None:
         """Mark the bus as taken by a load; successive loads keep it from the first one on."""
         begin, end = self.loading
-        begin = np.where(start <= end + LOAD_LATENCY + self.fetch, begin, start)
+        begin = np.where(start <= end + self.load_latency + self.fetch, begin, start)
         self.loading = (begin, start + cycles)
 
     def last(self) -> None:
@@ -168,12 +178,12 @@ class Timeline:
             most = min(4, self.behind)
             fetches = np.clip(cycles // (6 * self.fetch), cycles >= 2 * self.fetch, most)
             if first:
-                rest = (cycles + LOAD_LATENCY) // (self.fetch + FETCH)
+                rest = (cycles + self.load_latency) // (self.fetch + self.fetch_latency)
                 fetches = np.clip(rest, 1, self.ahead)
             beside = fetches * self.fetch
         cycles = np.maximum(cycles + beside, entries)
         self._hold(start, cycles)
-        return self.finish(LOAD, start + cycles + LOAD_LATENCY)
+        return self.finish(LOAD, start + cycles + self.load_latency)
 
     def vector(self, beats: Column, *waits: Column) -> Column:
         """Run one vector descriptor of ``beats`` beats; returns its end."""
@@ -216,7 +226,7 @@ class Timeline:
         beats = words * self.points.beats_per_word
         cycles = np.ceil(beats * self.slowdown).astype(np.int64) + 2 * ceil(beats, BURST)
         # A burst is sent when all its words have been read.
-        return cycles, np.minimum(beats, BURST) + STORE_LATENCY
+        return cycles, np.minimum(beats, BURST) + self.store_latency
 
     # Products
 
@@ -273,7 +283,7 @@ class Timeline:
                 fetched = np.where(bus > fill, fetched, 0)
             else:
                 fetched, after = (np.maximum(bus + x - np.maximum(bus, fill), 0) for x in beside)
-            first = np.maximum(first, loaded + FIRST_WORD + points.beats_per_word + fetched)
+            first = np.maximum(first, loaded + self.first_word + points.beats_per_word + fetched)
         period_fill = np.maximum(fill, bus)
         older, newer = self.released
         walk = matrix + points.tokens + 2 + READ_LATENCY
@@ -309,7 +319,7 @@ class Timeline:
         slack = np.maximum(compute - period_fill, -early)
         filled = np.where(shape.tiles > 2, released - compute - slack, np.where(many, full1, full0))
         if streamed:
-            least = self.zero if loaded is None else loaded + LOAD_LATENCY
+            least = self.zero if loaded is None else loaded + self.load_latency
             self.finish(LOAD, np.maximum(filled - 2, least))
         self.finish(WEIGHT, filled)
         self.finish(MATRIX, released)
