@@ -60,8 +60,11 @@ DISPATCH_LATENCY = 3
 """Cycles from a descriptor's way into its queue to its start, if nothing is in its way."""
 START_LATENCY = 2
 """Cycles from the end of a descriptor to the start of one that waited for it."""
-FETCHES_AHEAD = 4
-"""Descriptors that are asked for before the first of them has come."""
+FETCHES_AHEAD = 2
+"""Descriptors that are asked for before the first of them has come.
+
+More of them would only take the bus from the loads that the first ones ask for.
+"""
 LOADS_AT_ONCE = 4
 """Loads under way: the first one's beats arrive while the others' are asked for."""
 LOAD_BEATS = 128
