@@ -14,11 +14,6 @@ from models.machine.memory import MemoryTiming
 
 __all__ = ["ProgramTimeline"]
 
-BEHIND = 27
-"""Cycles that a fetch waits behind a load: what that has asked for, less the way to memory.
-
-Of 24, 27, 30 and more the one with the least error on simulated networks.
-"""
 TAIL = 3
 """Cycles after a load's last request in which a fetch still waits for its data."""
 KEPT = 24
@@ -44,5 +39,5 @@ class ProgramTimeline(Timeline):
         at = int(asked[0])
         for start, end in reversed(self.windows):
             if start < at < end + TAIL:
-                return np.array([min(end - at + TAIL, BEHIND)])
+                return np.minimum(end - at + TAIL, self.queued)
         return self.zero

@@ -12,14 +12,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.estimate.cycles.fetches import FETCH, Fetches
 from flows.estimate.cycles.geometry import Column, ProductShape, ceil, dynamic_rows
 from flows.estimate.machine_points import Points
 from models.cost.pipelines import (
     CHECK_LATENCY,
     DISPATCH_LATENCY,
     DONE_LATENCY,
+    FETCHES_AHEAD,
     ISSUE_LATENCY,
     LANE_LATENCY,
+    LOAD_BEATS,
+    LOADS_AT_ONCE,
     NORM_CYCLES,
     NORM_SCALARS,
     READ_LATENCY,
@@ -43,8 +47,9 @@ DESCRIPTOR_BITS = 1024
 
 # Cycles, read off the schedules of the simulated machine.
 # Of latencies without the memory's own: to that of reads or writes they are added.
-FETCH = 3 + SPLIT_LATENCY  # fetch of a descriptor, without its beats
-QUEUED = 24  # additional latency of a fetch behind bursts of a load
+NOT_QUEUED = 10  # beats of a load that are not in a fetch's way although they are asked for
+ASKED = 4 + CHECK_LATENCY  # from the start of a load to its first burst, two cycles a burst besides
+NEXT_LOAD = 3  # from the end of a load to the first beat of the next one, if that has come
 LOAD_LATENCY = 7 + CHECK_LATENCY + SPLIT_LATENCY  # cycles of a load without its beats
 FIRST_WORD = 6 + CHECK_LATENCY + SPLIT_LATENCY  # from the start of a load to its first word, ditto
 # From a beat to the write of its results, and of the last one to the unit's being done.
@@ -54,7 +59,8 @@ MAXIMUM = 8  # from a row's largest code to its exponentials
 STORE_LATENCY = 4 + CHECK_LATENCY + READ_LATENCY
 HELD = 2  # K loops whose results wait for a drain before the array stops
 BURST = 16  # beats of a burst
-AHEAD = 64  # beats that a load requests before the first one arrives
+AHEAD = 64  # beats of a load behind which a fetch of descriptors comes
+PREFETCHED = LOAD_BEATS - BURST  # beats still to be written when a load asks for its last burst
 
 
 def latest(*times: Column) -> Column:
@@ -93,6 +99,9 @@ class Timeline:
         self.points = points
         self.slowdown = slowdown
         self.fetch_latency = FETCH + memory.read_latency
+        waits = LOAD_BEATS * slowdown - memory.read_latency - NOT_QUEUED
+        self.queued = np.maximum(waits, 0).astype(np.int64)
+        self.response = memory.write_latency
         self.load_latency = LOAD_LATENCY + memory.read_latency
         self.first_word = FIRST_WORD + memory.read_latency
         self.store_latency = STORE_LATENCY + memory.write_latency
@@ -102,11 +111,15 @@ class Timeline:
         depths = np.unique(points.queue_depth).tolist()
         # Depth of the queues, and which machines have it (None: all).
         self.depths = [(d, None if len(depths) == 1 else points.queue_depth == d) for d in depths]
-        self.fetched = self.fetch + self.fetch_latency  # the program's header
+        self.fetches = Fetches(self.fetch, self.fetch_latency)
         self.dispatched = self.before = zero
+        self.accepts = zero  # when the load unit takes its next descriptor
+        self.comes = zero  # first beat of the last load
+        self.asked = zero  # when it has asked for all of the last one
+        self.spans: list[tuple[Column, ...]] = []  # first and last request of loads, and end
+        self.loads = [zero] * LOADS_AT_ONCE  # ends of the last loads
         self.loading = (zero, zero - self.load_latency - self.fetch)  # when loads have the bus
         self.ahead = self.behind = 0  # descriptors fetched beside the first load, and later
-        self.asks: list[Column] = []  # times at which descriptors are asked for
         self.free = [zero] * UNITS
         self.starts: list[list[Column]] = [[] for _ in WORKING_UNITS]
         self.released = (zero, zero)  # when the last two tiles of weights were given back
@@ -121,17 +134,17 @@ class Timeline:
 
     def begin(self, unit: int, *waits: Column) -> Column:
         """Start of the next descriptor of a unit."""
-        self.fetched = self._fetched()
+        fetched = self._fetched()
         history = self.starts[unit]
         room = self.zero
         for depth, mine in self.depths:
             if len(history) >= depth:
                 room = history[-depth] if mine is None else np.where(mine, history[-depth], room)
         self.before = self.dispatched
-        self.dispatched = latest(self.fetched, self.dispatched + 1, room + 1)
+        self.dispatched = latest(fetched, self.dispatched + 1, room + 1)
         start = latest(
             self.dispatched + DISPATCH_LATENCY,
-            self.free[unit] + START_LATENCY,
+            self._takes(unit),
             *(w + START_LATENCY for w in waits),
         )
         history.append(start)
@@ -139,13 +152,28 @@ class Timeline:
 
     def _fetched(self) -> Column:
         """Time at which the next descriptor has been fetched."""
-        asked = np.maximum(self.fetched, self.before)
-        self.asks.append(asked)
-        return asked + self.fetch + self.fetch_latency + self._queued(asked)
+        return self.fetches.next(self._queued, self.before)
+
+    def _takes(self, unit: int) -> Column:
+        """Time from which a unit takes its next descriptor."""
+        if unit == LOAD:
+            return np.maximum(self.accepts, self.loads[0] + START_LATENCY)
+        if unit == STORE:  # while its responses are still to come
+            return np.maximum(self.free[unit] - self.response, 0)
+        return self.free[unit] + START_LATENCY
+
+    def _loaded(self, start: Column, beats: Column, end: Column, tail: Column) -> Column:
+        """Mark the end of a load; all it asks for is asked for when ``tail`` is left."""
+        # The next one is taken when this one's run has been, which waits for that before it.
+        self.accepts = np.maximum(start + ASKED, self.asked)
+        self.asked = np.maximum(self.accepts + 2 * ceil(beats, BURST), end - tail)
+        self.spans.append((self.accepts, self.asked, end))
+        self.loads = [*self.loads[1:], end]
+        return self.finish(LOAD, end)
 
     def _queued(self, asked: Column) -> Column:
         """Additional latency of a fetch that is asked for at a time, behind bursts of a load."""
-        return np.where((asked > self.loading[0]) & (asked < self.loading[1]), QUEUED, 0)
+        return np.where((asked > self.loading[0]) & (asked < self.loading[1]), self.queued, 0)
 
     def _hold(self, start: Column, cycles: Column) -> None:
         """Mark the bus as taken by a load; successive loads keep it from the first one on."""
@@ -178,12 +206,16 @@ class Timeline:
             most = min(4, self.behind)
             fetches = np.clip(cycles // (6 * self.fetch), cycles >= 2 * self.fetch, most)
             if first:
-                rest = (cycles + self.load_latency) // (self.fetch + self.fetch_latency)
+                each = (self.fetch + self.fetch_latency + self.queued) // FETCHES_AHEAD
+                rest = (cycles + self.load_latency) // np.maximum(self.fetch, each)
                 fetches = np.clip(rest, 1, self.ahead)
             beside = fetches * self.fetch
         cycles = np.maximum(cycles + beside, entries)
-        self._hold(start, cycles)
-        return self.finish(LOAD, start + cycles + self.load_latency)
+        begin = np.maximum(start, self.loads[-1] + NEXT_LOAD - self.load_latency)
+        self.comes = begin + self.load_latency  # its first beat
+        self._hold(begin, cycles)
+        tail = (PREFETCHED * self.slowdown).astype(np.int64)
+        return self._loaded(start, beats, begin + cycles + self.load_latency, tail)
 
     def vector(self, beats: Column, *waits: Column) -> Column:
         """Run one vector descriptor of ``beats`` beats; returns its end."""
@@ -283,7 +315,8 @@ class Timeline:
                 fetched = np.where(bus > fill, fetched, 0)
             else:
                 fetched, after = (np.maximum(bus + x - np.maximum(bus, fill), 0) for x in beside)
-            first = np.maximum(first, loaded + self.first_word + points.beats_per_word + fetched)
+            begins = np.maximum(loaded + self.first_word, self.loads[-1] + NEXT_LOAD)
+            first = np.maximum(first, begins + points.beats_per_word + fetched)
         period_fill = np.maximum(fill, bus)
         older, newer = self.released
         walk = matrix + points.tokens + 2 + READ_LATENCY
@@ -320,7 +353,13 @@ class Timeline:
         filled = np.where(shape.tiles > 2, released - compute - slack, np.where(many, full1, full0))
         if streamed:
             least = self.zero if loaded is None else loaded + self.load_latency
-            self.finish(LOAD, np.maximum(filled - 2, least))
+            end = np.maximum(filled - 2, least)
+            tail = (PREFETCHED * np.maximum(period_fill / beats, 1)).astype(np.int64)
+            if loaded is None:
+                self.loads[-1] = self.finish(LOAD, end)
+                self.asked = np.maximum(self.asked, end - tail)
+            else:
+                self._loaded(loaded, words, end, tail)
         self.finish(WEIGHT, filled)
         self.finish(MATRIX, released)
         self.released = (before, released)
