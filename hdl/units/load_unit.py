@@ -157,10 +157,16 @@ class LoadUnit(Component):
             m.d.sync += busy.eq(1)
         with m.If(self.unit.done):
             m.d.sync += busy.eq(0)
-        with m.If(taken & buffer.o.payload.error):
+        # Registered: the bounds of entries, which come later, are comparators before the same code.
+        faulty, outside = Signal(), Signal()
+        m.d.sync += [
+            faulty.eq(taken & buffer.o.payload.error),
+            # A descriptor that is refused is the last one that was taken.
+            outside.eq(refused & busy & ~landing.r_rdy),
+        ]
+        with m.If(faulty):
             m.d.sync += self.unit.error.eq(ErrorCode.BUS_READ)
-        # A descriptor that is refused is the last one that was taken.
-        with m.If(refused & busy & ~landing.r_rdy):
+        with m.If(outside):
             m.d.sync += self.unit.error.eq(ErrorCode.WINDOW_BOUNDS)
         self._collect(m, buffer, land, begin=next_one, busy=busy, taken=taken)
         return m
