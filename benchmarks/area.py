@@ -39,7 +39,7 @@ def area(board: str, spec: MachineSpec | None = None, rows: str | None = None) -
         "available": available,
         "share": {name: used[name] / available[name] for name in used},
         "fits": all(used[name] <= available[name] for name in used),
-        "bram36_by_memory": {m.name: m.block_rams for m in block_memories(spec)},
+        "bram36_by_memory": {m.name: m.half_blocks / 2 for m in block_memories(spec)},
         "lut_levels": netlist.levels,
         "yosys_ramb36": netlist.cells["RAMB36E1"] + netlist.cells["RAMB36E2"],
     }

@@ -4,10 +4,11 @@
 onnxruntime, and two named workloads. Each pair of network and board is imported, gets the machine
 of ``rowmac build``, is mapped, and run on golden machine and integer graph, which must agree in
 every code of the output. Networks of up to ``--simulate`` million multiply-accumulates run through
-the generated Verilog as well. What was found out is kept in ``--store``, under the digest of the
-network's file and the mark of this project's sources, so that a run that was stopped goes on. Files
-of networks are kept in ``--files`` and made where they are missing; packages that are missing leave
-a network out.
+the generated Verilog as well. ``--machine`` names another machine, as ``rowmac build`` takes it;
+those of ``benchmarks/networks/machines`` are faster ones for single networks. What was found out is
+kept in ``--store``, under the digest of the network's file and the mark of this project's sources,
+so that a run that was stopped goes on. Files of networks are kept in ``--files`` and made where
+they are missing; packages that are missing leave a network out.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from benchmarks.networks.workload_subject import WORKLOAD_NETWORKS, WorkloadSubj
 from benchmarks.report import arguments, show
 from flows.boards import Board, find
 from flows.cli.table import table
+from flows.machine.machine_file import read_machine
+from models.machine.spec import MachineSpec
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
 NAMES = (*WORKLOAD_NETWORKS, *NETWORKS)
@@ -44,14 +47,16 @@ def rows(
     *,
     most_macs: float = 0,
     synthesise: bool = False,
+    machine: MachineSpec | None = None,
 ) -> Iterator[Row]:
     """Rows as they are finished; one network is in memory at a time."""
     for name in networks:
-        subject = (WorkloadSubject if name in WORKLOAD_NETWORKS else Subject)(name, files)
+        kind = WorkloadSubject if name in WORKLOAD_NETWORKS else Subject
+        subject = kind(name, files, machine)
         for board in map(find, boards):
             row: Row = {"network": name, "board": board.name, "cycles": None}
             try:
-                digest = subject.digest  # of a file that is made now if there is none
+                key = subject.key  # with the digest of a file that is made now if there is none
             except Missing as error:
                 yield row | {"fits": False, "reason": f"left out: {error}", "exact": None}
                 continue
@@ -60,7 +65,7 @@ def rows(
             if runs and row["macs"] <= most_macs:
                 row |= _kept(store, SIMULATED, subject, board, simulated)
             else:
-                row |= store.find(SIMULATED, name, board.name, digest) or {}
+                row |= store.find(SIMULATED, name, board.name, key) or {}
             if runs and synthesise:
                 row |= _kept(store, SYNTHESISED, subject, board, _synthesised)
             yield row
@@ -69,11 +74,11 @@ def rows(
 def _kept(
     store: Store, kind: str, subject: Subject, board: Board, find_out: Callable[..., Row]
 ) -> Row:
-    found = store.find(kind, subject.name, board.name, subject.digest)
+    found = store.find(kind, subject.name, board.name, subject.key)
     if found is not None:
         return found
     print(f"{subject.name} on {board.name}: to be {kind}", file=sys.stderr)
-    return store.keep(kind, subject.name, board.name, subject.digest, find_out(subject, board))
+    return store.keep(kind, subject.name, board.name, subject.key, find_out(subject, board))
 
 
 def _synthesised(subject: Subject, board: Board) -> Row:
@@ -101,16 +106,22 @@ def main() -> None:
                 "help": f"with commas between (default: {','.join(BOARDS)})"},
         simulate={"type": float, "default": 200, "metavar": "MMAC",
                   "help": "simulate networks of up to so many million MACs (default 200); 0: none"},
+        machine={"type": Path, "metavar": "FILE.toml",
+                 "help": "the machine, on its board (default: what a build chooses)"},
         synthesise={"action": "store_true", "help": "Yosys on every machine as well: minutes each"},
         files={"type": Path, "default": BUILD / "networks", "metavar": "DIR",
                "help": "folder of network files, made where missing (default: build/networks)"},
         store={"type": Path, "default": BUILD / "networks.jsonl", "metavar": "FILE",
                "help": "what was found out before (default: build/networks.jsonl)"},
     )  # fmt: skip
+    boards, spec = options.boards, None
+    if options.machine is not None:
+        given = read_machine(options.machine)
+        boards, spec = [given.board.name], given.spec
     found = [
         *rows(
-            options.networks, options.boards, options.files, Store(options.store),
-            most_macs=options.simulate * 1e6, synthesise=options.synthesise,
+            options.networks, boards, options.files, Store(options.store),
+            most_macs=options.simulate * 1e6, synthesise=options.synthesise, machine=spec,
         )
     ]  # fmt: skip
     if options.json:

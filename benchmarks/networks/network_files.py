@@ -76,12 +76,12 @@ class _Calibration:
 
 
 def _make(module: Any, name: str, folder: Path) -> None:
-    """Export and quantise: QDQ, int8, a scale per channel, symmetric activations."""
+    """Export and quantise: QDQ, int8, a scale per channel, symmetric activations; or by policy."""
     import torch
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    shape = NETWORKS[name].shape
+    shape, policy = NETWORKS[name].shape, NETWORKS[name].policy
     plain, prepared = float_file(name, folder), folder / "prepared.onnx"
     torch.onnx.export(
         module,
@@ -92,6 +92,9 @@ def _make(module: Any, name: str, folder: Path) -> None:
         input_names=["image"],
         output_names=["scores"],
     )
+    if policy is not None:
+        _by_policy(plain, policy, images(shape, CALIBRATION_IMAGES, CALIBRATION_SEED), folder, name)
+        return
     quant_pre_process(str(plain), str(prepared))
     quantize_static(
         str(prepared),
@@ -103,6 +106,20 @@ def _make(module: Any, name: str, folder: Path) -> None:
         per_channel=True,
         extra_options={"ActivationSymmetric": True, "WeightSymmetric": True},
     )
+
+
+def _by_policy(
+    plain: Path, policy: str, calibration: NDArray[np.float32], folder: Path, name: str
+) -> None:
+    """Quantise as ``rowmac quantise`` does, to the nearest level: random weights want no more."""
+    import onnx
+
+    from flows.quantise import Choices, find_policy, quantise_network, read_float_network
+
+    found = find_policy(policy)
+    choices = Choices(policy=found, ratio=found.ratio, rounding="nearest")
+    done = quantise_network(read_float_network(plain), calibration, choices)
+    onnx.save(done.model, folder / f"{name}.onnx")
 
 
 @contextmanager

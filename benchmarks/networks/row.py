@@ -28,7 +28,9 @@ __all__ = ["checked", "chosen_machine"]
 
 
 def chosen_machine(subject: Subject, board: Board) -> Chosen:
-    """The machine of ``rowmac build`` without any option of one."""
+    """The subject's machine, or that of ``rowmac build`` without any option of one."""
+    if subject.machine is not None:
+        return Chosen(spec=subject.machine)
     return fitted_machine(board, graph_needs(subject.name, subject.graph), device_cost)
 
 

@@ -15,6 +15,7 @@ from benchmarks.import_fuzz.quantised import session
 from benchmarks.networks.network_files import digest, float_file, image, quantised_file
 from benchmarks.networks.torch_networks import NETWORKS
 from flows.onnx_import import load_network
+from models.machine.spec import MachineSpec
 from models.network.graph import IntegerGraph, run_graph
 from models.numerics.rescale import Integers
 
@@ -30,6 +31,8 @@ class Subject:
 
     name: str
     folder: Path
+    machine: MachineSpec | None = None
+    """Instead of the one that a build chooses."""
 
     @cached_property
     def file(self) -> Path:
@@ -40,6 +43,12 @@ class Subject:
     def digest(self) -> str:
         """Of the quantised file."""
         return digest(self.file)
+
+    @property
+    def key(self) -> str:
+        """What figures follow from, but for board and sources: file, and machine if it is given."""
+        given = "" if self.machine is None else f" on {self.machine.fingerprint:08x}"
+        return self.digest + given
 
     @cached_property
     def graph(self) -> IntegerGraph:

@@ -18,11 +18,15 @@ class Missing(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class TorchNetwork:
-    """A network: how its module is made, the shape of its images, whether it is a transformer."""
+    """A network: how its module is made, the shape of its images, whether it is a transformer.
+
+    ``policy``: of ``rowmac quantise``, instead of onnxruntime's int8.
+    """
 
     make: Callable[[], Any]
     shape: tuple[int, int, int]
     transformer: bool = False
+    policy: str | None = None
 
     def module(self) -> Any:
         """The float module, ready to run.
@@ -107,6 +111,7 @@ NETWORKS: dict[str, TorchNetwork] = {
         name: TorchNetwork(make=partial(_vision, name), shape=_IMAGE)
         for name in ("mobilenet_v2", "resnet18", "resnet50", "vgg11")
     },
+    "resnet18_ilmpq": TorchNetwork(make=partial(_vision, "resnet18"), shape=_IMAGE, policy="ilmpq"),
     **{
         name: TorchNetwork(make=partial(_timm, name), shape=_IMAGE, transformer=True)
         for name in ("deit_tiny_patch16_224", "deit_small_patch16_224")

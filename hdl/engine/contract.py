@@ -62,7 +62,8 @@ class EngineSignature(Signature):
     Members
     -------
     i_weights : stream of :func:`weights_layout`
-        Fills the shadow tile while the other one computes; entries in any order.
+        Fills tiles while older ones compute. Each row's entries come in ascending order, from 0,
+        row after row or entry after entry; the item marked ``last`` has the last one.
     i_acts : stream of :func:`acts_layout`
         A K loop ends with ``last``; its beat ``k`` is multiplied by entry ``k`` of every row.
     o_accs : stream of :func:`accs_layout`

@@ -21,7 +21,7 @@ DRAIN_QUEUE = 4
 class DigitalArray(Component):
     """``rows x tokens`` cells of ``lanes`` multipliers and an accumulator each.
 
-    Two weight banks: one is used while the other is filled. Up to four lanes are a chain: each adds
+    Weight tiles wait in a ring; the oldest one is used. Up to four lanes are a chain: each adds
     its product to the sum of the one before, and gets its operands a cycle later, as the cascades
     of DSP slices want it. A tree of four-term adders brings the chains together. Latency from the
     last beat of a K loop to its first accumulators is :func:`models.cost.pipelines.digital_latency`
@@ -45,7 +45,6 @@ class DigitalArray(Component):
         m.submodules.store = store = WeightStore(spec)
         connect(m, flipped(self.i_weights), store.i_weights)
         ce, accept = Signal(init=1), Signal()
-        k = Signal(range(spec.depth_entries))
         acts = self.i_acts.payload
         # The enable of all registers drives too many of them to be part of the handshake.
         later, opened = Signal(), Signal()
@@ -53,12 +52,11 @@ class DigitalArray(Component):
         m.d.comb += [
             self.i_acts.ready.eq(opened),
             accept.eq(self.i_acts.valid & self.i_acts.ready),
-            store.entry.eq(k),
+            store.step.eq(accept),
+            store.last.eq(acts.last),
             store.enable.eq(ce),
             store.release.eq(accept & acts.last & acts.release),
         ]
-        with m.If(accept):
-            m.d.sync += k.eq(Mux(acts.last, 0, k + 1))
         weights = store.rows
         sums, valid, last, before = self._products(m, weights, ce=ce, accept=accept)
         self._accumulate(m, sums, valid=valid, last=last, before=before, ce=ce, later=later)

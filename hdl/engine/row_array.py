@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import Component, connect, flipped
 
 from hdl.engine.contract import EngineSignature
@@ -63,7 +63,6 @@ class RowArray(Component):
         acts = self.i_acts.payload
         accept, have, opened = Signal(), Signal(), Signal()
         ce = Signal(init=1, reset_less=True)
-        k = Signal(range(spec.depth_entries))
         held = Signal(acts["values"].shape())
         last, brief = Signal(), Signal()
         # One register for what is registered here, one for the handshake: neither logic nor the
@@ -73,7 +72,8 @@ class RowArray(Component):
         m.d.comb += [
             self.i_acts.ready.eq(opened),
             accept.eq(self.i_acts.valid & self.i_acts.ready),
-            store.entry.eq(k),
+            store.step.eq(accept),
+            store.last.eq(acts.last),
             store.enable.eq(ce),
             store.release.eq(accept & acts.last & acts.release),
             grid.i.valid.eq(have),
@@ -85,8 +85,6 @@ class RowArray(Component):
         for row in range(spec.rows):
             for lane in range(spec.lanes):
                 m.d.comb += grid.i.payload.weights[row][lane].eq(store.rows[row][lane])
-        with m.If(accept):
-            m.d.sync += k.eq(Mux(acts.last, 0, k + 1))
         with m.If(ce):
             m.d.sync += [have.eq(accept), held.eq(acts["values"]), last.eq(acts.last)]
             m.d.sync += brief.eq(store.short)

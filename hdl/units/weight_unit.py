@@ -21,7 +21,7 @@ META = data.StructLayout({"outside": 1})
 
 
 class WeightUnit(Component):
-    """Writes one entry (``lanes`` elements of one row) per cycle into the engine's shadow tile.
+    """Writes one entry (``lanes`` elements of one row) per cycle into the engine's next tile.
 
     * ``STREAM``: words of the load unit are cut into entries, row after row. With row classes a
       word holds an entry of several rows of a class and leaves whole, one word per cycle.

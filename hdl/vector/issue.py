@@ -101,20 +101,17 @@ class VectorIssue(Component):
         # What the descriptor is: also for operands that are under way after its last beat.
         self._drain, self._pool = Signal(name="drain"), Signal(name="pool")
         self._single = Signal(name="single")
-        self._largest = Signal(name="largest")
         zero = Signal(c.a_zero.shape())  # what codes of a window are above
         with m.If(self.start):
             # Decode once per descriptor: keeps the operator's code off all later paths.
             average = c.op == VectorOp.AVERAGE_POOL
-            pool = (c.op == VectorOp.MAX_POOL) | average
             drain, add = c.op == VectorOp.DRAIN, c.op == VectorOp.ADD
-            kinds = [drain, pool, add, ~(drain | pool | add)]
+            kinds = [drain, average, add, ~(drain | average | add)]
             m.d.sync += [flag.eq(kind) for flag, kind in zip(going, kinds, strict=True)]
             m.d.sync += [
                 self._drain.eq(drain),
-                self._pool.eq(pool),
+                self._pool.eq(average),
                 self._single.eq(~add),
-                self._largest.eq(c.op == VectorOp.MAX_POOL),
                 zero.eq(Mux(average, c.a_zero, 0)),
             ]
         with m.If(fire & walk.tag.end):
@@ -206,20 +203,15 @@ class VectorIssue(Component):
         for lane in range(self.spec.vector_lanes):
             value = Signal(signed(32), name=f"value{lane}")
             second = Signal(signed(16), name=f"second{lane}")
-            window, keep, take = self.x[lane], Signal(name="keep"), Signal(name="take")
+            window = self.x[lane]
             with m.If(self._drain):
                 m.d.sync += value.eq(accs[lane])
             with m.Else():
                 m.d.sync += value.eq(a[lane] - zero)
             m.d.sync += [second.eq(b[lane]), self.y[lane].eq(second)]
-            larger = value[:17].as_signed() > window[:17].as_signed()
-            # A window's values so far are the operand: nobody looks before it is complete.
-            m.d.comb += [
-                take.eq(first | ~self._largest | larger),
-                keep.eq(~first & ~(self._largest & take)),
-            ]
+            # A window's sum so far is the operand: nobody looks before it is complete.
             with m.If(moves):
-                m.d.sync += window.eq(Mux(keep, window, 0) + Mux(take, value, 0))
+                m.d.sync += window.eq(Mux(first, 0, window) + value)
 
     def _codes(self, m: Module, word: Any, chunk: Any, name: str) -> list[Signal]:
         """Return a beat's sign-extended codes, a register behind its bytes: one chunk, or two."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -28,8 +30,9 @@ class VectorFetch(Component):
     """Generates one address per cycle, in nested loops.
 
     * Row operators: row group x pass x row x word (x operand of an addition).
-    * Pooling: position x vector beat x kernel row x kernel column; a word is read once for each of
-      its vector beats.
+    * Average pooling: position x vector beat x kernel row x kernel column; a word is read once for
+      each of its vector beats.
+    * Max pooling: position x word x kernel row x kernel column.
 
     Attributes
     ----------
@@ -183,11 +186,28 @@ class VectorFetch(Component):
         one_left = Signal()
         step = 1 + c.wide_in
         end_window = Signal()
-        end_beats, single = Signal(), Signal()  # a position's last beat; it is one beat: registers
-        alone = ~above(Cat(c.channels, Const(0, 1)), spec.vector_lanes)
+        # A position's last beat (or word), the only one: registers.
+        end_beats, single = Signal(), Signal()
+        whole = Signal()  # windows are of whole words
+        codes = Signal(range(spec.word_bytes + 1))  # of a beat, or of a word
+
+        def more(than: Any, times: int) -> Value:
+            beats, words = (above(than, times * n) for n in (spec.vector_lanes, spec.word_bytes))
+            halves = above(than, times * (spec.word_bytes // 2))
+            return Mux(c.op == VectorOp.MAX_POOL, Mux(c.wide_in, halves, words), beats)
+
+        alone = ~more(Cat(c.channels, Const(0, 1)), 1)
         meta = self.o.payload.meta
         # Constant over a descriptor: calculated ahead of the loops.
         m.d.sync += [
+            whole.eq(c.op == VectorOp.MAX_POOL),
+            codes.eq(
+                Mux(
+                    c.op == VectorOp.MAX_POOL,
+                    Mux(c.wide_in, spec.word_bytes // 2, spec.word_bytes),
+                    spec.vector_lanes,
+                )
+            ),
             last_kx.eq(c.kernel_x - 1),
             last_ky.eq(c.kernel_y - 1),
             before_last_column.eq(c.width - 2),
@@ -244,10 +264,10 @@ class VectorFetch(Component):
                     ky.eq(last_ky),
                     end_ky.eq(last_ky == 0),
                     tap.eq(0),
-                    remaining.eq(remaining - spec.vector_lanes),
-                    end_beats.eq(~above(remaining, 2 * spec.vector_lanes)),
+                    remaining.eq(remaining - codes),
+                    end_beats.eq(~more(remaining, 2)),
                 ]
-                with m.If(chunk + step == spec.subwords):
+                with m.If(whole | (chunk + step == spec.subwords)):
                     m.d.sync += [chunk.eq(0), word.eq(word + 1)]
                 with m.Else():
                     m.d.sync += chunk.eq(chunk + step)

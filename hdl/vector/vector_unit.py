@@ -20,6 +20,7 @@ from hdl.vector.reduce import RowReduce
 from hdl.vector.result_queue import ResultQueue
 from hdl.vector.row_scalar import RowScalar
 from hdl.vector.scatter import RowOrder, scattered
+from hdl.vector.word_max import WordMax
 from models.cost.pipelines import LANE_LATENCY, REDUCE_STAGE
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
@@ -58,12 +59,14 @@ class VectorUnit(Component):
         spec = self.spec
         m.submodules.fetch = fetch = VectorFetch(spec)
         m.submodules.reader = reader = ScratchpadReader(spec, word_meta(spec))
+        m.submodules.window = window = WordMax(spec)
         m.submodules.issue = issue = VectorIssue(spec)
         m.submodules.reduce = reduce = RowReduce(spec)
         m.submodules.scalar = scalar = RowScalar(spec)
         connect(m, reader.port, flipped(self.read))
         connect(m, fetch.o, reader.i)
-        connect(m, reader.o, issue.i_words)
+        connect(m, reader.o, window.i)
+        connect(m, window.o, issue.i_words)
         connect(m, reduce.o, scalar.i)
         connect(m, flipped(self.i_accs), issue.i_accs)
 
@@ -84,7 +87,11 @@ class VectorUnit(Component):
             self.unit.stall.eq(busy & ~issue.ahead.valid),
             self.unit.done.eq(queue.done),
         ]
-        m.d.sync += start.eq(begin)
+        m.d.sync += [
+            start.eq(begin),
+            window.on.eq(d.op == VectorOp.MAX_POOL),
+            window.wide.eq(d.wide_in),
+        ]
         with m.If(begin):
             m.d.sync += [d.eq(self.unit.descriptor.payload), busy.eq(1)]
             # The lanes shift whatever goes to the row reductions.

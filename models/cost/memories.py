@@ -11,8 +11,11 @@ from models.cost.pipelines import LOAD_BEATS
 from models.machine.spec import MachineSpec
 from models.program.layout import ORDER_WORD_BITS, ROW_ENTRIES, TABLE_ENTRIES
 
-RAMB36_SHAPES = ((512, 72), (1024, 36), (2048, 18), (4096, 9), (8192, 4), (16384, 2), (32768, 1))
-"""Depth and width of a 36 Kb block with one read and one write port (7-series and UltraScale+)."""
+RAMB18_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+"""Depth and width of an 18 Kb block with one read and one write port.
+
+Any two of them share a tile, a block of 36 Kb, of 7-series and UltraScale+ devices (UG473, UG573).
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +29,10 @@ class BlockMemory:
     byte_writes: bool = False
 
     @property
-    def block_rams(self) -> int:
-        """36 Kb blocks of all ``count`` memories."""
+    def half_blocks(self) -> int:
+        """18 Kb blocks of all ``count`` memories."""
         best = []
-        for depth, width in RAMB36_SHAPES:
+        for depth, width in RAMB18_SHAPES:
             # A ninth bit belongs to its byte's write enable: of no use for bytes of eight bits.
             usable = width // 9 * 8 if self.byte_writes and width >= 9 else width
             best.append(-(-self.depth // depth) * -(-self.width // usable))
@@ -83,5 +86,5 @@ def _weight_widths(spec: MachineSpec) -> list[tuple[str, int, int]]:
 
 
 def block_rams(spec: MachineSpec) -> int:
-    """36 Kb blocks of a machine."""
-    return sum(memory.block_rams for memory in block_memories(spec))
+    """36 Kb blocks of a machine: two of 18 Kb, of the same memory or not, are one."""
+    return -(-sum(memory.half_blocks for memory in block_memories(spec)) // 2)

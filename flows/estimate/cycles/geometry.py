@@ -30,6 +30,16 @@ def ceil(value: Column | int, by: Column | int) -> Column:
     return result
 
 
+def largest_rows(points: Points, rows: int, taps: int, channels: int, bits: int) -> Column:
+    """``[n]`` cycles of max pooling ``rows`` positions: a word's windows, or the beats of one."""
+    codes = points.word_bytes * 8 // bits
+    words, beats = ceil(channels, codes) + 0 * codes, ceil(codes, points.vector_lanes)
+    rest = ceil(channels - (words - 1) * codes, points.vector_lanes)
+    each = (words - 1) * np.maximum(taps, beats) + np.maximum(taps, rest)
+    # The first window is all there is to do at first, and the last one's beats in the end.
+    return rows * each + np.minimum(taps, rest)
+
+
 def added_row(points: Points, channels: int, bits: int) -> Column:
     """``[n]`` cycles of a row of an addition: a word of each side is read in two at least."""
     per_word = points.word_bytes * 8 // bits

@@ -159,7 +159,7 @@ class _Reader:
                 return replace(plain, work=Work.ADD)
             case MaxPool() | AveragePool():
                 return replace(
-                    plain, work=Work.POOL,
+                    plain, work=Work.MAX_POOL if isinstance(op, MaxPool) else Work.POOL,
                     windows=pool_windows(op.window, source.shape[0], source.shape[1]),
                 )  # fmt: skip
             case Requantize():

@@ -20,6 +20,7 @@ class Work(Enum):
     MAP = "requantise"
     ADD = "add"
     POOL = "pool"
+    MAX_POOL = "max pool"
     NORM = "layer norm"
     SOFTMAX = "softmax"
     CONSTANT = "constant"

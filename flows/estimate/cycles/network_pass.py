@@ -13,6 +13,7 @@ from flows.estimate.cycles.geometry import (
     added_row,
     ceil,
     dynamic_rows,
+    largest_rows,
     words_of,
 )
 from flows.estimate.cycles.grouped_shape import pass_shapes, reach
@@ -155,6 +156,7 @@ class Walk:
         count = {
             Work.VIEW: 0, Work.PRODUCT: 1 + 3 * passes, Work.SCORES: 3 * layer.heads + 1,
             Work.CONTEXT: 3 * layer.heads + 1, Work.NORM: 2, Work.POOL: len(layer.windows),
+            Work.MAX_POOL: len(layer.windows),
         }.get(layer.work, 1)  # fmt: skip
         return count + len(layer.tables)
 
@@ -305,6 +307,12 @@ class Walk:
                 for rows, taps in layer.windows:
                     end = line.vector(rows * taps * beats, *waits)
                     self.busy = self.busy + rows * taps * beats
+            case Work.MAX_POOL:
+                end = before
+                for rows, taps in layer.windows:
+                    cycles = largest_rows(points, rows, taps, layer.outputs, layer.bits_in)
+                    end = line.vector(cycles, *waits)
+                    self.busy = self.busy + cycles
             case Work.ADD:
                 self.busy = layer.positions * added_row(points, layer.outputs, layer.bits_in)
                 end = line.vector(self.busy + 1, *waits)

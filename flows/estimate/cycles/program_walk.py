@@ -9,11 +9,11 @@ import numpy as np
 
 from flows.estimate.cycles.bank_accesses import banks_of, matrix_reads, vector_reads, vector_writes
 from flows.estimate.cycles.bank_waits import Given, Others, WaitingStore
-from flows.estimate.cycles.geometry import Column, added_row
+from flows.estimate.cycles.geometry import Column, added_row, largest_rows
+from flows.estimate.cycles.loads import ASKED
 from flows.estimate.cycles.mapped_program import MappedProgram
 from flows.estimate.cycles.program_figures import Figures, product_of
 from flows.estimate.cycles.program_timeline import ProgramTimeline
-from flows.estimate.cycles.timeline import ASKED
 from flows.estimate.machine_points import Points
 from models.machine.memory import MemoryTiming
 from models.machine.units import Unit
@@ -84,7 +84,7 @@ class ProgramWalk:
         size = int(self.line.fetch[0])
         latency = self.line.load_latency - ASKED
         found, asked, ended = [], 0, 0
-        for first, last, end in self.line.spans:
+        for first, last, end in self.line.loads.spans:
             start, taken = int(first[0]), 0
             for ask in asks[np.searchsorted(asks, asked) :]:
                 if ask > last[0]:
@@ -133,7 +133,7 @@ class ProgramWalk:
 
     def _beside(self) -> Column | None:
         """Cycles that fetches take of the next load, if they are known."""
-        return None if self.beside is None else np.array([self.beside[len(self.line.spans)]])
+        return None if self.beside is None else np.array([self.beside[len(self.line.loads.spans)]])
 
     def _store(self, one: Descriptor) -> None:
         self._settle()
@@ -200,7 +200,13 @@ class ProgramWalk:
                 cycles, end = 2 * rows * beats, line.passes(rows, beats, 2, *waits)
             case VectorOp.SOFTMAX:
                 cycles, end = 3 * rows * beats, line.passes(rows, beats, 3, *waits)
-            case VectorOp.MAX_POOL | VectorOp.AVERAGE_POOL:
+            case VectorOp.MAX_POOL:
+                taps = fields["kernel_y"] * fields["kernel_x"]
+                cycles = largest_rows(
+                    points, rows, taps, fields["channels"], 8 << fields["wide_in"]
+                )
+                end = line.vector(cycles, *waits)
+            case VectorOp.AVERAGE_POOL:
                 cycles = rows * fields["kernel_y"] * fields["kernel_x"] * beats
                 end = line.vector(cycles, *waits)
             case VectorOp.ADD:

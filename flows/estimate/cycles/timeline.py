@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from flows.estimate.cycles.fetches import FETCH, Fetches
 from flows.estimate.cycles.geometry import Column, ProductShape, ceil, dynamic_rows
+from flows.estimate.cycles.loads import BURST, PREFETCHED, Loads, queued
+from flows.estimate.cycles.tile_ring import TileRing
 from flows.estimate.machine_points import Points
 from models.cost.pipelines import (
     CHECK_LATENCY,
@@ -22,8 +24,6 @@ from models.cost.pipelines import (
     FETCHES_AHEAD,
     ISSUE_LATENCY,
     LANE_LATENCY,
-    LOAD_BEATS,
-    LOADS_AT_ONCE,
     NORM_CYCLES,
     NORM_SCALARS,
     READ_LATENCY,
@@ -47,9 +47,6 @@ DESCRIPTOR_BITS = 1024
 
 # Cycles, read off the schedules of the simulated machine.
 # Of latencies without the memory's own: to that of reads or writes they are added.
-NOT_QUEUED = 10  # beats of a load that are not in a fetch's way although they are asked for
-ASKED = 4 + CHECK_LATENCY  # from the start of a load to its first burst, two cycles a burst besides
-NEXT_LOAD = 3  # from the end of a load to the first beat of the next one, if that has come
 LOAD_LATENCY = 7 + CHECK_LATENCY + SPLIT_LATENCY  # cycles of a load without its beats
 FIRST_WORD = 6 + CHECK_LATENCY + SPLIT_LATENCY  # from the start of a load to its first word, ditto
 # From a beat to the write of its results, and of the last one to the unit's being done.
@@ -58,9 +55,7 @@ VECTOR_LATENCY = PIPELINE + 2 + READ_LATENCY  # cycles of a vector descriptor wi
 MAXIMUM = 8  # from a row's largest code to its exponentials
 STORE_LATENCY = 4 + CHECK_LATENCY + READ_LATENCY
 HELD = 2  # K loops whose results wait for a drain before the array stops
-BURST = 16  # beats of a burst
 AHEAD = 64  # beats of a load behind which a fetch of descriptors comes
-PREFETCHED = LOAD_BEATS - BURST  # beats still to be written when a load asks for its last burst
 
 
 def latest(*times: Column) -> Column:
@@ -99,8 +94,7 @@ class Timeline:
         self.points = points
         self.slowdown = slowdown
         self.fetch_latency = FETCH + memory.read_latency
-        waits = LOAD_BEATS * slowdown - memory.read_latency - NOT_QUEUED
-        self.queued = np.maximum(waits, 0).astype(np.int64)
+        self.queued = queued(slowdown, memory)
         self.response = memory.write_latency
         self.load_latency = LOAD_LATENCY + memory.read_latency
         self.first_word = FIRST_WORD + memory.read_latency
@@ -113,16 +107,13 @@ class Timeline:
         self.depths = [(d, None if len(depths) == 1 else points.queue_depth == d) for d in depths]
         self.fetches = Fetches(self.fetch, self.fetch_latency)
         self.dispatched = self.before = zero
-        self.accepts = zero  # when the load unit takes its next descriptor
         self.comes = zero  # first beat of the last load
-        self.asked = zero  # when it has asked for all of the last one
-        self.spans: list[tuple[Column, ...]] = []  # first and last request of loads, and end
-        self.loads = [zero] * LOADS_AT_ONCE  # ends of the last loads
+        self.loads = Loads(zero)
         self.loading = (zero, zero - self.load_latency - self.fetch)  # when loads have the bus
         self.ahead = self.behind = 0  # descriptors fetched beside the first load, and later
         self.free = [zero] * UNITS
         self.starts: list[list[Column]] = [[] for _ in WORKING_UNITS]
-        self.released = (zero, zero)  # when the last two tiles of weights were given back
+        self.ring = TileRing(points)
         self.latency = _latency(points)
 
     @property
@@ -157,19 +148,10 @@ class Timeline:
     def _takes(self, unit: int) -> Column:
         """Time from which a unit takes its next descriptor."""
         if unit == LOAD:
-            return np.maximum(self.accepts, self.loads[0] + START_LATENCY)
+            return self.loads.takes()
         if unit == STORE:  # while its responses are still to come
             return np.maximum(self.free[unit] - self.response, 0)
         return self.free[unit] + START_LATENCY
-
-    def _loaded(self, start: Column, beats: Column, end: Column, tail: Column) -> Column:
-        """Mark the end of a load; all it asks for is asked for when ``tail`` is left."""
-        # The next one is taken when this one's run has been, which waits for that before it.
-        self.accepts = np.maximum(start + ASKED, self.asked)
-        self.asked = np.maximum(self.accepts + 2 * ceil(beats, BURST), end - tail)
-        self.spans.append((self.accepts, self.asked, end))
-        self.loads = [*self.loads[1:], end]
-        return self.finish(LOAD, end)
 
     def _queued(self, asked: Column) -> Column:
         """Additional latency of a fetch that is asked for at a time, behind bursts of a load."""
@@ -211,11 +193,11 @@ class Timeline:
                 fetches = np.clip(rest, 1, self.ahead)
             beside = fetches * self.fetch
         cycles = np.maximum(cycles + beside, entries)
-        begin = np.maximum(start, self.loads[-1] + NEXT_LOAD - self.load_latency)
-        self.comes = begin + self.load_latency  # its first beat
-        self._hold(begin, cycles)
-        tail = (PREFETCHED * self.slowdown).astype(np.int64)
-        return self._loaded(start, beats, begin + cycles + self.load_latency, tail)
+        self.comes = self.loads.comes(start, self.load_latency)
+        self._hold(self.comes - self.load_latency, cycles)
+        end = self.comes + cycles
+        self.loads.add(start, beats, end, (PREFETCHED * self.slowdown).astype(np.int64))
+        return self.finish(LOAD, end)
 
     def vector(self, beats: Column, *waits: Column) -> Column:
         """Run one vector descriptor of ``beats`` beats; returns its end."""
@@ -315,10 +297,10 @@ class Timeline:
                 fetched = np.where(bus > fill, fetched, 0)
             else:
                 fetched, after = (np.maximum(bus + x - np.maximum(bus, fill), 0) for x in beside)
-            begins = np.maximum(loaded + self.first_word, self.loads[-1] + NEXT_LOAD)
-            first = np.maximum(first, begins + points.beats_per_word + fetched)
+            comes = self.loads.comes(loaded, self.first_word)
+            first = np.maximum(first, comes + points.beats_per_word + fetched)
         period_fill = np.maximum(fill, bus)
-        older, newer = self.released
+        ring, entries = self.ring, shape.entries
         walk = matrix + points.tokens + 2 + READ_LATENCY
         # If draining is slower than computing, several K loops are in flight, so the tile is
         # released `early` cycles before the last result.
@@ -327,18 +309,23 @@ class Timeline:
         slow = results > shape.fetch
         early = np.where(slow, np.minimum(held, compute - shape.groups * shape.fetch), 0)
         tail = latency + np.where(slow, shape.fetch + early, shape.drain) + PIPELINE - 1
-        # The first two tiles are solved one by one; later ones follow at the longer period.
-        full0 = np.maximum(first, older) + period_fill + late
-        start0 = latest(walk, full0, newer)
-        release0 = start0 + compute - early
-        full1 = np.maximum(full0, newer) + period_fill + after
-        release1 = np.maximum(release0, full1 - early) + compute
+        # The first row's entries are written before those of other rows need the same room.
+        behind = np.maximum(period_fill - entries, 0)
+        full0 = np.maximum(first + period_fill, ring.room(entries) + behind) + late
+        start0 = latest(walk, full0, ring.newest)
+        # The last tile is complete when all are, one after the other; those that find no room
+        # wait for the product before, or for the first ones of their own.
+        more = shape.tiles - 1
+        filled = full0 + more * period_fill + after
+        since = more - ring.beside(entries)
+        waits = ring.newest + since * period_fill + behind + after
+        filled = np.where((more > 0) & (since >= 0), np.maximum(filled, waits), filled)
+        since = more - ring.held(entries)
         period = np.maximum(compute, period_fill)
-        many = shape.tiles > 1
-        later = np.maximum(shape.tiles - 2, 0) * period
-        released = np.where(many, release1 + later, release0)
-        before = np.where(shape.tiles > 2, released - period, np.where(many, release0, newer))
-
+        waits = start0 + compute - early + since * period + behind
+        filled = np.where(since >= 0, np.maximum(filled, waits), filled)
+        released = np.maximum(start0 + more * compute, np.where(more > 0, filled, 0)) + compute
+        released = released - early
         total = shape.tiles * shape.groups * results
         done = latest(
             released + tail,
@@ -347,20 +334,17 @@ class Timeline:
             # A drain that starts late finds HELD loops' results; the others are still to come.
             vector + (shape.tiles * shape.groups - HELD) * loop + PIPELINE,
         )
-        shift = np.maximum(done - tail - released, 0)
-        released, before = released + shift, np.where(many, before + shift, before)
-        slack = np.maximum(compute - period_fill, -early)
-        filled = np.where(shape.tiles > 2, released - compute - slack, np.where(many, full1, full0))
+        released = np.maximum(released, done - tail)
+        begun = np.minimum(start0 + compute - early, released)
+        ring.write(entries, shape.tiles, np.where(more > 0, begun, released), released)
         if streamed:
             least = self.zero if loaded is None else loaded + self.load_latency
-            end = np.maximum(filled - 2, least)
+            end = self.finish(LOAD, np.maximum(filled - 2, least))
             tail = (PREFETCHED * np.maximum(period_fill / beats, 1)).astype(np.int64)
             if loaded is None:
-                self.loads[-1] = self.finish(LOAD, end)
-                self.asked = np.maximum(self.asked, end - tail)
+                self.loads.prolong(end, tail)
             else:
-                self._loaded(loaded, words, end, tail)
+                self.loads.add(loaded, words, end, tail)
         self.finish(WEIGHT, filled)
         self.finish(MATRIX, released)
-        self.released = (before, released)
         return self.finish(VECTOR, done)

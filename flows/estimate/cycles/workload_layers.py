@@ -117,7 +117,8 @@ class _Walk:
                     rows = self._before().positions
                     return replace(plain, work=Work.POOL, windows=((1, rows),), rows_in=rows)
                 tall, wide = image_size(shape)
-                return replace(plain, work=Work.POOL, windows=_windows(shape), rows_in=tall * wide)
+                windows = _windows(shape)
+                return replace(plain, work=Work.MAX_POOL, windows=windows, rows_in=tall * wide)
 
 
 def image_size(shape: LayerShape) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from flows.estimate.machine_points import FORMAT_NAMES, Points, bit_length
 from flows.estimate.resources.engine_terms import array_terms, grid_terms, machine_blocks
 from flows.estimate.resources.unit_terms import Terms, unit_terms
-from models.cost.memories import RAMB36_SHAPES
+from models.cost.memories import RAMB18_SHAPES
 from models.cost.pipelines import LOAD_BEATS
 from models.machine.spec import MachineSpec
 from models.program.layout import ORDER_WORD_BITS, ROW_ENTRIES, TABLE_ENTRIES
@@ -166,7 +166,9 @@ def block_rams(p: Points) -> Column:
     total += _blocks(ROW_ENTRIES * one, 16 * one) + _blocks(LOAD_BEATS * one, p.axi_width + 1)
     lane = np.maximum(1, bit_length(p.vector_lanes - 1))
     order = p.word_bytes * (lane + 1) + 2 * np.minimum(ORDER_WORD_BITS // 2, p.word_bytes)
-    return total + np.where(p.scatter, _blocks(p.param_entries, order), 0)
+    total += np.where(p.scatter, _blocks(p.param_entries, order), 0)
+    total += np.where(p.part_sums, _blocks(np.maximum(p.part_sums, 1), 32 * p.vector_lanes), 0)
+    return -(-total // 2)
 
 
 def _bits(name: str) -> int:
@@ -177,7 +179,7 @@ def _bits(name: str) -> int:
 
 def _blocks(depth: Column, width: Column, *, byte_writes: bool = False) -> Column:
     best = None
-    for deep, wide in RAMB36_SHAPES:
+    for deep, wide in RAMB18_SHAPES:
         usable = wide // 9 * 8 if byte_writes and wide >= 9 else wide
         blocks = -(-depth // deep) * -(-width // usable)
         best = blocks if best is None else np.minimum(best, blocks)

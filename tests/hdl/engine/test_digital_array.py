@@ -40,14 +40,15 @@ def test_products(spec: MachineSpec, seed: int, simulators: Path, tmp_path: Path
         values = rng.integers(ends[0], ends[1] + 1, shape)
         return np.where(rng.random(shape) < 0.2, rng.choice(ends, shape), values)
 
-    for tile_index in range(6):
+    for tile_index in range(30):
         deep = spec.depth_entries if tile_index == 3 else 9
         entries = deep if tile_index == 3 else int(rng.integers(1, deep))
         tile = operands(spec.rows, entries, spec.lanes)
         if tile_index == 3:
             tile[:] = ends[0]
         places = [(r, e) for r in range(spec.rows) for e in range(entries)]
-        rng.shuffle(places)
+        if rng.random() < 0.5:
+            places.sort(key=lambda place: place[1])
         for index, (row, entry) in enumerate(places):
             last = int(index == len(places) - 1)
             values = tile[row, entry].tolist()

@@ -70,23 +70,24 @@ def test_they_are_those_of_the_hardware(spec: MachineSpec) -> None:
 @pytest.mark.parametrize(
     ("width", "depth", "byte_writes", "blocks"),
     [
-        (72, 512, False, 1),
-        (73, 512, False, 2),
-        (72, 513, False, 2),
-        (36, 1024, False, 1),
-        (16, 2048, False, 1),  # 18 bits wide, two of them unused
-        (1, 32768, False, 1),
-        (128, 4096, False, 15),  # a ninth bit of every byte is used as well
-        (128, 4096, True, 16),  # by bytes it is not
-        (64, 512, True, 1),
-        (72, 512, True, 2),
+        (72, 512, False, 2),
+        (73, 512, False, 3),
+        (72, 513, False, 4),
+        (36, 1024, False, 2),
+        (16, 1024, False, 1),  # 18 bits wide, two of them unused
+        (16, 2048, False, 2),
+        (1, 16384, False, 1),
+        (128, 4096, False, 30),  # a ninth bit of every byte is used as well
+        (128, 4096, True, 32),  # by bytes it is not
+        (64, 512, True, 2),
+        (72, 512, True, 3),
     ],
 )
 def test_blocks_of_a_shape(width: int, depth: int, byte_writes: bool, blocks: int) -> None:
-    """Counted by hand from the shapes a block can take."""
+    """Counted by hand from the shapes a block of 18 Kb can take."""
     memory = BlockMemory(name="m", width=width, depth=depth, byte_writes=byte_writes)
-    assert memory.block_rams == blocks
-    assert replace(memory, count=3).block_rams == 3 * blocks
+    assert memory.half_blocks == blocks
+    assert replace(memory, count=3).half_blocks == 3 * blocks
 
 
 def test_the_default_machine() -> None:
