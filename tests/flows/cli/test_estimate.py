@@ -79,7 +79,7 @@ def test_memory_s_latency_and_rate(capsys: Capture) -> None:
     near = estimate(capsys, *arguments)["network"]
     own = estimate(capsys, *arguments, "--memory", "board")["network"]
     assert own["cycles"] > near["cycles"]
-    assert "memory yields 1,469 MB/s" in own["assumptions"]
+    assert "memory yields 1,462 MB/s" in own["assumptions"]
     assert main(["estimate", "--network", "resnet-8", "--memory", "board"]) == 0
     said = capsys.readouterr().out
     assert "cycles an image with the memory board (estimate" in said
