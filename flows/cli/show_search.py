@@ -120,9 +120,10 @@ def machine_data(goal: Goal, one: Found, network: str) -> dict[str, Any]:
         "cycles": one.cycles,
         "fps": one.fps,
         "utilisation": goal.network.macs / one.cycles / spec.macs_per_cycle,
-        "bounds": dict(by_bound(spec, goal)),
+        "bounds": dict(by_bound(spec, goal, striped=one.striped)),
         "resources": {name: cost[name] for name in DEVICE},
         "notes": [
+            *(["some layers are made in strips, or with K in parts"] if one.striped else []),
             *_held(goal, one),
             *_requantised(refusal),
             *([] if refusal else _as_it_is(goal, one, network)),

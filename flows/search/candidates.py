@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.estimate.cycles.cycles import CycleEstimate
-from flows.estimate.cycles.grouped_shape import param_entries
+from flows.estimate.cycles.grouped_shape import param_entries, pass_shapes
 from flows.estimate.cycles.machine_layer import Layer, Work
 from flows.estimate.machine_points import FORMAT_NAMES, SCALARS, Points, bit_length
 from flows.search.lifetimes import live_words
@@ -19,7 +19,7 @@ from models.formats.row_classes import RowClass
 from models.machine.rules import DEPTH_MAX, SCRATCHPAD_WORDS_MAX
 from models.machine.spec import MachineSpec
 
-__all__ = ["candidates", "complete", "spec_of", "with_act_bits", "with_params"]
+__all__ = ["candidates", "complete", "spec_of", "with_act_bits", "with_entries"]
 
 LANES = (4, 8, 12, 16, 24, 32)
 TOKENS = (1, 2, 3, 4, 6, 8, 12, 16)
@@ -80,38 +80,42 @@ def complete(
 ) -> tuple[Points, Mask]:
     """Choose the smallest memories that hold the network; also whether a machine can have them.
 
-    Cycles do not depend on the sizes of these memories; :func:`with_params` chooses the parameter
-    memory before. Mapping a machine may still show that the mapper needs more.
+    Cycles do not depend on the size of the scratchpad; :func:`with_entries` chooses the other
+    memories before. Mapping a machine may still show that the mapper needs more.
     """
     needs = estimate.needs
-    depth = np.maximum(needs["depth"], 2 * points.lanes)
     least = np.maximum(live_words(points, layers), needs["banks * bank_words"])
     bank_words = np.maximum(_power(-(-least // BANKS)), LEAST_BANK_WORDS)
     rows = "rows for activations"
     good = (
-        (depth <= DEPTH_MAX)
+        (points.depth <= DEPTH_MAX)
         & (BANKS * bank_words <= SCRATCHPAD_WORDS_MAX)
         & (needs[rows] <= estimate.has[rows])
     )
-    return _replaced(points, depth=depth, bank_words=bank_words), good
+    return _replaced(points, bank_words=bank_words), good
 
 
-def with_params(points: Points, layers: Sequence[Layer]) -> Points:
-    """The same machines with room for the parameters of any two successive layers.
+def with_entries(points: Points, layers: Sequence[Layer]) -> Points:
+    """The same machines with room for the longest tile, and for the parameters of any two layers.
 
-    Parameters of a layer are loaded while the layer before it still runs.
+    That is, of two successive ones: parameters of a layer are loaded while the one before it still
+    runs. Tiles wait in a ring of twice the longest one: cycles depend on it.
     """
     found, before = points.param_entries, 0 * points.param_entries
-    known: dict[Layer, NDArray[np.int64]] = {}
+    depth = points.depth
+    known: dict[Layer, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
     for layer in layers:
         if layer.work not in (Work.PRODUCT, Work.SCORES, Work.CONTEXT, Work.NORM):
             continue
         shape = replace(layer, name="", output="", sources=(), tables=())
         if shape not in known:
-            known[shape] = param_entries(points, shape)
-        found = np.maximum(found, known[shape] + before)
-        before = known[shape]
-    return _replaced(points, param_entries=_power(found))
+            tiles = [] if layer.work is Work.NORM else pass_shapes(points, shape)
+            longest = [one.entries * points.lanes for one in tiles]
+            known[shape] = param_entries(points, shape), np.max([0 * depth, *longest], axis=0)
+        params, deep = known[shape]
+        found, depth = np.maximum(found, params + before), np.maximum(depth, deep)
+        before = params
+    return _replaced(points, param_entries=_power(found), depth=depth)
 
 
 def with_act_bits(points: Points, bits: int) -> Points:

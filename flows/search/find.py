@@ -16,9 +16,10 @@ from flows.estimate.cycles.cycles import estimate_cycles
 from flows.estimate.cycles.found_network import Network
 from flows.estimate.machine_points import Points
 from flows.estimate.resources.resources import resource_columns
-from flows.search.candidates import candidates, complete, spec_of, with_act_bits, with_params
+from flows.search.candidates import candidates, complete, spec_of, with_act_bits, with_entries
 from flows.search.precisions import PRECISIONS, Mixture, Precision, label
 from flows.search.proposals import Key, Proposals, no_machine
+from flows.search.striped import Striped
 from models.machine.spec import MachineSpec
 
 __all__ = ["Found", "Goal", "SearchResult", "Tried", "search"]
@@ -61,6 +62,7 @@ class Found:
     ----------
     ratio : share of rows of the mixture's second format
     fullest : largest share of a resource of the device
+    striped : whether some layers are made in strips or in parts
     """
 
     precision: Precision
@@ -69,6 +71,7 @@ class Found:
     cycles: int
     fps: float
     fullest: float
+    striped: bool = False
 
     @property
     def name(self) -> str:
@@ -116,7 +119,7 @@ class SearchResult:
 
 @dataclass(frozen=True, kw_only=True)
 class _Mixed:
-    """Machines of a mixture that hold the network, of ``machines`` searched.
+    """Machines of a mixture, of ``machines`` searched; whether they can hold the network.
 
     Their cycles do not depend on the bits of activations.
     """
@@ -126,12 +129,13 @@ class _Mixed:
     cycles: NDArray[np.int64]
     fps: Reals
     ratio: Reals
+    holds: NDArray[np.bool_]
 
     def some(self, which: NDArray[np.bool_]) -> _Mixed:
         """A selection of these machines."""
         return replace(
             self, points=self.points[which], cycles=self.cycles[which], fps=self.fps[which],
-            ratio=self.ratio[which],
+            ratio=self.ratio[which], holds=self.holds[which],
         )  # fmt: skip
 
 
@@ -144,6 +148,8 @@ def search(
 ) -> SearchResult:
     """Go through precisions, best first, until a machine that maps meets the rate.
 
+    Where no machine that holds the network at once fits the device, they make it in strips and
+    in parts.
     Machines are ordered by the share of the mixture's second format, then by the share of their
     fullest resource, then by LUTs; smaller is better.
 
@@ -161,7 +167,8 @@ def search(
         raise UserError(f"no machine maps {network.name}: {refusal}")
     proposals = Proposals(network)
     looked: list[_Looked] = []
-    mixed = cache(lambda mixture: _evaluate(goal, mixture))
+    whole = cache(lambda mixture: _evaluate(goal, mixture))
+    mixed = cache(lambda mixture: whole(mixture).some(whole(mixture).holds))
     tried: list[Tried] = []
     without = dict.fromkeys(DEVICE, 0.0)
     unlimited = 0.0
@@ -194,6 +201,8 @@ def search(
         )  # fmt: skip
         looked.append(one)
         machines = tuple(islice(one.meeting(proposals), top))
+        if not fits.any():
+            machines = tuple(islice(_in_strips(goal, precision, whole(precision.mixture)), top))
         if machines:
             break
     return SearchResult(
@@ -281,21 +290,38 @@ def _fastest(looked: Sequence[_Looked], proposals: Proposals) -> Found | None:
 
 
 def _evaluate(goal: Goal, mixture: Mixture) -> _Mixed:
+    """All machines with rows for the network's activations, whether they hold it or not."""
     layers = goal.network.layers
     points = candidates(mixture, goal.board.family, goal.board.data_width)
-    points = with_params(points, layers)
+    points = with_entries(points, layers)
     estimate = estimate_cycles(points, layers, goal.bytes_per_cycle, whole=True)
     points, holds = complete(points, layers, estimate)
-    machines = len(points)
-    points, cycles = points[holds], estimate.total[holds]
+    rows = "rows for activations"
     second = points.rows_of(mixture.second) if mixture.second else 0 * points.rows
     return _Mixed(
-        machines=machines,
+        machines=len(points),
         points=points,
-        cycles=cycles,
-        fps=goal.clock_mhz * 1e6 / cycles,
+        cycles=estimate.total,
+        fps=goal.clock_mhz * 1e6 / estimate.total,
         ratio=second / points.rows,
-    )
+        holds=holds,
+    ).some(np.asarray(estimate.needs[rows] <= estimate.has[rows]))
+
+
+def _in_strips(goal: Goal, precision: Precision, every: _Mixed) -> Iterator[Found]:
+    """Machines whose tensors are not all on chip at once, or K of some layers is in parts."""
+    striped = Striped(
+        network=goal.network, board=goal.board, clock_mhz=goal.clock_mhz,
+        bytes_per_cycle=goal.bytes_per_cycle, fill=goal.fill,
+        points=with_act_bits(every.points, precision.act_bits), fps=every.fps, ratio=every.ratio,
+        shares=_shares,
+    )  # fmt: skip
+    found = striped.meeting(goal.fps, lambda points, at: spec_of(points, at, precision.mixture))
+    for spec, cycles, at, fullest in found:
+        yield Found(
+            precision=precision, spec=spec, ratio=float(every.ratio[at]), cycles=cycles,
+            fps=goal.clock_mhz * 1e6 / cycles, fullest=fullest, striped=True,
+        )  # fmt: skip
 
 
 def _shares(points: Points, board: Board) -> tuple[Reals, NDArray[np.int64]]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from flows.estimate.cycles.cycle_estimate import CycleEstimate
 from flows.estimate.cycles.cycles import BOUNDS, estimate_cycles
+from flows.estimate.cycles.mapped_program import MappedProgram
+from flows.estimate.cycles.network_formats import in_formats
+from flows.estimate.cycles.program_cycles import program_cycles
 from flows.estimate.machine_points import Points
 from flows.search.find import Goal, SearchResult
 from models.machine.spec import MachineSpec
@@ -71,9 +75,16 @@ def memory_rate(spec: MachineSpec, goal: Goal) -> float:
     return goal.clock_mhz * 1e6 * rate / size
 
 
-def by_bound(spec: MachineSpec, goal: Goal) -> list[tuple[str, float]]:
+def _estimate(spec: MachineSpec, goal: Goal, *, striped: bool) -> CycleEstimate:
+    if striped:
+        program = MappedProgram.planned(in_formats(goal.network.graph, spec), spec)
+        return program_cycles(program, goal.bytes_per_cycle)
+    return estimate_cycles(Points.of([spec], "xcup"), goal.network.layers, goal.bytes_per_cycle)
+
+
+def by_bound(spec: MachineSpec, goal: Goal, *, striped: bool = False) -> list[tuple[str, float]]:
     """Shares of a machine's cycles by the bound of their layers, largest first."""
-    one = estimate_cycles(Points.of([spec], "xcup"), goal.network.layers, goal.bytes_per_cycle)
+    one = _estimate(spec, goal, striped=striped)
     cycles, bound = one.cycles[0], one.bound[0]
     sums = {BOUNDS[b]: float(cycles[bound == b].sum() / cycles.sum()) for b in set(bound.tolist())}
     return sorted(sums.items(), key=lambda item: -item[1])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from flows.estimate.cycles.found_network import Network
 from flows.estimate.cycles.network_formats import in_formats
 from flows.estimate.machine_points import Points
-from flows.mapper import MappingError, least_bank_words, with_room
+from flows.mapper import MappingError, least_bank_words, refusal, with_room
 from models.formats.row_classes import RowClass
 from models.machine.rules import DEPTH_MAX, SCRATCHPAD_WORDS_MAX
 from models.machine.spec import MachineSpec
@@ -27,6 +27,7 @@ Costed = Callable[[MachineSpec], Key | None]
 MOST_REFUSED = 30
 """Successive refusals after which a precision is given up."""
 MOST_BANK_WORDS, MOST_PARAMS = SCRATCHPAD_WORDS_MAX // MachineSpec.banks, 1 << 13
+STRIP_SUMS = 4096
 LANES, TOKENS = (4, 8, 12, 16, 24, 32), 16
 
 
@@ -41,7 +42,9 @@ def no_machine(network: Network) -> str | None:
             reasons.append(str(error))
         else:
             return None
-    return reasons[0]
+    # In strips and in parts, which need no room for all at once.
+    held = replace(_roomy(LANES[0], TOKENS), bank_words=MOST_BANK_WORDS, part_sums=STRIP_SUMS)
+    return reasons[0] if refusal(in_formats(network.graph, held), held) else None
 
 
 def _roomy(lanes: int, tokens: int) -> MachineSpec:

@@ -145,3 +145,50 @@ def ds_cnn() -> Workload:
         published_macs=2_700_000,
         published_parameters=24_908,
     )
+
+
+def vww() -> Workload:
+    """MobileNetV1, width 0.25, on 96 x 96 images: MLPerf Tiny's visual wake words.
+
+    Source: Howard et al., 2017; Banbury et al., NeurIPS 2021; the count of the reference model has
+    batch norm's running statistics in it.
+    """
+    net = Shapes(96, 96, 3)
+    net.convolution("stem", 8, 3, stride=2, bias=True)
+    plan = [(16, 1), (32, 2), (32, 1), (64, 2), (64, 1), (128, 2), *[(128, 1)] * 5, (256, 2),
+            (256, 1)]  # fmt: skip
+    for block, (outputs, stride) in enumerate(plan):
+        net.convolution(f"block{block}.depthwise", net.channels, 3, stride=stride,
+                        groups=net.channels, bias=True)  # fmt: skip
+        net.convolution(f"block{block}.pointwise", outputs, 1, bias=True)
+    net.pool("mean")
+    net.linear("head", 2)
+    return Workload(
+        name="vww",
+        title="MobileNetV1 0.25 (MLPerf Tiny visual wake words)",
+        source="Howard et al., 2017; Banbury et al., NeurIPS 2021",
+        layers=tuple(net.layers),
+        published_macs=7_490_000,
+        published_parameters=221_794,
+    )
+
+
+def vgg_11() -> Workload:
+    """VGG11 for 224 x 224 images. Source: Simonyan, Zisserman, ICLR 2015, table 1, column A."""
+    net = Shapes(224, 224, 3)
+    for stage, widths in enumerate(((64,), (128,), (256, 256), (512, 512), (512, 512))):
+        for index, outputs in enumerate(widths):
+            net.convolution(f"stage{stage}.conv{index}", outputs, 3, bias=True, affine=False)
+        net.pool(f"stage{stage}.pool", 2, stride=2)
+    # The flattened map's linear layer is a convolution of the map's size.
+    net.convolution("head0", 4096, 7, bias=True, affine=False, padded=False)
+    net.linear("head1", 4096)
+    net.linear("head2", 1000)
+    return Workload(
+        name="vgg-11",
+        title="VGG11",
+        source="Simonyan, Zisserman, ICLR 2015",
+        layers=tuple(net.layers),
+        published_macs=7_610_000_000,
+        published_parameters=132_863_336,
+    )

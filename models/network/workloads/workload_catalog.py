@@ -12,6 +12,8 @@ from models.network.workloads.convolutional import (
     mobilenet_v2,
     resnet,
     resnet_8,
+    vgg_11,
+    vww,
 )
 from models.network.workloads.transformers import deit, efficientformer_l1
 from models.network.workloads.workload import Workload
@@ -28,6 +30,8 @@ _ALL: Mapping[str, Callable[[], Workload]] = {
     "mobilenet-v2": mobilenet_v2,
     "resnet-8": resnet_8,
     "ds-cnn": ds_cnn,
+    "vww": vww,
+    "vgg-11": vgg_11,
     "efficientformer-l1": efficientformer_l1,
 }  # fmt: skip
 

@@ -14,7 +14,7 @@ from flows.estimate.cycles.graph_layers import graph_layers
 from flows.estimate.machine_points import Points
 from flows.mapper import map_network
 from flows.onnx_import import load_network
-from flows.search.candidates import candidates, complete, spec_of, with_act_bits, with_params
+from flows.search.candidates import candidates, complete, spec_of, with_act_bits, with_entries
 from flows.search.lifetimes import live_words
 from flows.search.precisions import PRECISIONS, Precision
 from models.machine.spec import MachineSpec
@@ -35,7 +35,7 @@ def test_a_column_is_a_machine_with_the_same_estimates(precision: Precision, num
     points = every(mixture, "xcup", 128)
     points = with_act_bits(points, precision.act_bits)
     one = points[np.array([number % len(points)])]
-    one = with_params(one, DEIT.layers)
+    one = with_entries(one, DEIT.layers)
     estimate = estimate_cycles(one, DEIT.layers, whole=True)
     whole, holds = complete(one, DEIT.layers, estimate)
     if not holds[0]:

@@ -9,9 +9,10 @@ from flows.boards import Board, find
 from flows.boards.board import DEVICE
 from flows.estimate.cycles.cycles import estimate_cycles
 from flows.estimate.cycles.found_network import find_network
+from flows.estimate.cycles.machine_cycles import machine_cycles
 from flows.estimate.machine_points import Points
 from flows.estimate.resources.resources import estimate_resources
-from flows.search.candidates import candidates, complete, spec_of, with_params
+from flows.search.candidates import candidates, complete, spec_of, with_entries
 from flows.search.find import Found, Goal, search
 from flows.search.limits import by_bound, limits, memory_rate
 from flows.search.precisions import PRECISIONS, Mixture, Precision
@@ -31,7 +32,7 @@ def test_the_cheapest_of_all_machines_that_meet_the_rate() -> None:
     network, precision = find_network("resnet-8"), PRECISIONS[0]
     goal = Goal(network=network, board=ARTY, fps=900, clock_mhz=100, fill=0.6)
     (found,) = search(goal, precisions=[precision]).machines
-    points = with_params(candidates(precision.mixture, "xc7", 64), network.layers)
+    points = with_entries(candidates(precision.mixture, "xc7", 64), network.layers)
     points, holds = complete(points, network.layers, estimate_cycles(points, network.layers))
     best = None
     specs = [spec_of(points, int(at), precision.mixture) for at in np.flatnonzero(holds)]
@@ -84,7 +85,7 @@ def test_ranked_by_ratio_then_by_the_fullest_resource() -> None:
          ["no machine that can hold deit-base fits in 90 % of the device: not enough block RAM",
           "on an unlimited device the fastest machine of the search reaches"]),
         ("deit-tiny", ARTY, 30,
-         ["not enough block RAM in 90 % of the device",
+         ["not enough DSP slices or block RAM in 90 % of the device",
           "a memory bus of 64 bits that is always busy carries",
           "cycles of the fastest machine by bound: ",
           "on an unlimited device"]),
@@ -125,3 +126,22 @@ def test_less_bandwidth_is_slower() -> None:
     assert rate == pytest.approx(memory_rate(narrow.fastest.spec, goal) * 300 / 2400)
     assert narrow.fastest.fps < rate
     assert by_bound(narrow.fastest.spec, slow)[0][0] == "weights (bandwidth)"
+
+
+@pytest.mark.parametrize("name", ["resnet-18", "mobilenet-v1"])
+def test_networks_that_the_device_does_not_hold_are_made_in_strips(name: str) -> None:
+    """Cycles are those of the program, and the machine fits with its memories."""
+    goal = Goal(network=find_network(name), board=ARTY, fps=8, clock_mhz=100)
+    (found,) = search(goal, precisions=PRECISIONS[:1]).machines
+    assert found.striped
+    assert found.fps >= 8
+    assert max(shares(found.spec)) == pytest.approx(found.fullest)
+    assert found.fullest <= 0.9
+    mapped = goal.network.on(found.spec)
+    assert mapped.program is not None
+    assert machine_cycles(mapped, found.spec).total[0] == found.cycles
+    bounds = by_bound(found.spec, goal, striped=True)
+    assert sum(share for _, share in bounds) == pytest.approx(1)
+    # Three times the rate costs a larger machine, or another precision.
+    fast = next(iter(search(replace(goal, fps=24)).machines), None)
+    assert fast is None or fast.spec.macs_per_cycle > found.spec.macs_per_cycle

@@ -8,7 +8,7 @@ import pytest
 
 from models.network.workloads import WORKLOADS, Kind, find_workload
 
-WITH_STATISTICS = {"resnet-8", "ds-cnn"}
+WITH_STATISTICS = {"resnet-8", "ds-cnn", "vww"}
 """Networks whose published count has the running statistics of batch norms in it."""
 
 
