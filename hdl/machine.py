@@ -149,13 +149,13 @@ class Machine(Component):
 
         self._connect_ports(m, control, arbiter, store)
         done = Cat(getattr(sequencer, f"unit_{name}").done for name in UNIT_NAMES)
-        # Registered, since the tag of a descriptor is known one cycle after it starts.
+        # Registered, as the tags are.
         m.d.sync += [
             self.event_start.eq(sequencer.start),
             self.event_done.eq(done & sequencer.active),
         ]
         m.d.comb += [
-            self.event_tag.eq(sequencer.tag),
+            self.event_tag.eq(sequencer.noted),
             self.interrupt.eq(control.interrupt),
         ]
         return m

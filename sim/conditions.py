@@ -1,7 +1,9 @@
-"""What a memory does to its master: stalls, early reads and error responses."""
+"""What a memory does to its master: time, stalls, early reads and error responses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
+
+from models.machine.memory import NEAR, MemoryTiming
 
 __all__ = ["IDEAL", "RESTLESS", "Conditions", "Response"]
 
@@ -20,6 +22,8 @@ class Conditions:
 
     Attributes
     ----------
+    memory
+        its latency, bursts under way, and beats a cycle.
     stall_ar, stall_r, stall_aw, stall_w, stall_b
         probability of a stall of that channel in a cycle, in 1/256, 0 to 255.
     early
@@ -38,6 +42,7 @@ class Conditions:
         if a probability is out of range.
     """
 
+    memory: MemoryTiming = NEAR
     stall_ar: int = 0
     stall_r: int = 0
     stall_aw: int = 0
@@ -55,6 +60,19 @@ class Conditions:
             value = getattr(self, name)
             if not 0 <= value <= 255:
                 raise ValueError(f"{name} must be 0 to 255 (in 1/256 a cycle), not {value}")
+
+    @property
+    def controls(self) -> dict[str, int]:
+        """Values of the simulated memory's inputs, by name."""
+        memory = self.memory
+        found = {one.name: int(getattr(self, one.name)) for one in fields(self)[1:]}
+        return found | {
+            "read_latency": memory.read_latency,
+            "write_latency": memory.write_latency,
+            "max_reads": memory.reads,
+            "max_writes": memory.writes,
+            "rate": memory.rate,
+        }
 
 
 IDEAL = Conditions()

@@ -8,7 +8,7 @@ times a second for the progress report.
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -211,7 +211,7 @@ class System:
         return {
             "reset": run.reset or index == 0,
             "loads": loads,
-            "conditions": {name: int(value) for name, value in asdict(run.conditions).items()},
+            "conditions": run.conditions.controls,
             "writes": run.writes,
             "max_cycles": run.max_cycles,
             "registers": run.registers,

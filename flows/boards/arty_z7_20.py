@@ -3,6 +3,7 @@
 from typing import Any
 
 from flows.boards.board import Board, Resources
+from flows.boards.memory_port import MemoryPort
 
 __all__ = ["BOARD"]
 
@@ -27,5 +28,10 @@ BOARD = Board(
     resources=Resources(luts=53_200, flip_flops=106_400, dsps=220, block_rams=140),
     source="Arty Z7 reference manual; DS190; UG585 tables 4-1 and 7-4",
     ddr_bytes=512 << 20,
+    memory=MemoryPort(
+        peak_mb_s=2_100.0,  # 16 bits at 1,050 MT/s
+        source="Arty Z7 reference manual; bursts: UG585, reset values of AFI_RDCHAN_ISSUINGCAP "
+        "and AFI_WRCHAN_ISSUINGCAP",
+    ),
     platform=_platform,
 )

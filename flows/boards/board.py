@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from flows.boards.host import HOSTS
+from flows.boards.memory_port import MemoryPort
 
 __all__ = ["DEVICE", "RESOURCES", "Board", "Resources"]
 
@@ -55,6 +56,8 @@ class Board:
         where these facts are from.
     ddr_bytes
         of the memory that the machine's port reaches, from address 0.
+    memory
+        the memory and the port to it.
     platform
         makes a fresh Amaranth platform: pins and their constraints. It imports what it needs when
         it is called, so that a listing of the boards stays quick.
@@ -77,6 +80,7 @@ class Board:
     resources: Resources
     source: str
     ddr_bytes: int
+    memory: MemoryPort
     platform: Callable[[], Any]
     machine: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
@@ -90,4 +94,5 @@ class Board:
         left_out = ("ddr_bytes", "platform", "machine")
         values = {one.name: getattr(self, one.name) for one in fields(self)}
         facts = {name: value for name, value in values.items() if name not in left_out}
-        return {**facts, "resources": vars(self.resources).copy()}
+        nested = {name: vars(values[name]).copy() for name in ("resources", "memory")}
+        return {**facts, **nested}

@@ -8,7 +8,7 @@ from flows.boards.board import Board
 
 __all__ = ["BOARDS", "SUPPORT", "UnknownBoard", "find"]
 
-SUPPORT = {"address_map", "board", "board_catalog", "host", "platforms", "project"}
+SUPPORT = {"address_map", "board", "board_catalog", "host", "memory_port", "platforms", "project"}
 """Files of this folder that are no board."""
 
 

@@ -10,6 +10,7 @@ addresses and interrupt are those of the other boards with this device.
 from typing import Any
 
 from flows.boards.board import Board, Resources
+from flows.boards.memory_port import MemoryPort
 from flows.boards.platforms import xilinx_platform
 
 __all__ = ["BOARD"]
@@ -39,5 +40,10 @@ BOARD = Board(
     resources=Resources(luts=53_200, flip_flops=106_400, dsps=220, block_rams=140),
     source="copies of pynq-z2_v1.0.xdc; memory not checked; DS190; UG585 tables 4-1 and 7-4",
     ddr_bytes=512 << 20,
+    memory=MemoryPort(
+        peak_mb_s=2_100.0,  # 16 bits at 1,050 MT/s
+        source="as the Arty Z7-20's; not checked; bursts: UG585, reset values of "
+        "AFI_RDCHAN_ISSUINGCAP and AFI_WRCHAN_ISSUINGCAP",
+    ),
     platform=_platform,
 )

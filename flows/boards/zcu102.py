@@ -3,6 +3,7 @@
 from typing import Any
 
 from flows.boards.board import Board, Resources
+from flows.boards.memory_port import MemoryPort
 from flows.boards.platforms import xilinx_platform
 
 __all__ = ["BOARD"]
@@ -32,6 +33,10 @@ BOARD = Board(
     source="UG1182; DS891; UG1085 tables 10-1 and 13-1",
     # The lower 2 GB of the DDR4 but for the last MB, which the device trees of the board leave out.
     ddr_bytes=0x7FF0_0000,
+    memory=MemoryPort(
+        peak_mb_s=17_064.0,  # 64 bits at 2,133 MT/s; one port of 128 bits passes far less
+        source="UG1182 (DDR4 SODIMM at 2,133 MT/s); bursts: as the Zynq-7000's port, not checked",
+    ),
     platform=_platform,
     # Four times the default array, on words of 32 bytes; the wider bus keeps weights coming.
     machine={"tokens": 4, "rows": 16, "vector_lanes": 16, "depth": 4096},

@@ -6,6 +6,7 @@ from typing import Any
 from flows.cli.machine_options import (
     add_condition_options,
     add_machine_options,
+    add_memory_option,
     add_workload_option,
     add_write_option,
 )
@@ -24,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_workload_option(parser)
     add_machine_options(parser)
     add_condition_options(parser)
+    add_memory_option(parser)
     add_write_option(parser, "the machine", "-o")
     parser.add_argument(
         "--engine",

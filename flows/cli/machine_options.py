@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flows.boards import Board, UnknownBoard, find
+from flows.boards.memory_port import MEMORIES
 from flows.cli.numbers import amount, count, rate
 from flows.cli.paths import path
 from flows.errors import UserError
+from models.machine.memory import NEAR
 from models.machine.numbers import MAY_BE_ZERO, OPTIONS
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ __all__ = [
     "add_condition_options",
     "add_file_option",
     "add_machine_options",
+    "add_memory_option",
     "add_workload_option",
     "add_write_option",
     "engine_of",
@@ -112,6 +115,17 @@ def add_condition_options(parser: argparse.ArgumentParser) -> None:
         type=rate,
         metavar="MB/S",
         help="memory bandwidth (default: what the bus takes at that clock)",
+    )
+
+
+def add_memory_option(parser: argparse.ArgumentParser) -> None:
+    """``--memory``, which cycles are of."""
+    parser.add_argument(
+        "--memory",
+        choices=MEMORIES,
+        default=NEAR.name,
+        help="near: 30 cycles of latency, a beat every cycle; board: latency and bandwidth of the "
+        "board's memory port (default: near)",
     )
 
 

@@ -56,7 +56,7 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
     if options.timing:
         result["timing"] = timing(spec, board)
     if network is not None:
-        result["network"] = _network(network, chosen, clock, options, result["resources"])
+        result["network"] = _network(network, chosen, board, clock, options, result["resources"])
     result["machine_file"] = written(options.write_machine, board, clock, spec)
     builds = network is not None and network.of_file and spec.axi_width == board.data_width
     result["build_command"] = (
@@ -70,6 +70,7 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
 def _network(
     network: Network,
     chosen: Chosen,
+    board: Board,
     clock: float,
     options: argparse.Namespace,
     cost: dict[str, Any],
@@ -81,9 +82,10 @@ def _network(
     from flows.estimate.stale import stale_notes
 
     spec = chosen.spec
-    bus = spec.axi_width / 8
-    rate = bus if options.bandwidth is None else min(bus, options.bandwidth / clock)
-    found = machine_cycles(network, spec, rate)
+    memory = board.memory.named(options.memory, clock, spec.axi_bytes)
+    most = spec.axi_bytes * memory.beats_per_cycle
+    rate = most if options.bandwidth is None else min(most, options.bandwidth / clock)
+    found = machine_cycles(network, spec, rate, memory)
     cycles = int(found.total[0])
     seconds = cycles / clock / 1e6
     gops = 2 * network.macs / seconds / 1e9
@@ -93,6 +95,7 @@ def _network(
         "assumptions": [
             *([] if options.timing else [f"clock of {clock:g} MHz: no place-and-route was run"]),
             f"memory yields {rate * clock:,.0f} MB/s",
+            f"memory {memory.text()}",
             *network.assumptions,
             *([f"plain rows, of nine bits: {chosen.reason}"] if chosen.reason else []),
             *stale_notes("cycles"),
@@ -100,6 +103,7 @@ def _network(
         "chosen": [*map(str, chosen.changes)],
         "macs": network.macs,
         "cycles": cycles,
+        "memory": memory.facts(),
         "frames_per_second": 1 / seconds,
         "gops": gops,
         "utilisation": network.macs / cycles / spec.macs_per_cycle,
@@ -162,7 +166,8 @@ def _print_network(result: dict[str, Any]) -> None:
     error = network["error"]
     print()
     print(
-        f"{network['name']}: {network['cycles']:,} cycles an image (estimate; "
+        f"{network['name']}: {network['cycles']:,} cycles an image with the memory "
+        f"{network['memory']['name']} (estimate; "
         f"{error_text(error)}; of {error['layers']:,} layers 95 % within "
         f"{100 * error['layer_p95']:.1f} %)"
     )

@@ -11,6 +11,7 @@ from flows.cli.table import table
 from flows.errors import UserError
 from flows.estimate.cycles.macro_estimate import estimate_macro
 from flows.estimate.stale import stale_notes
+from models.machine.memory import NEAR
 
 __all__ = ["show_macro"]
 
@@ -28,6 +29,7 @@ def show_macro(options: argparse.Namespace, machine: Given, preset: str) -> dict
     spec = None if machine.file is None else the_machine(machine).spec
     given = machine.options if spec is None else ["adc_bits"] * bool(options.adc_bits)
     given += [n for n in ("synthesise", "timing", "vivado", "bandwidth") if getattr(options, n)]
+    given += ["memory"] * (options.memory != NEAR.name)
     if given:
         name = given[0].replace("_", "-")
         raise UserError(f"--{name} must be of a machine with --engine digital")
@@ -44,6 +46,7 @@ def show_macro(options: argparse.Namespace, machine: Given, preset: str) -> dict
             "name": Path(options.network).stem,
             "macs": found.macs,
             "cycles": found.cycles,
+            "memory": NEAR.facts(),
             "frames_per_second": found.fps(clock),
             "gops": found.gops(clock),
             "conversions": found.conversions,
@@ -61,7 +64,8 @@ def _print(result: dict[str, Any]) -> None:
     network, macro = result["network"], result["macro"]
     print(
         f"{network['name']} on {macro['columns']} columns of {macro['preset']}: "
-        f"{network['cycles']:,} cycles an image (estimate: docs/guides/estimate.md)"
+        f"{network['cycles']:,} cycles an image with the memory "
+        f"{network['memory']['name']} (estimate: docs/guides/estimate.md)"
     )
     print(
         f"  {network['frames_per_second']:,.1f} images a second and {network['gops']:,.1f} GOPS of "

@@ -12,6 +12,7 @@ from flows.run.activity import LayerActivity, intervals, layer_activities
 from flows.run.simulation import DEBUG, Comparison, Debug, Simulation, simulate
 from flows.run.summary import incomplete, report_of
 from flows.work.atomic import check_place, output_file
+from models.machine.memory import NEAR
 
 __all__ = ["show"]
 
@@ -23,6 +24,7 @@ def show(
     report: Path | None,
     as_json: bool,
     debug: Debug = DEBUG,
+    memory: str = NEAR.name,
 ) -> tuple[Any, int]:
     """Simulate, print, write the report; status 1 if any code that was compared differs.
 
@@ -45,8 +47,9 @@ def show(
             inputs,
             count,
             debug=debug,
+            memory=memory,
             on_progress=progress.stage,
-            on_image=lambda index, image: progress.image(index, _line(image)),
+            on_image=lambda index, image: progress.image(index, _line(image, memory)),
         )
     first = simulation.images[0].run
     mapped = simulation.built.mapped
@@ -70,11 +73,12 @@ def show(
     return {**facts, "report": str(page)}, int(simulation.mismatches > 0)
 
 
-def _line(image: Comparison) -> str:
+def _line(image: Comparison, memory: str) -> str:
+    cycles = f"{image.run.cycles:,} cycles (memory {memory})"
     if image.difference is not None:
-        return f"{image.difference.line()}; {image.run.cycles:,} cycles"
+        return f"{image.difference.line()}; {cycles}"
     verdict = "all outputs equal" if image.equal else "OUTPUTS DIFFER"
-    return f"{verdict}, {image.run.cycles:,} cycles"
+    return f"{verdict}, {cycles}"
 
 
 def _print(simulation: Simulation, layers: list[LayerActivity]) -> None:
@@ -121,7 +125,10 @@ def _print(simulation: Simulation, layers: list[LayerActivity]) -> None:
     print(table(("unit", "busy cycles", "stalled of these", "busy"), units))
     print(f"\n{len(simulation.images)} images, {simulation.mismatches} with outputs that differ")
     print(
-        f"{simulation.cycles_per_image:,.0f} cycles per image, "
+        f"{simulation.cycles_per_image:,.0f} cycles per image with the memory "
+        f"{simulation.memory.text()}"
+    )
+    print(
         f"{simulation.frames_per_second:,.1f} images a second at "
         f"{simulation.built.board.clock_mhz:g} MHz (assumed: no place and route was done), "
         f"MAC utilisation {_percent(simulation.utilisation)}"
@@ -161,6 +168,7 @@ def _facts(simulation: Simulation, layers: list[LayerActivity]) -> dict[str, Any
         ],
         "mismatches": simulation.mismatches,
         "cycles_per_image": simulation.cycles_per_image,
+        "memory": simulation.memory.facts(),
         "frames_per_second": simulation.frames_per_second,
         "mac_utilisation": simulation.utilisation,
         "layers": [

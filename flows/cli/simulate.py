@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from flows.cli.machine_options import add_memory_option
 from flows.cli.numbers import count, whole
 from flows.cli.paths import path
 from flows.errors import UserError
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--report", type=path, metavar="FILE.html", help="default: report.html in DIR"
     )
+    add_memory_option(parser)
     debug = parser.add_argument_group("to find a fault")
     debug.add_argument(
         "--trace",
@@ -73,4 +75,12 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
     from flows.run.simulation import Debug
 
     debug = Debug(trace=options.trace, waves=options.waves, seed=options.seed)
-    return show(options.folder, options.inputs, options.count, options.report, options.json, debug)
+    return show(
+        options.folder,
+        options.inputs,
+        options.count,
+        options.report,
+        options.json,
+        debug,
+        options.memory,
+    )

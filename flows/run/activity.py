@@ -1,5 +1,6 @@
 """What the units of a machine did when: from recorded events to intervals and figures per layer."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -58,23 +59,23 @@ def intervals(events: NDArray[np.void]) -> list[Interval]:
     Parameters
     ----------
     events
-        array with the fields ``cycle``, ``tag``, ``unit``, ``start``, in order. A unit works on one
-        descriptor at a time: each end belongs to the start before it.
+        array with the fields ``cycle``, ``tag``, ``unit``, ``start``, in order. A unit may begin
+        further descriptors before it ends the first; it ends them in order.
 
     Raises
     ------
     ValueError
         if a unit ends what it did not begin.
     """
-    begun: dict[int, tuple[int, int]] = {}
+    begun: dict[int, deque[tuple[int, int]]] = {}
     found = []
     for cycle, tag, unit, start in events.tolist():
         if start:
-            begun[unit] = (tag, cycle)
+            begun.setdefault(unit, deque()).append((tag, cycle))
             continue
-        if unit not in begun:
+        if not begun.get(unit):
             raise ValueError(f"unit {unit} must begin before it ends in cycle {cycle}")
-        of, since = begun.pop(unit)
+        of, since = begun[unit].popleft()
         found.append(Interval(unit, of, since, cycle))
     return sorted(found, key=lambda one: (one.start, one.unit))
 

@@ -19,6 +19,7 @@ from flows.work.atomic import output_file
 from flows.work.cache import cache_folder
 from flows.work.inputs import Inputs, read_inputs
 from flows.work.kept_log import with_kept_log
+from models.machine.memory import NEAR, MemoryTiming
 from models.numerics.rescale import Integers
 from sim.conditions import IDEAL, RESTLESS
 from sim.runner import BuildFailed, SimulationFailed
@@ -98,6 +99,7 @@ class Simulation:
     inputs: Inputs
     images: tuple[Comparison, ...]
     debug: Debug
+    memory: MemoryTiming = NEAR
     waves_lost: str | None = None
     """Why a waveform that was asked for could not be kept."""
 
@@ -146,6 +148,7 @@ def simulate(
     count: int,
     *,
     debug: Debug = DEBUG,
+    memory: str = NEAR.name,
     on_progress: Progress = lambda stage, done, cycles: None,
     on_image: Callable[[int, Comparison], None] = lambda index, image: None,
 ) -> Simulation:
@@ -155,6 +158,8 @@ def simulate(
     ----------
     debug
         what is compared and kept beside the outputs.
+    memory
+        which one, of :data:`flows.boards.memory_port.MEMORIES`.
     on_image
         called with (index, comparison) as soon as an image is done.
 
@@ -170,6 +175,8 @@ def simulate(
     if debug.trace:
         on_progress("mapping with a store of every tensor", 0, 0)
         built = built.traced()
+    board, spec = built.board, built.mapped.spec
+    timing = board.memory.named(memory, board.clock_mhz, spec.axi_bytes)
     source = built.graph.tensors[built.graph.input]
     images = read_inputs(inputs, source, count)
     on_progress("integer graph", 0, 0)
@@ -178,7 +185,7 @@ def simulate(
     try:
         system = build_system(
             built.verilog,
-            data_width=built.mapped.spec.axi_width,
+            data_width=spec.axi_width,
             memory_bytes=max(memory_layout(built.mapped).end, USUAL_MEMORY_BYTES),
             cache=cache,
             # A run with a waveform is short, so a quick build is worth more than a quick run.
@@ -198,8 +205,10 @@ def simulate(
     def progress(index: int, cycles: int) -> None:
         on_progress("simulating", index, cycles)
 
-    lost = _run(system, built, images, debug, progress, finished, folder)
-    return Simulation(built=built, inputs=images, images=tuple(done), debug=debug, waves_lost=lost)
+    lost = _run(system, built, images, debug, timing, progress, finished, folder)
+    return Simulation(
+        built=built, inputs=images, images=tuple(done), debug=debug, memory=timing, waves_lost=lost
+    )
 
 
 def _run(
@@ -207,6 +216,7 @@ def _run(
     built: Built,
     images: Inputs,
     debug: Debug,
+    memory: MemoryTiming,
     on_progress: Callable[[int, int], None],
     on_finished: Callable[[int, Finished], None],
     logs: Path,
@@ -218,6 +228,7 @@ def _run(
     The log of a simulation that fails is kept in the folder ``logs``, and its waveform, if any.
     """
     conditions = IDEAL if debug.seed is None else replace(RESTLESS, seed=debug.seed)
+    conditions = replace(conditions, memory=memory)
     runs = [
         image_run(built.mapped, image, number=number, conditions=conditions)
         for number, image in enumerate(images.codes)

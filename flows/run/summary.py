@@ -40,6 +40,7 @@ def report_of(
             "images": f"{len(simulation.images)}, {simulation.mismatches} with outputs that differ "
             "from the integer graph or the golden machine",
             "cycles per image": f"{simulation.cycles_per_image:,.0f}",
+            "memory": simulation.memory.text(),
             "images a second": f"{simulation.frames_per_second:,.1f} at "
             f"{built.board.clock_mhz:g} MHz",
             "MAC utilisation": f"{100 * simulation.utilisation:.1f} %",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
-from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.fifo import SyncFIFO, SyncFIFOBuffered
 from amaranth.lib.wiring import Component, In, Out
 
 from hdl.descriptors import UnitSignature, struct
+from models.cost.pipelines import LOADS_AT_ONCE, STORES_AT_ONCE
 from models.machine.spec import MachineSpec
 from models.machine.units import UNIT_NAMES, UNITS, WORKING_UNITS, Unit
 from models.program.layout import DESCRIPTOR_BYTES, FIELDS, HEADER, width
@@ -15,6 +16,9 @@ from models.program.legal import rules
 from models.program.registers import ErrorCode
 
 TOKEN_BITS = 8
+
+AT_ONCE = {Unit.LOAD: LOADS_AT_ONCE, Unit.STORE: STORES_AT_ONCE}
+"""Descriptors that a unit may have begun and not done; one, where it is not named."""
 
 
 class Sequencer(Component):
@@ -25,6 +29,8 @@ class Sequencer(Component):
     counter of tokens from unit ``p`` to this unit has come above 0; starting takes one token from
     each of these counters. When done it adds one token for every bit of ``signal``. A program in a
     valid sequential order cannot deadlock, since every token comes from an earlier descriptor.
+    Load and store unit may begin further descriptors before they are done with the first
+    (:data:`AT_ONCE`); they are done with them in order.
 
     Attributes
     ----------
@@ -35,7 +41,9 @@ class Sequencer(Component):
     finished : out
         ``END`` was seen, all queues are empty and every unit is idle.
     active, tag : out
-        Per unit: it has a descriptor, and that descriptor's tag.
+        Per unit: it has a descriptor, and the tag of the one that it will be done with next.
+    noted : out
+        Per unit: tag of the descriptor that it began or was done with in the last cycle.
     start : out
         One bit per unit, high for the cycle in which it takes a descriptor.
     error : out
@@ -56,6 +64,7 @@ class Sequencer(Component):
                 "active": Out(UNITS),
                 "start": Out(UNITS),
                 "tag": Out(data.ArrayLayout(16, UNITS)),
+                "noted": Out(data.ArrayLayout(16, UNITS)),
                 "error": Out(4),
                 **members,
             }
@@ -117,32 +126,56 @@ class Sequencer(Component):
         for index, (unit, queue) in enumerate(zip(WORKING_UNITS, queues, strict=True)):
             port = getattr(self, f"unit_{unit.name.lower()}")
             head = data.View(struct(HEADER), queue.r_data[: width(HEADER)])
-            signal = Signal(UNITS, name=f"signal_{index}")
             ready = Cat(~head.wait[p] | some[p, index] for p in range(UNITS)).all()
             begin = self.start[index]
             # Tokens that have come are this queue's alone: they are still there a cycle later.
             armed = Signal(name=f"armed_{index}")
-            m.d.sync += armed.eq(queue.r_rdy & ready & self.go & ~self.active[index] & ~begin)
+            signal, room = self._begun(m, index, unit, head, port.done)
+            m.d.sync += armed.eq(queue.r_rdy & ready & self.go & room & ~begin)
             m.d.comb += [
                 port.descriptor.payload.eq(queue.r_data[width(HEADER) :]),
-                port.descriptor.valid.eq(armed & self.go),
+                # In the cycle of an end no start: `noted` has one tag.
+                port.descriptor.valid.eq(armed & self.go & ~port.done),
                 begin.eq(port.descriptor.valid & port.descriptor.ready),
                 queue.r_en.eq(begin),
             ]
-            with m.If(begin):
-                m.d.sync += [
-                    signal.eq(head.signal),
-                    self.tag[index].eq(head.tag),
-                    self.active[index].eq(1),
-                ]
-            with m.Elif(port.done):
-                m.d.sync += self.active[index].eq(0)
             for other in range(UNITS):
                 m.d.comb += [
                     takes[other, index].eq(begin & head.wait[other]),
                     gives[index, other].eq(port.done & self.active[index] & signal[other]),
                 ]
         return m
+
+    def _begun(
+        self, m: Module, index: int, unit: Unit, head: data.View, done: Signal
+    ) -> tuple[Value, Value]:
+        """Keep what is needed of descriptors that a unit has begun.
+
+        Returns the ``signal`` of the one that it will be done with next, and whether the unit may
+        begin another one.
+        """
+        begin, tag, noted = self.start[index], self.tag[index], self.noted[index]
+        active = self.active[index]
+        depth = AT_ONCE.get(unit, 1)
+        if depth == 1:
+            signal = Signal(UNITS, name=f"signal_{index}")
+            with m.If(begin):
+                m.d.sync += [signal.eq(head.signal), tag.eq(head.tag), active.eq(1)]
+            with m.Elif(done):
+                m.d.sync += active.eq(0)
+            m.d.comb += noted.eq(tag)
+            return signal, ~active
+        begun = SyncFIFO(width=UNITS + 16, depth=depth)
+        m.submodules[f"begun_{unit.name.lower()}"] = begun
+        m.d.comb += [
+            begun.w_data.eq(Cat(head.signal, head.tag)),
+            begun.w_en.eq(begin),
+            begun.r_en.eq(done),
+            tag.eq(begun.r_data[UNITS:]),
+            active.eq(begun.r_rdy),
+        ]
+        m.d.sync += noted.eq(Mux(begin, head.tag, tag))
+        return begun.r_data[:UNITS], begun.w_rdy
 
     def _legal(self, m: Module, unit: Unit) -> Value:
         """Flag: the waiting descriptor obeys the field rules of its unit."""

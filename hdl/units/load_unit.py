@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream
+from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, Out
 
 from hdl.axi.burst import BurstSplitter
@@ -13,6 +16,7 @@ from hdl.descriptors import UnitSignature
 from hdl.memory.credit_queue import CreditQueue
 from hdl.memory.register_slice import register_between
 from hdl.memory.scratchpad import WritePort, beyond
+from models.cost.pipelines import LOAD_BEATS, LOADS_AT_ONCE
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
 from models.program.engine_items import ITEM_BYTES
@@ -61,16 +65,19 @@ def _items(spec: MachineSpec) -> dict[str, object]:
 
 
 class LoadUnit(Component):
-    """Prefetches bursts as far as its buffer of 64 bus beats allows and writes them to the target.
+    """Prefetches bursts as far as its buffer of bus beats allows and writes them to the target.
 
     Throughput one bus beat per cycle (tables: one 16-bit entry per cycle); latency is the
-    memory's plus nine cycles (two each to check the window and to split the run).
+    memory's plus nine cycles (two each to check the window and to split the run). A descriptor is
+    taken as soon as all bursts of the one before are on their way; it is done in its turn, when
+    its own data have been written.
 
-    Errors: ``WINDOW_BOUNDS``, raised before any access; ``BUS_READ`` for an error response;
-    ``ENTRY_BOUNDS`` past the end of parameters or tables.
+    Errors, each told when all earlier descriptors are done: ``WINDOW_BOUNDS``, and nothing of that
+    descriptor is read; ``BUS_READ`` for an error response; ``ENTRY_BOUNDS`` past the end of
+    parameters or tables.
     """
 
-    BUFFER = 64
+    BUFFER = LOAD_BEATS
 
     def __init__(self, spec: MachineSpec) -> None:
         self.spec = spec
@@ -92,35 +99,42 @@ class LoadUnit(Component):
         m = Module()
         spec = self.spec
         m.submodules.splitter = splitter = BurstSplitter(spec.axi_width)
-        m.submodules.buffer = buffer = CreditQueue(spec.axi_width, self.BUFFER)
+        beat = data.StructLayout({"data": spec.axi_width, "error": 1})
+        m.submodules.buffer = buffer = CreditQueue(beat, self.BUFFER)
         m.submodules.check = check = WindowCheck(spec.axi_bytes)
-        d = Signal(self.unit.descriptor.payload.shape(), reset_less=True)
         p = self.unit.descriptor.payload
-        busy, begin = Signal(), Signal()
+        asks = data.StructLayout({n: p.shape().members[n] for n in ("window", "offset", "beats")})
+        lands = data.StructLayout({n: p.shape().members[n] for n in ("target", "address", "beats")})
+        d = Signal(asks, reset_less=True)
+        m.submodules.landing = landing = SyncFIFO(width=lands.size, depth=LOADS_AT_ONCE)
+        land = data.View(lands, landing.r_data)
+        begin, asking, refused = Signal(), Signal(), Signal()
         steps = Signal(1 + check.LATENCY)
+        asked_all = Signal()
         m.d.comb += [
             begin.eq(self.unit.descriptor.valid & self.unit.descriptor.ready),
-            self.unit.descriptor.ready.eq(~busy),
+            self.unit.descriptor.ready.eq(~asking & ~refused & landing.w_rdy),
+            landing.w_en.eq(begin),
+            landing.w_data.eq(Cat(p[n] for n in lands.members)),
         ]
         with m.If(begin):
-            m.d.sync += [d.eq(p), busy.eq(1)]
-        with m.If(self.unit.done):
-            m.d.sync += busy.eq(0)
+            m.d.sync += [asking.eq(1), *(d[n].eq(p[n]) for n in asks.members)]
+        with m.If(asked_all):
+            m.d.sync += [asking.eq(0), refused.eq(~check.fits)]
 
         lane = (spec.axi_bytes).bit_length() - 1
-        m.d.sync += steps.eq(Cat(begin, steps))
+        # The last step waits until all bursts of the run before have gone.
+        m.d.sync += steps.eq(Cat(begin, steps[:-2], (steps[-2] | steps[-1]) & ~asked_all))
         m.d.comb += [
+            asked_all.eq(steps[-1] & (splitter.i.ready | ~check.fits)),
             check.windows.eq(self.windows),
             check.window.eq(d.window),
             check.offset.eq(d.offset),
             check.length.eq(d.beats << lane),
-            # All bursts of the last run have gone: the splitter is ready.
             splitter.i.valid.eq(steps[-1] & check.fits),
             splitter.i.payload.address.eq(check.address),
             splitter.i.payload.beats.eq(d.beats),
         ]
-        with m.If(steps[-1] & ~check.fits):
-            m.d.sync += self.unit.error.eq(ErrorCode.WINDOW_BOUNDS)
 
         # Request only beats that the buffer has room for: read beats have no back-pressure.
         room = Signal(range(self.BUFFER + 1), init=self.BUFFER)
@@ -135,25 +149,41 @@ class LoadUnit(Component):
             splitter.o.ready.eq(self.memory.burst.ready & roomy),
             asked.eq(self.memory.burst.valid & self.memory.burst.ready),
             buffer.i.valid.eq(self.memory.valid),
-            buffer.i.payload.eq(self.memory.data),
+            buffer.i.payload.data.eq(self.memory.data),
+            buffer.i.payload.error.eq(self.memory.error),
         ]
         m.d.sync += room.eq(room - Mux(asked, splitter.o.payload.length, 0) + freed)
-        with m.If(self.memory.valid & self.memory.error):
+        busy, next_one = Signal(), Signal()
+        m.d.comb += [next_one.eq(landing.r_rdy & ~busy), landing.r_en.eq(next_one)]
+        with m.If(next_one):
+            m.d.sync += busy.eq(1)
+        with m.If(self.unit.done):
+            m.d.sync += busy.eq(0)
+        # Registered: the bounds of entries, which come later, are comparators before the same code.
+        faulty, outside = Signal(), Signal()
+        m.d.sync += [
+            faulty.eq(taken & buffer.o.payload.error),
+            # A descriptor that is refused is the last one that was taken.
+            outside.eq(refused & busy & ~landing.r_rdy),
+        ]
+        with m.If(faulty):
             m.d.sync += self.unit.error.eq(ErrorCode.BUS_READ)
-        self._collect(m, buffer, d, begin=begin, busy=busy, taken=taken)
+        with m.If(outside):
+            m.d.sync += self.unit.error.eq(ErrorCode.WINDOW_BOUNDS)
+        self._collect(m, buffer, land, begin=next_one, busy=busy, taken=taken)
         return m
 
     def _collect(
         self,
         m: Module,
         buffer: CreditQueue,
-        d: Signal,
+        d: data.View,
         *,
         begin: Signal,
         busy: Signal,
         taken: Signal,
     ) -> None:
-        """Gather beats into the target's items and write them."""
+        """Gather beats into the target's items and write them; ``begin`` takes descriptor ``d``."""
         spec = self.spec
         per_param = max(1, PARAM_BYTES // spec.axi_bytes)
         most = max(spec.beats_per_word, per_param)
@@ -178,7 +208,7 @@ class LoadUnit(Component):
         targets = Signal(len(LoadTarget))
         to_tables = Signal()
         here = Signal()  # the item leaves in this cycle, whoever else is ready
-        target = self.unit.descriptor.payload.target
+        target = d.target
         tables = (LoadTarget.FUNCTION_TABLE, LoadTarget.ROW_TABLE)
         at_once = (LoadTarget.PARAMS, LoadTarget.ORDER)
         with m.If(begin):
@@ -203,7 +233,7 @@ class LoadUnit(Component):
                 | (to_weights & self.o_words.ready)
                 | (to_engine & engine_ready)
             ),
-            taken.eq(busy & buffer.o.valid & (~have | going)),
+            taken.eq(busy & ~whole & buffer.o.valid & (~have | going)),
             buffer.o.ready.eq(taken),
             writes.i.valid.eq(have & to_scratchpad),
             writes.i.payload.address.eq(address),
@@ -241,7 +271,7 @@ class LoadUnit(Component):
             m.d.sync += have.eq(0)
         with m.If(taken):
             m.d.sync += [
-                item.word_select(beat, spec.axi_width).eq(buffer.o.payload),
+                item.word_select(beat, spec.axi_width).eq(buffer.o.payload.data),
                 left.eq(left - 1),
                 whole.eq(left == 1),
             ]
@@ -249,27 +279,32 @@ class LoadUnit(Component):
                 m.d.sync += [beat.eq(0), have.eq(1)]
             with m.Else():
                 m.d.sync += beat.eq(beat + 1)
+        # Whether the address is past a target's end is known with it, not found out from it.
+        ends = (spec.param_entries, min(TABLE_ENTRIES, ROW_ENTRIES))
+        past = [Signal(name=f"past{end}") for end in ends]
+
+        def step() -> list[Any]:
+            flags = [flag.eq(address >= end - 1) for flag, end in zip(past, ends, strict=True)]
+            return [address.eq(address + 1), *flags]
+
         with m.If(have & to_tables):
-            m.d.sync += [entry.eq(Mux(here, 0, entry + 1)), address.eq(address + 1)]
+            m.d.sync += [entry.eq(Mux(here, 0, entry + 1)), *step()]
             m.d.sync += here.eq(Mux(here, per_beat == 1, entry == per_beat - 2))
         with m.If(sent & (to_scratchpad | to_order)):
-            m.d.sync += address.eq(address + 1)
+            m.d.sync += step()
         with m.If(sent & to_params):
             m.d.sync += lane.eq(lane + 1)
             with m.If(lane == spec.vector_lanes - 1):
-                m.d.sync += [lane.eq(0), address.eq(address + 1)]
-        limits = (
-            (to_params | to_order, spec.param_entries),
-            (to_tables, min(TABLE_ENTRIES, ROW_ENTRIES)),
-        )
-        for chosen, limit in limits:
-            with m.If(have & chosen & (address >= limit)):
+                m.d.sync += [lane.eq(0), *step()]
+        for chosen, flag in zip((to_params | to_order, to_tables), past, strict=True):
+            with m.If(have & chosen & flag):
                 m.d.sync += self.unit.error.eq(ErrorCode.ENTRY_BOUNDS)
         with m.If(begin):
+            m.d.sync += [flag.eq(d.address >= end) for flag, end in zip(past, ends, strict=True)]
             m.d.sync += [
-                left.eq(self.unit.descriptor.payload.beats),
+                left.eq(d.beats),
                 whole.eq(0),
-                address.eq(self.unit.descriptor.payload.address),
+                address.eq(d.address),
                 have.eq(0),
                 beat.eq(0),
                 entry.eq(0),

@@ -22,7 +22,8 @@ META = data.StructLayout({"unused": 1})
 class StoreUnit(Component):
     """Writes scratchpad words as bursts; a burst begins once all its beats are buffered.
 
-    Throughput one bus beat per cycle within a burst; done when every write has its response.
+    Throughput one bus beat per cycle within a burst; done when every write has its response. The
+    next descriptor is taken while the last responses of the one before are still to come.
 
     Attributes
     ----------
@@ -58,18 +59,17 @@ class StoreUnit(Component):
         d = Signal(self.unit.descriptor.payload.shape(), reset_less=True)
         p = self.unit.descriptor.payload
         busy, begin = Signal(), Signal()
+        refused, answers = Signal(), Signal()
         steps = Signal(1 + check.LATENCY)
         m.d.comb += [
             begin.eq(self.unit.descriptor.valid & self.unit.descriptor.ready),
-            self.unit.descriptor.ready.eq(~busy),
+            self.unit.descriptor.ready.eq(~busy & ~refused),
         ]
         asking = Signal()
         address = Signal(d.address.shape(), reset_less=True)
         left = Signal(d.words.shape(), reset_less=True)  # words to ask for
         with m.If(begin):
             m.d.sync += [d.eq(p), busy.eq(1), address.eq(p.address), left.eq(p.words)]
-        with m.If(self.unit.done):
-            m.d.sync += busy.eq(0)
 
         m.d.sync += steps.eq(Cat(begin, steps))
         m.d.comb += [
@@ -86,8 +86,10 @@ class StoreUnit(Component):
         ]
         with m.If(steps[-1]):
             m.d.sync += asking.eq(check.fits)
-            with m.If(~check.fits):
-                m.d.sync += self.unit.error.eq(ErrorCode.WINDOW_BOUNDS)
+            m.d.sync += refused.eq(~check.fits)
+        # A store before it comes first.
+        with m.If(refused & ~answers):
+            m.d.sync += self.unit.error.eq(ErrorCode.WINDOW_BOUNDS)
         with m.If(asking & reader.i.ready):
             m.d.sync += [address.eq(address + 1), left.eq(left - 1), asking.eq(left != 1)]
 
@@ -101,7 +103,7 @@ class StoreUnit(Component):
         ]
         with m.If(buffer.w_en & buffer.w_rdy):
             m.d.sync += beat.eq(Mux(last_beat, 0, beat + 1))
-        self._write(m, splitter, buffer, busy=busy, begin=begin)
+        self._write(m, splitter, buffer, busy=busy, begin=begin, answers=answers)
         return m
 
     def _write(
@@ -112,7 +114,9 @@ class StoreUnit(Component):
         *,
         busy: Signal,
         begin: Signal,
+        answers: Signal,
     ) -> None:
+        """Send bursts; ``answers``: a store has sent all of its own and waits for responses."""
         spec, axi = self.spec, self.axi
         sending = Signal()
         left = Signal(5)
@@ -120,6 +124,8 @@ class StoreUnit(Component):
         whole = Signal()  # every burst of the descriptor has begun
         place = Signal(range(max(2, spec.beats_per_word)))
         strobes = Const((1 << spec.word_bytes) - 1, spec.word_pitch)
+        due = Signal(8)  # responses to come of the store that waits for them
+        sent_all = Signal()
         go, enough = Signal(), Signal()
         sent = Signal()
         ending = sent & (left == 1)
@@ -145,8 +151,9 @@ class StoreUnit(Component):
             sent.eq(axi.wvalid & axi.wready),
             buffer.r_en.eq(sent),
             self.idle.eq(~sending & ~axi.awvalid & (waiting == 0)),
-            self.unit.stall.eq(busy & ~sent),
-            self.unit.done.eq(busy & whole & self.idle),
+            self.unit.stall.eq((busy | answers) & ~sent),
+            sent_all.eq(busy & whole & ~sending & ~answers),
+            self.unit.done.eq(answers & (due == 0)),
         ]
         with m.If(axi.awready):
             m.d.sync += axi.awvalid.eq(0)
@@ -171,5 +178,11 @@ class StoreUnit(Component):
         m.d.sync += waiting.eq(waiting + go - answered)
         with m.If(answered & axi.bresp[1]):
             m.d.sync += self.unit.error.eq(ErrorCode.BUS_WRITE)
+        with m.If(sent_all):
+            m.d.sync += [busy.eq(0), answers.eq(1), due.eq(waiting - answered)]
+        with m.Elif(answers):
+            m.d.sync += due.eq(due - answered)
+        with m.If(self.unit.done):
+            m.d.sync += answers.eq(0)
         with m.If(begin):
             m.d.sync += [whole.eq(0), place.eq(0)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from models.cost.pipelines import LOAD_BEATS
 from models.machine.spec import MachineSpec
 from models.program.layout import ORDER_WORD_BITS, ROW_ENTRIES, TABLE_ENTRIES
 
@@ -56,6 +57,7 @@ def block_memories(spec: MachineSpec) -> tuple[BlockMemory, ...]:
         BlockMemory(name="parameters", width=72, depth=spec.param_entries, count=spec.vector_lanes),
         BlockMemory(name="function tables", width=16, depth=TABLE_ENTRIES, count=spec.vector_lanes),
         BlockMemory(name="row table", width=16, depth=ROW_ENTRIES),
+        BlockMemory(name="load buffer", width=spec.axi_width + 1, depth=LOAD_BEATS),
         *_row_order(spec),
         *_part_sums(spec),
     )

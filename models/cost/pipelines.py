@@ -17,8 +17,11 @@ __all__ = [
     "CHECK_LATENCY",
     "DISPATCH_LATENCY",
     "DONE_LATENCY",
+    "FETCHES_AHEAD",
     "ISSUE_LATENCY",
     "LANE_LATENCY",
+    "LOADS_AT_ONCE",
+    "LOAD_BEATS",
     "NORM_CYCLES",
     "NORM_SCALARS",
     "RADIX",
@@ -31,6 +34,7 @@ __all__ = [
     "SOFTMAX_SCALARS",
     "SPLIT_LATENCY",
     "START_LATENCY",
+    "STORES_AT_ONCE",
     "chain_lengths",
     "digital_latency",
     "drain_latency",
@@ -56,6 +60,17 @@ DISPATCH_LATENCY = 3
 """Cycles from a descriptor's way into its queue to its start, if nothing is in its way."""
 START_LATENCY = 2
 """Cycles from the end of a descriptor to the start of one that waited for it."""
+FETCHES_AHEAD = 2
+"""Descriptors that are asked for before the first of them has come.
+
+More of them would only take the bus from the loads that the first ones ask for.
+"""
+LOADS_AT_ONCE = 4
+"""Loads under way: the first one's beats arrive while the others' are asked for."""
+LOAD_BEATS = 128
+"""Beats of loads that are asked for before the first one has come, or that wait to be written."""
+STORES_AT_ONCE = 2
+"""Stores under way: the first one waits for its responses while the other one writes."""
 RESET_LATENCY = 2
 """Cycles from the start of a run to the reset of all units."""
 READ_LATENCY = 5

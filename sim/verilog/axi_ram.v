@@ -7,6 +7,12 @@
 // data is taken only after its address. So a master that does not wait for what it must wait for
 // computes something wrong.
 //
+// Time: `read_latency` and `write_latency` cycles, `max_reads` and `max_writes` bursts under way, and
+// `rate` beats in 256 cycles. Reads and writes share the rate, as behind a port they share the data
+// bus of the memory: a bucket gains `rate` a cycle and a beat takes 256 of it; it holds what a burst
+// of 16 takes, so that a port that was idle catches up as much. With room for one beat only, reads
+// and writes that wait take turns.
+//
 // Responses: DECERR outside of the memory; FAULT_* within a range that can be set. Data of a write
 // burst with an error response is dropped.
 //
@@ -24,9 +30,7 @@ module axi_ram #(
     parameter DATA_WIDTH = 64,
     parameter MEMORY_BYTES = 1 << 20,
     parameter MAX_BEATS = 16,
-    parameter READ_LATENCY = 30,  // cycles from a read address to the first beat, at least 1
-    parameter WRITE_LATENCY = 10, // cycles from the last write beat to the response, at least 1
-    parameter QUEUE = 8           // bursts that wait in each direction, a power of two
+    parameter QUEUE = 32 // bursts that wait in each direction at most, a power of two
 ) (
     input clk,
     input rst,
@@ -56,6 +60,12 @@ module axi_ram #(
     output reg [1:0] s_axi_bresp,
     output reg s_axi_bvalid,
     input s_axi_bready,
+
+    input [31:0] read_latency,  // cycles from a read address to the first beat, at least 1
+    input [31:0] write_latency, // cycles from the last write beat to the response, at least 1
+    input [7:0] max_reads,      // bursts that wait in each direction, 1 to QUEUE
+    input [7:0] max_writes,
+    input [15:0] rate,          // beats in 256 cycles, reads and writes together; from 512 on, all
 
     // Probabilities in 1/256 a cycle (or, `early`, a burst), and where the random numbers start
     // (over, whenever it changes).
@@ -136,6 +146,25 @@ module axi_ram #(
         else broken = 4'd0;
     endfunction
 
+    // ---- Rate -----------------------------------------------------------------------------------
+    localparam [15:0] BEAT_COST = 16'd256, FULL = 16 * BEAT_COST;
+    reg [15:0] bucket;
+    reg wrote; // the last beat was written: a read is next if there is room for one only
+    wire [15:0] filled = bucket + rate > FULL ? FULL : bucket + rate;
+    wire for_two = filled >= 2 * BEAT_COST;
+    wire for_one = filled >= BEAT_COST;
+    wire r_wants = (!s_axi_rvalid || s_axi_rready) && r_ready;
+    wire w_wants = s_axi_wvalid && w_ready;
+    wire r_may = r_wants && (for_two || (for_one && (wrote || !w_wants)));
+    wire w_may = w_ready && (for_two || (for_one && !(r_wants && wrote)));
+    wire w_goes = s_axi_wvalid && w_may;
+
+    always @(posedge clk) begin
+        bucket <= rst ? FULL : filled - (r_may ? BEAT_COST : 0) - (w_goes ? BEAT_COST : 0);
+        if (r_may || w_goes) wrote <= w_goes;
+        if (rst) wrote <= 0;
+    end
+
     // ---- Reads ----------------------------------------------------------------------------------
     reg [31:0] ar_address [0:QUEUE-1];
     reg [7:0] ar_len [0:QUEUE-1];
@@ -149,14 +178,15 @@ module axi_ram #(
     wire [SLOT-1:0] ar_slot = ar_got[SLOT-1:0];
     wire [31:0] r_address = ar_address[ar_slot] + 32'(r_beat) * BYTES;
     wire [7:0] r_len = ar_len[ar_slot];
-    wire r_may = ar_put != ar_got && now >= ar_due[ar_slot] && random[15:8] >= stall_r;
-    assign s_axi_arready = !rst && ar_put - ar_got != (SLOT + 1)'(QUEUE) && random[7:0] >= stall_ar;
+    wire [SLOT:0] ar_kept = ar_put - ar_got;
+    wire r_ready = ar_put != ar_got && now >= ar_due[ar_slot] && random[15:8] >= stall_r;
+    assign s_axi_arready = !rst && 8'(ar_kept) < max_reads && random[7:0] >= stall_ar;
 
     always @(posedge clk) begin
         if (s_axi_arvalid && s_axi_arready) begin
             ar_address[ar_put[SLOT-1:0]] = s_axi_araddr;
             ar_len[ar_put[SLOT-1:0]] = s_axi_arlen;
-            ar_due[ar_put[SLOT-1:0]] = now + READ_LATENCY - 1;
+            ar_due[ar_put[SLOT-1:0]] = now + read_latency - 1;
             ar_early[ar_put[SLOT-1:0]] = random[47:40] < early;
             if (random[47:40] < early)
                 for (r = 0; r < MAX_BEATS; r = r + 1)
@@ -168,7 +198,7 @@ module axi_ram #(
             s_axi_rvalid <= 0;
             read_beats <= read_beats + 1;
         end
-        if ((!s_axi_rvalid || s_axi_rready) && r_may) begin
+        if (r_may) begin
             s_axi_rvalid <= 1;
             s_axi_rresp <= response(r_address, fault_read);
             s_axi_rlast <= 8'(r_beat) == r_len;
@@ -208,9 +238,10 @@ module axi_ram #(
     wire [1:0] w_response = response(aw_address[w_slot] + 32'(w_beat) * BYTES, fault_write);
     wire w_last = 8'(w_beat) == aw_len[w_slot];
     wire b_may = aw_filled != aw_got && now >= aw_due[b_slot] && random[39:32] >= stall_b;
-    assign s_axi_awready =
-        !rst && aw_put - aw_got != (SLOT + 1)'(QUEUE) && random[23:16] >= stall_aw;
-    assign s_axi_wready = !rst && aw_put != aw_filled && random[31:24] >= stall_w;
+    wire [SLOT:0] aw_kept = aw_put - aw_got;
+    wire w_ready = !rst && aw_put != aw_filled && random[31:24] >= stall_w;
+    assign s_axi_awready = !rst && 8'(aw_kept) < max_writes && random[23:16] >= stall_aw;
+    assign s_axi_wready = w_may;
 
     always @(posedge clk) begin
         if (s_axi_awvalid && s_axi_awready) begin
@@ -228,7 +259,7 @@ module axi_ram #(
             w_beat <= w_beat + 1;
             if (w_last) begin
                 w_beat <= 0;
-                aw_due[w_slot] = now + WRITE_LATENCY - 1;
+                aw_due[w_slot] = now + write_latency - 1;
                 aw_filled <= aw_filled + 1;
             end
         end

@@ -31,6 +31,11 @@ module system #(
     input s_axil_rready,
 
     // See axi_ram.
+    input [31:0] read_latency,
+    input [31:0] write_latency,
+    input [7:0] max_reads,
+    input [7:0] max_writes,
+    input [15:0] rate,
     input [7:0] stall_ar,
     input [7:0] stall_r,
     input [7:0] stall_aw,
@@ -172,6 +177,11 @@ module system #(
         .s_axi_bresp(bresp),
         .s_axi_bvalid(bvalid),
         .s_axi_bready(bready),
+        .read_latency(read_latency),
+        .write_latency(write_latency),
+        .max_reads(max_reads),
+        .max_writes(max_writes),
+        .rate(rate),
         .stall_ar(stall_ar),
         .stall_r(stall_r),
         .stall_aw(stall_aw),

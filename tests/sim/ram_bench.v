@@ -11,7 +11,7 @@ module ram_bench #(
     input arvalid, output arready,
     output rid, output [WIDTH-1:0] rdata, output [1:0] rresp, output rlast, output rvalid,
     input rready,
-    input [7:0] stall, input [31:0] seed,
+    input [7:0] stall, input [31:0] seed, input [31:0] latency, input [15:0] rate,
     output [3:0] violation, output [31:0] read_beats, output [31:0] write_beats
 );
     assign bid = 0;
@@ -30,6 +30,8 @@ module ram_bench #(
         .s_axi_wdata(wdata), .s_axi_wstrb(wstrb), .s_axi_wlast(wlast), .s_axi_wvalid(wvalid),
         .s_axi_wready(wready),
         .s_axi_bresp(bresp), .s_axi_bvalid(bvalid), .s_axi_bready(bready),
+        .read_latency(latency), .write_latency(latency), .max_reads(8), .max_writes(8),
+        .rate(rate),
         .stall_ar(stall), .stall_r(stall), .stall_aw(stall), .stall_w(stall), .stall_b(stall),
         .early(8'd128), .seed(seed),
         .fault_first(0), .fault_last(0), .fault_read(0), .fault_write(0),

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
+from models.machine.memory import NEAR, RATE_UNIT, MemoryTiming
 from sim import verilator
 from sim.conditions import RESTLESS, Conditions, Response
 from sim.runner import SimulationFailed
@@ -106,6 +107,30 @@ def test_several_runs_in_one_process(simulators: Path, tmp_path: Path) -> None:
     assert len(last) > 2
     assert last == sorted(last)
     assert done[4].cycles == pytest.approx(last[-1], abs=5)
+
+
+def test_latency_of_reads_and_writes(simulators: Path, tmp_path: Path) -> None:
+    """The stand-in reads a burst, writes it and waits: each burst pays both latencies in full."""
+    far = replace(NEAR, read_latency=90, write_latency=25)
+    near, slow = system(simulators).simulate(
+        [copy(), copy(conditions=Conditions(memory=far))], tmp_path
+    )
+    assert slow.memory == near.memory
+    assert slow.cycles - near.cycles == (60 + 15) * near.traffic.read_bursts
+
+
+@pytest.mark.parametrize("rate", [32, 100, 256])
+def test_reads_and_writes_share_the_rate(simulators: Path, tmp_path: Path, rate: int) -> None:
+    """A beat costs 256/rate cycles, whichever way it goes, but for a burst that was saved up."""
+    memory = MemoryTiming(name="slow", read_latency=1, write_latency=1, rate=rate)
+    count = 1000
+    (done,) = system(simulators).simulate(
+        [copy(count=count, conditions=Conditions(memory=memory), dumps=((0, 8),))], tmp_path
+    )
+    least = (2 * count - 16) * RATE_UNIT // rate
+    assert done.cycles >= least
+    if rate <= 100:  # else it is the stand-in that is slow
+        assert done.cycles <= least + 4 * done.traffic.read_bursts * RATE_UNIT // rate
 
 
 def test_the_same_seed_gives_the_same_cycles(simulators: Path, tmp_path: Path) -> None:

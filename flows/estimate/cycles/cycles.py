@@ -13,6 +13,7 @@ from flows.estimate.cycles.grouped_shape import pass_counts
 from flows.estimate.cycles.machine_layer import Layer
 from flows.estimate.cycles.network_pass import Walk
 from flows.estimate.machine_points import Points
+from models.machine.memory import NEAR, MemoryTiming
 
 __all__ = ["BOUNDS", "NEEDS", "CycleEstimate", "estimate_cycles"]
 
@@ -26,6 +27,7 @@ def estimate_cycles(
     layers: Sequence[Layer],
     bytes_per_cycle: float | None = None,
     *,
+    memory: MemoryTiming = NEAR,
     whole: bool = False,
 ) -> CycleEstimate:
     """Estimate a network on machines.
@@ -33,7 +35,9 @@ def estimate_cycles(
     Parameters
     ----------
     bytes_per_cycle : float, optional
-        What memory yields, if that is less than the bus takes.
+        What memory yields, if that is less than the bus takes and than its rate.
+    memory : MemoryTiming
+        Its latencies and its rate.
     whole : bool
         Only the network's figures, as one layer: for very many machines. Its bound is that of the
         layer with most cycles.
@@ -42,7 +46,9 @@ def estimate_cycles(
     chunks = [
         places[at : at + CHUNK] for places in kinds for at in range(0, len(places), CHUNK)
     ] or [kinds[0]]
-    parts = (Walk(points[chunk], layers, bytes_per_cycle).run(whole=whole) for chunk in chunks)
+    parts = (
+        Walk(points[chunk], layers, bytes_per_cycle, memory).run(whole=whole) for chunk in chunks
+    )
     if len(chunks) == 1:
         return next(parts)
     found: dict[str, NDArray[Any]] = {}

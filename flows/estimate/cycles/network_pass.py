@@ -19,8 +19,10 @@ from flows.estimate.cycles.geometry import (
 from flows.estimate.cycles.grouped_shape import pass_shapes, reach
 from flows.estimate.cycles.machine_layer import INPUT, Layer, Table, Work
 from flows.estimate.cycles.ring import Ring
+from flows.estimate.cycles.slowdown import slowdown_of
 from flows.estimate.cycles.timeline import DESCRIPTOR_BITS, VECTOR, Timeline
 from flows.estimate.machine_points import Points
+from models.machine.memory import MemoryTiming
 from models.program.layout import PARAM_BYTES
 
 __all__ = ["Walk"]
@@ -32,13 +34,15 @@ class Walk:
     """Input, layers, output; see :func:`flows.estimate.cycles.cycles.estimate_cycles`."""
 
     def __init__(
-        self, points: Points, layers: Sequence[Layer], bytes_per_cycle: float | None
+        self,
+        points: Points,
+        layers: Sequence[Layer],
+        bytes_per_cycle: float | None,
+        memory: MemoryTiming,
     ) -> None:
         self.points, self.layers = points, layers
-        width = points.axi_width / 8
-        rate = width if bytes_per_cycle is None else np.minimum(width, bytes_per_cycle)
-        self.slowdown = width / rate
-        self.line = Timeline(points, self.slowdown)
+        self.slowdown = slowdown_of(points.axi_width // 8, bytes_per_cycle, memory)
+        self.line = Timeline(points, self.slowdown, memory)
         self.zero = np.zeros(len(points), dtype=np.int64)
         self.ends: dict[int, Column] = {}
         self.tables: set[tuple[object, bool]] = set()

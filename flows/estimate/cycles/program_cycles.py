@@ -14,6 +14,8 @@ from flows.estimate.cycles.cycle_estimate import NEEDS, CycleEstimate
 from flows.estimate.cycles.geometry import Column, dynamic_rows
 from flows.estimate.cycles.mapped_program import MappedProgram
 from flows.estimate.cycles.program_walk import ProgramWalk
+from flows.estimate.cycles.slowdown import slowdown_of
+from models.machine.memory import NEAR, MemoryTiming
 
 __all__ = ["program_cycles"]
 
@@ -21,13 +23,17 @@ WALKS = 6
 """Walks after which fetches are where they were in the one before, or nearly so."""
 
 
-def program_cycles(mapped: MappedProgram, bytes_per_cycle: float | None = None) -> CycleEstimate:
+def program_cycles(
+    mapped: MappedProgram, bytes_per_cycle: float | None = None, memory: MemoryTiming = NEAR
+) -> CycleEstimate:
     """Estimate a mapped network on its machine.
 
     Parameters
     ----------
     bytes_per_cycle : float, optional
-        What memory yields, if that is less than the bus takes.
+        What memory yields, if that is less than the bus takes and than its rate.
+    memory : MemoryTiming
+        Its latencies and its rate.
 
     Returns
     -------
@@ -35,11 +41,10 @@ def program_cycles(mapped: MappedProgram, bytes_per_cycle: float | None = None) 
         Of one machine. It needs nothing that the machine has not: the mapper has seen to that.
     """
     spec = mapped.spec
-    width = spec.axi_bytes
-    slowdown = width / (width if bytes_per_cycle is None else min(width, bytes_per_cycle))
+    slowdown = float(slowdown_of(np.array([spec.axi_bytes]), bytes_per_cycle, memory)[0])
     beside: list[int] | None = None
     for _ in range(WALKS):
-        walk = ProgramWalk(mapped, slowdown, beside)
+        walk = ProgramWalk(mapped, slowdown, memory, beside)
         rows = walk.run()
         found = walk.fetches()
         if found == beside:

@@ -10,14 +10,10 @@ from numpy.typing import NDArray
 from flows.estimate.cycles.geometry import Column
 from flows.estimate.cycles.timeline import Timeline
 from flows.estimate.machine_points import Points
+from models.machine.memory import MemoryTiming
 
 __all__ = ["ProgramTimeline"]
 
-BEHIND = 27
-"""Cycles that a fetch waits behind a load: what that has asked for, less the way to memory.
-
-Of 24, 27, 30 and more the one with the least error on simulated networks.
-"""
 TAIL = 3
 """Cycles after a load's last request in which a fetch still waits for its data."""
 KEPT = 24
@@ -31,8 +27,8 @@ class ProgramTimeline(Timeline):
     is seen from each of them, and at a load's end the fetch waits for what is left of it.
     """
 
-    def __init__(self, points: Points, slowdown: NDArray[np.float64]) -> None:
-        super().__init__(points, slowdown)
+    def __init__(self, points: Points, slowdown: NDArray[np.float64], memory: MemoryTiming) -> None:
+        super().__init__(points, slowdown, memory)
         self.windows: deque[tuple[int, int]] = deque(maxlen=KEPT)
 
     def _hold(self, start: Column, cycles: Column) -> None:
@@ -43,5 +39,5 @@ class ProgramTimeline(Timeline):
         at = int(asked[0])
         for start, end in reversed(self.windows):
             if start < at < end + TAIL:
-                return np.array([min(end - at + TAIL, BEHIND)])
+                return np.minimum(end - at + TAIL, self.queued)
         return self.zero

@@ -9,12 +9,13 @@ import numpy as np
 
 from flows.estimate.cycles.bank_accesses import banks_of, matrix_reads, vector_reads, vector_writes
 from flows.estimate.cycles.bank_waits import Given, Others, WaitingStore
-from flows.estimate.cycles.geometry import Column, added_row, ceil, largest_rows
+from flows.estimate.cycles.geometry import Column, added_row, largest_rows
+from flows.estimate.cycles.loads import ASKED
 from flows.estimate.cycles.mapped_program import MappedProgram
 from flows.estimate.cycles.program_figures import Figures, product_of
 from flows.estimate.cycles.program_timeline import ProgramTimeline
-from flows.estimate.cycles.timeline import AHEAD, BURST, LOAD_LATENCY
 from flows.estimate.machine_points import Points
+from models.machine.memory import MemoryTiming
 from models.machine.units import Unit
 from models.program.descriptor import Descriptor
 from models.program.layout import LoadTarget, VectorOp, WeightSource
@@ -22,11 +23,6 @@ from models.program.layout import LoadTarget, VectorOp, WeightSource
 __all__ = ["ProgramWalk"]
 
 TABLES = (LoadTarget.FUNCTION_TABLE, LoadTarget.ROW_TABLE)
-FIRST_DATA = 24
-"""Cycles from a load's start to the request for the burst that its buffer has no room for.
-
-Of eight values from 14 to 40 the one with the least error on simulated networks.
-"""
 QUEUED = 12
 """Descriptors that are fetched beside the first load at most: the queues' room."""
 
@@ -38,23 +34,28 @@ class ProgramWalk:
     ----------
     slowdown : float
         Cycles a bus beat takes at least.
+    memory : MemoryTiming
+        Its latencies.
     beside : sequence of int, optional
         Cycles that fetches of descriptors take of each load, in program order (see
         :meth:`fetches`); otherwise they are guessed.
     """
 
     def __init__(
-        self, mapped: MappedProgram, slowdown: float, beside: Sequence[int] | None = None
+        self,
+        mapped: MappedProgram,
+        slowdown: float,
+        memory: MemoryTiming,
+        beside: Sequence[int] | None = None,
     ) -> None:
         self.spec, self.program = mapped.spec, mapped.program
         self.points = Points.of([mapped.spec], "xcup")
-        self.line = ProgramTimeline(self.points, np.full(1, slowdown))
+        self.line = ProgramTimeline(self.points, np.full(1, slowdown), memory)
         self.line.ahead = min(QUEUED, len(self.program))
         self.line.behind = len(self.program) - self.line.ahead
         self.beside = beside
         self.rows = [Figures() for _ in range(len(mapped.layers) + 2)]
         self.ends = [0] * len(self.rows)
-        self.loads: list[tuple[int, int]] = []  # start and cycles of each load
         self.tokens: dict[tuple[Unit, Unit], deque[Given]] = {}
         self.reads, self.writes = Others(buffered=True), Others(buffered=False)
         self.store: WaitingStore | None = None
@@ -77,25 +78,25 @@ class ProgramWalk:
     def fetches(self) -> list[int]:
         """Cycles that fetches of descriptors took of each load.
 
-        A fetch comes between the bursts of a load if it is asked for before the last of them. A
-        load asks for as many as its buffer holds, then for another one with each that has come.
+        A fetch comes between the bursts of a load if it is asked for before the last of them.
         """
-        asks = np.array([int(one[0]) for one in self.line.asks])
-        size = self.line.fetch[0]
-        found = []
-        for start, cycles in self.loads:
-            taken = 0
-            last = 0  # request of the last burst, from the start
-            if cycles > AHEAD:
-                last = FIRST_DATA + BURST * int(ceil(cycles - AHEAD, BURST))
-            for ask in asks[np.searchsorted(asks, start - size) :]:
-                if ask < start:
-                    taken += max(0, int(ask - start + size))
-                elif ask <= start + last + (taken if last else 0):
-                    taken += int(size)
-                else:
+        asks = np.array([int(one[0]) for one in self.line.fetches.asks])
+        size = int(self.line.fetch[0])
+        latency = self.line.load_latency - ASKED
+        found, asked, ended = [], 0, 0
+        for first, last, end in self.line.loads.spans:
+            start, taken = int(first[0]), 0
+            for ask in asks[np.searchsorted(asks, asked) :]:
+                if ask > last[0]:
                     break
+                if ask < start:  # on the bus before the load, perhaps behind the load before
+                    ended = max(int(ask) + latency, ended) + size
+                    late = ended - max(start + latency, ended - size)
+                    taken += min(size, max(0, late))
+                else:
+                    taken += size
             found.append(taken)
+            asked, ended = int(last[0]) + 1, int(end[0])
         return found
 
     def _descriptor(self, one: Descriptor, figures: Figures) -> None:
@@ -123,18 +124,16 @@ class ProgramWalk:
         beats = np.array([one.fields["beats"]])
         end = self.line.load(beats, *self._waits(one), entries=entries, beside=self._beside())
         cycles = int(np.ceil(beats * self.line.slowdown)[0])
-        start = int(self.line.starts[Unit.LOAD][-1][0])
-        self.loads.append((start, cycles))
         if one.fields["target"] == LoadTarget.SCRATCHPAD:
             words = one.fields["beats"] // int(self.points.beats_per_word[0])
             banks = banks_of(self.spec, one.fields["address"], words)
-            delayed = self.writes.delayed(start + LOAD_LATENCY, cycles, banks)
+            delayed = self.writes.delayed(int(self.line.comes[0]), cycles, banks)
             end = self.line.finish(Unit.LOAD, np.maximum(end, delayed))
         self._done(one, end)
 
     def _beside(self) -> Column | None:
         """Cycles that fetches take of the next load, if they are known."""
-        return None if self.beside is None else np.array([self.beside[len(self.loads)]])
+        return None if self.beside is None else np.array([self.beside[len(self.line.loads.spans)]])
 
     def _store(self, one: Descriptor) -> None:
         self._settle()
@@ -180,8 +179,6 @@ class ProgramWalk:
             brings=brings,
             beside=beside,
         )
-        if brings.any():
-            self.loads.append((int(line.starts[Unit.LOAD][-1][0]), int(together * bus[0])))
         self.brought = np.zeros(1, dtype=np.int64)
         for one in (weight, matrix, drain):
             self._done(one, line.free[one.unit])

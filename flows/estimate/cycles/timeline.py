@@ -12,13 +12,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.estimate.cycles.fetches import FETCH, Fetches
 from flows.estimate.cycles.geometry import Column, ProductShape, ceil, dynamic_rows
+from flows.estimate.cycles.loads import BURST, PREFETCHED, Loads, queued
 from flows.estimate.cycles.tile_ring import TileRing
 from flows.estimate.machine_points import Points
 from models.cost.pipelines import (
     CHECK_LATENCY,
     DISPATCH_LATENCY,
     DONE_LATENCY,
+    FETCHES_AHEAD,
     ISSUE_LATENCY,
     LANE_LATENCY,
     NORM_CYCLES,
@@ -34,6 +37,7 @@ from models.cost.pipelines import (
     drain_latency,
     reduce_latency,
 )
+from models.machine.memory import NEAR, MemoryTiming
 from models.machine.units import UNITS, WORKING_UNITS, Unit
 
 __all__ = ["Timeline"]
@@ -42,18 +46,16 @@ LOAD, WEIGHT, MATRIX, VECTOR, STORE = Unit.LOAD, Unit.WEIGHT, Unit.MATRIX, Unit.
 DESCRIPTOR_BITS = 1024
 
 # Cycles, read off the schedules of the simulated machine.
-FETCH = 33 + SPLIT_LATENCY  # fetch of a descriptor, without its beats: the round trip to memory
-QUEUED = 24  # additional latency of a fetch behind bursts of a load
-LOAD_LATENCY = 37 + CHECK_LATENCY + SPLIT_LATENCY  # cycles of a load without its beats
-FIRST_WORD = 36 + CHECK_LATENCY + SPLIT_LATENCY  # from the start of a load to its first word, ditto
+# Of latencies without the memory's own: to that of reads or writes they are added.
+LOAD_LATENCY = 7 + CHECK_LATENCY + SPLIT_LATENCY  # cycles of a load without its beats
+FIRST_WORD = 6 + CHECK_LATENCY + SPLIT_LATENCY  # from the start of a load to its first word, ditto
 # From a beat to the write of its results, and of the last one to the unit's being done.
 PIPELINE = ISSUE_LATENCY + LANE_LATENCY + RESULT_LATENCY + DONE_LATENCY
 VECTOR_LATENCY = PIPELINE + 2 + READ_LATENCY  # cycles of a vector descriptor without its beats
 MAXIMUM = 8  # from a row's largest code to its exponentials
-STORE_LATENCY = 14 + CHECK_LATENCY + READ_LATENCY
+STORE_LATENCY = 4 + CHECK_LATENCY + READ_LATENCY
 HELD = 2  # K loops whose results wait for a drain before the array stops
-BURST = 16  # beats of a burst
-AHEAD = 64  # beats that a load requests before the first one arrives
+AHEAD = 64  # beats of a load behind which a fetch of descriptors comes
 
 
 def latest(*times: Column) -> Column:
@@ -82,22 +84,33 @@ class Timeline:
     points : Points
     slowdown : float array [n]
         Cycles a bus beat takes at least: 1, or more if memory is slower than the bus.
+    memory : MemoryTiming
+        Its latencies.
     """
 
-    def __init__(self, points: Points, slowdown: NDArray[np.float64]) -> None:
+    def __init__(
+        self, points: Points, slowdown: NDArray[np.float64], memory: MemoryTiming = NEAR
+    ) -> None:
         self.points = points
         self.slowdown = slowdown
+        self.fetch_latency = FETCH + memory.read_latency
+        self.queued = queued(slowdown, memory)
+        self.response = memory.write_latency
+        self.load_latency = LOAD_LATENCY + memory.read_latency
+        self.first_word = FIRST_WORD + memory.read_latency
+        self.store_latency = STORE_LATENCY + memory.write_latency
         zero = np.zeros(len(points), dtype=np.int64)
         self.zero = zero
         self.fetch = DESCRIPTOR_BITS // points.axi_width
         depths = np.unique(points.queue_depth).tolist()
         # Depth of the queues, and which machines have it (None: all).
         self.depths = [(d, None if len(depths) == 1 else points.queue_depth == d) for d in depths]
-        self.fetched = self.fetch + FETCH  # the program's header
+        self.fetches = Fetches(self.fetch, self.fetch_latency)
         self.dispatched = self.before = zero
-        self.loading = (zero, zero - LOAD_LATENCY - self.fetch)  # when loads have the bus
+        self.comes = zero  # first beat of the last load
+        self.loads = Loads(zero)
+        self.loading = (zero, zero - self.load_latency - self.fetch)  # when loads have the bus
         self.ahead = self.behind = 0  # descriptors fetched beside the first load, and later
-        self.asks: list[Column] = []  # times at which descriptors are asked for
         self.free = [zero] * UNITS
         self.starts: list[list[Column]] = [[] for _ in WORKING_UNITS]
         self.ring = TileRing(points)
@@ -112,17 +125,17 @@ class Timeline:
 
     def begin(self, unit: int, *waits: Column) -> Column:
         """Start of the next descriptor of a unit."""
-        self.fetched = self._fetched()
+        fetched = self._fetched()
         history = self.starts[unit]
         room = self.zero
         for depth, mine in self.depths:
             if len(history) >= depth:
                 room = history[-depth] if mine is None else np.where(mine, history[-depth], room)
         self.before = self.dispatched
-        self.dispatched = latest(self.fetched, self.dispatched + 1, room + 1)
+        self.dispatched = latest(fetched, self.dispatched + 1, room + 1)
         start = latest(
             self.dispatched + DISPATCH_LATENCY,
-            self.free[unit] + START_LATENCY,
+            self._takes(unit),
             *(w + START_LATENCY for w in waits),
         )
         history.append(start)
@@ -130,18 +143,24 @@ class Timeline:
 
     def _fetched(self) -> Column:
         """Time at which the next descriptor has been fetched."""
-        asked = np.maximum(self.fetched, self.before)
-        self.asks.append(asked)
-        return asked + self.fetch + FETCH + self._queued(asked)
+        return self.fetches.next(self._queued, self.before)
+
+    def _takes(self, unit: int) -> Column:
+        """Time from which a unit takes its next descriptor."""
+        if unit == LOAD:
+            return self.loads.takes()
+        if unit == STORE:  # while its responses are still to come
+            return np.maximum(self.free[unit] - self.response, 0)
+        return self.free[unit] + START_LATENCY
 
     def _queued(self, asked: Column) -> Column:
         """Additional latency of a fetch that is asked for at a time, behind bursts of a load."""
-        return np.where((asked > self.loading[0]) & (asked < self.loading[1]), QUEUED, 0)
+        return np.where((asked > self.loading[0]) & (asked < self.loading[1]), self.queued, 0)
 
     def _hold(self, start: Column, cycles: Column) -> None:
         """Mark the bus as taken by a load; successive loads keep it from the first one on."""
         begin, end = self.loading
-        begin = np.where(start <= end + LOAD_LATENCY + self.fetch, begin, start)
+        begin = np.where(start <= end + self.load_latency + self.fetch, begin, start)
         self.loading = (begin, start + cycles)
 
     def last(self) -> None:
@@ -169,12 +188,16 @@ class Timeline:
             most = min(4, self.behind)
             fetches = np.clip(cycles // (6 * self.fetch), cycles >= 2 * self.fetch, most)
             if first:
-                rest = (cycles + LOAD_LATENCY) // (self.fetch + FETCH)
+                each = (self.fetch + self.fetch_latency + self.queued) // FETCHES_AHEAD
+                rest = (cycles + self.load_latency) // np.maximum(self.fetch, each)
                 fetches = np.clip(rest, 1, self.ahead)
             beside = fetches * self.fetch
         cycles = np.maximum(cycles + beside, entries)
-        self._hold(start, cycles)
-        return self.finish(LOAD, start + cycles + LOAD_LATENCY)
+        self.comes = self.loads.comes(start, self.load_latency)
+        self._hold(self.comes - self.load_latency, cycles)
+        end = self.comes + cycles
+        self.loads.add(start, beats, end, (PREFETCHED * self.slowdown).astype(np.int64))
+        return self.finish(LOAD, end)
 
     def vector(self, beats: Column, *waits: Column) -> Column:
         """Run one vector descriptor of ``beats`` beats; returns its end."""
@@ -217,7 +240,7 @@ class Timeline:
         beats = words * self.points.beats_per_word
         cycles = np.ceil(beats * self.slowdown).astype(np.int64) + 2 * ceil(beats, BURST)
         # A burst is sent when all its words have been read.
-        return cycles, np.minimum(beats, BURST) + STORE_LATENCY
+        return cycles, np.minimum(beats, BURST) + self.store_latency
 
     # Products
 
@@ -274,7 +297,8 @@ class Timeline:
                 fetched = np.where(bus > fill, fetched, 0)
             else:
                 fetched, after = (np.maximum(bus + x - np.maximum(bus, fill), 0) for x in beside)
-            first = np.maximum(first, loaded + FIRST_WORD + points.beats_per_word + fetched)
+            comes = self.loads.comes(loaded, self.first_word)
+            first = np.maximum(first, comes + points.beats_per_word + fetched)
         period_fill = np.maximum(fill, bus)
         ring, entries = self.ring, shape.entries
         walk = matrix + points.tokens + 2 + READ_LATENCY
@@ -314,8 +338,13 @@ class Timeline:
         begun = np.minimum(start0 + compute - early, released)
         ring.write(entries, shape.tiles, np.where(more > 0, begun, released), released)
         if streamed:
-            least = self.zero if loaded is None else loaded + LOAD_LATENCY
-            self.finish(LOAD, np.maximum(filled - 2, least))
+            least = self.zero if loaded is None else loaded + self.load_latency
+            end = self.finish(LOAD, np.maximum(filled - 2, least))
+            tail = (PREFETCHED * np.maximum(period_fill / beats, 1)).astype(np.int64)
+            if loaded is None:
+                self.loads.prolong(end, tail)
+            else:
+                self.loads.add(loaded, words, end, tail)
         self.finish(WEIGHT, filled)
         self.finish(MATRIX, released)
         return self.finish(VECTOR, done)

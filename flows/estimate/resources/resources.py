@@ -19,6 +19,7 @@ from flows.estimate.machine_points import FORMAT_NAMES, Points, bit_length
 from flows.estimate.resources.engine_terms import array_terms, grid_terms, machine_blocks
 from flows.estimate.resources.unit_terms import Terms, unit_terms
 from models.cost.memories import RAMB18_SHAPES
+from models.cost.pipelines import LOAD_BEATS
 from models.machine.spec import MachineSpec
 from models.program.layout import ORDER_WORD_BITS, ROW_ENTRIES, TABLE_ENTRIES
 
@@ -162,7 +163,7 @@ def block_rams(p: Points) -> Column:
     total += p.vector_lanes * (
         _blocks(p.param_entries, 72 * one) + _blocks(TABLE_ENTRIES * one, 16 * one)
     )
-    total += _blocks(ROW_ENTRIES * one, 16 * one)
+    total += _blocks(ROW_ENTRIES * one, 16 * one) + _blocks(LOAD_BEATS * one, p.axi_width + 1)
     lane = np.maximum(1, bit_length(p.vector_lanes - 1))
     order = p.word_bytes * (lane + 1) + 2 * np.minimum(ORDER_WORD_BITS // 2, p.word_bytes)
     total += np.where(p.scatter, _blocks(p.param_entries, order), 0)

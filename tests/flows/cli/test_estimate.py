@@ -13,6 +13,7 @@ from flows.estimate.cycles.cycle_points import stated_error
 from flows.estimate.cycles.cycles import BOUNDS
 from flows.estimate.resources.machine_synthesis import SynthesisedMachine
 from flows.machine.default import default_machine
+from models.machine.memory import NEAR
 from models.machine.spec import MachineSpec
 from models.network.workloads import WORKLOADS
 
@@ -65,6 +66,26 @@ def test_less_bandwidth_is_slower_and_says_so(capsys: Capture) -> None:
     assert "memory yields 100 MB/s" in slow["assumptions"]
 
 
+def test_memory_s_latency_and_rate(capsys: Capture) -> None:
+    """The board's is slower than a near one, and every figure says which it is of."""
+    arguments = ("--network", "resnet-8", "--board", "zcu102")
+    near = estimate(capsys, *arguments)["network"]
+    own = estimate(capsys, *arguments, "--memory", "board")["network"]
+    assert near["memory"] == NEAR.facts()
+    assert own["memory"]["read_latency"] == find("zcu102").memory.latency
+    assert near["cycles"] < own["cycles"] < 1.03 * near["cycles"]
+    # A bus of 64 bits at 400 MHz takes more than the memory of the Arty yields.
+    arguments = ("--network", "deit-tiny", "--clock", "400")
+    near = estimate(capsys, *arguments)["network"]
+    own = estimate(capsys, *arguments, "--memory", "board")["network"]
+    assert own["cycles"] > near["cycles"]
+    assert "memory yields 1,462 MB/s" in own["assumptions"]
+    assert main(["estimate", "--network", "resnet-8", "--memory", "board"]) == 0
+    said = capsys.readouterr().out
+    assert "cycles an image with the memory board (estimate" in said
+    assert "assumed: memory board: 90 cycles" in said
+
+
 def test_resources_have_the_error_on_machines_held_out(capsys: Capture) -> None:
     found = estimate(capsys)["resources"]
     assert found["lut"]["share"] == pytest.approx(found["lut"]["estimate"] / 53_200)
@@ -102,7 +123,7 @@ def test_people_see_the_error_and_what_is_assumed(capsys: Capture) -> None:
     text = capsys.readouterr().out
     error = stated_error()
     against = f"of {error['networks']} images simulated on {error['machines']} machines"
-    assert "cycles an image (estimate; within" in text
+    assert "cycles an image with the memory near (estimate; within" in text
     assert against in text
     assert "error against Yosys by parts, 280 machines: median" in text
     assert "assumed: clock of 100 MHz: no place-and-route was run" in text
@@ -134,7 +155,7 @@ def test_what_the_device_does_not_have_is_told_with_status_1(capsys: Capture) ->
          ("resnet-18: layer 'stage2.block0.conv2': K (padded to whole beats) must be at most 2048, "
          "not 2304; a machine with depth = 4608 would do")),
         (["--network", "deit-base"],
-         ("deit-base: block RAMs must be at least 285, not the 140 of arty-z7-20 (145 short), for "
+         ("deit-base: block RAMs must be at least 286, not the 140 of arty-z7-20 (146 short), for "
          "a machine with bank_words 16,384 instead of 4,096: layer 'patches': scratchpad must hold "
          "tensor 'block0.norm1.join' of 9456 words, not only 6976 free of 16384; --board zcu102 "
          "would do")),

@@ -21,7 +21,10 @@ def test_layers_add_up(capsys: Capture) -> None:
         assert network["cycles"] == sum(one["cycles"] for one in network["layers"])
         found[preset] = {one["name"]: one for one in network["layers"]}
         assert main(arguments) == 0
-        assert f"{network['cycles']:,} cycles an image (estimate" in capsys.readouterr().out
+        assert (
+            f"{network['cycles']:,} cycles an image with the memory near (estimate"
+            in capsys.readouterr().out
+        )
     for name, one in found["relu-macro"].items():
         other = found["cap-ram"][name]
         assert one["conversions"] * 3 <= other["conversions"]

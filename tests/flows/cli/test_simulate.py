@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from flows.boards import find
 from flows.cli import main
+from models.machine.memory import NEAR
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "fashion_mnist"
 SAMPLES = EXAMPLES / "samples.npz"
@@ -28,9 +30,10 @@ def test_images(folder: Path, cache_home: Path, capsys: Capture) -> None:
     assert [(int(row[0]), int(row[1])) for row in rows] == list(enumerate(labels))
     assert "2 images, 0 with outputs that differ" in said.out
     assert "cycles per CPU second" in said.out
+    assert f"cycles per image with the memory {NEAR.text()}" in said.out
     for unit in ("load", "weight", "matrix", "vector", "store"):
         assert re.search(rf"^{unit} +[\d,]+ +[\d,]+ +[\d.]+ %$", said.out, re.MULTILINE)
-    assert said.err.count("all outputs equal") == 2
+    assert len(re.findall(r"all outputs equal, [\d,]+ cycles \(memory near\)", said.err)) == 2
     page = (folder / "report.html").read_text()
     assert page.count("<img ") == 2
     assert page.count("<title>matrix: ") > 10
@@ -38,9 +41,12 @@ def test_images(folder: Path, cache_home: Path, capsys: Capture) -> None:
 
 def test_json(folder: Path, cache_home: Path, capsys: Capture, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    arguments = ["simulate", str(folder), "--inputs", str(SAMPLES), "--json"]
+    arguments = ["simulate", str(folder), "--inputs", str(SAMPLES), "--json", "--memory", "board"]
     assert main([*arguments, "--report", str(page)]) == 0
     facts = json.loads(capsys.readouterr().out)
+    board = find("arty-z7-20")
+    assert facts["memory"] == board.memory.timing(board.clock_mhz, 8).facts()
+    assert "<dt>memory</dt><dd>board: 90 cycles" in page.read_text()
     assert facts["mismatches"] == 0
     (image,) = facts["images"]
     assert image["equal"] is True

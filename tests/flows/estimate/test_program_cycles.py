@@ -20,10 +20,12 @@ from flows.estimate.machine_points import Points
 from flows.mapper import map_network
 from flows.run.activity import intervals
 from flows.run.execute import run_images
+from models.machine.memory import NEAR
 from models.machine.spec import MachineSpec
 from models.machine.units import Unit
 from models.network.graph import IntegerGraph
 from models.program.layout import DESCRIPTOR_BYTES
+from sim.conditions import Conditions
 from tests.support.large_networks import large_network
 from tests.support.machines import simulator
 from tests.support.random_layers import Builder
@@ -31,6 +33,8 @@ from tests.support.random_networks import random_codes
 from tests.support.specs import DEFAULT, PACKED, SMALL
 
 WITHIN = 0.03
+LAYERS_WITHIN = {"near": 0.03, "far": 0.05}
+FAR = replace(NEAR, name="far", read_latency=90, write_latency=90)
 LEAST = 300
 """Cycles from which a layer is held to that."""
 
@@ -57,17 +61,21 @@ def test_error_on_a_simulation(spec: MachineSpec, simulators: Path, tmp_path: Pa
     strips = parts = 0
     for graph in (image_network(spec), deep_network(spec), large_network(1, spec.classes)):
         network = map_network(graph, spec)
-        (result,) = run_images(system, network, random_codes(graph, 0)[:1], tmp_path)
-        ends = [0] * (len(network.layers) + 2)
-        for one in intervals(result.events):
-            ends[one.tag] = max(ends[one.tag], one.stop)
-        measured = np.array(layer_front(ends, result.cycles))
         program = MappedProgram.of(network)
         strips, parts = strips + program.strips, parts + program.parts
-        found = program_cycles(program)
-        assert abs(found.total[0] - result.cycles) <= WITHIN * result.cycles, graph.name
-        off = np.abs(found.cycles[0] - measured)[measured > LEAST]
-        assert (off <= WITHIN * measured[measured > LEAST]).all(), graph.name
+        codes = random_codes(graph, 0)[:1]
+        for memory in (NEAR, FAR):
+            conditions = Conditions(memory=memory)
+            (result,) = run_images(system, network, codes, tmp_path, conditions=conditions)
+            ends = [0] * (len(network.layers) + 2)
+            for one in intervals(result.events):
+                ends[one.tag] = max(ends[one.tag], one.stop)
+            measured = np.array(layer_front(ends, result.cycles))
+            found = program_cycles(program, memory=memory)
+            what = f"{graph.name}, memory {memory.name}"
+            assert abs(found.total[0] - result.cycles) <= WITHIN * result.cycles, what
+            off = np.abs(found.cycles[0] - measured)[measured > LEAST]
+            assert (off <= LAYERS_WITHIN[memory.name] * measured[measured > LEAST]).all(), what
     assert strips >= 3
     assert parts >= 1
 

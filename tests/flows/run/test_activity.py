@@ -32,6 +32,16 @@ def test_each_end_belongs_to_the_start_before_it() -> None:
     assert [one.cycles for one in found] == [6, 7, 11]
 
 
+def test_ends_come_in_the_order_of_starts() -> None:
+    """The load unit begins a descriptor before it ends the one before."""
+    found = intervals(
+        events(
+            (3, 1, LOAD, 1), (5, 2, LOAD, 1), (9, 1, LOAD, 0), (10, 3, LOAD, 1), (12, 2, LOAD, 0)
+        )
+    )
+    assert found == [Interval(LOAD, 1, 3, 9), Interval(LOAD, 2, 5, 12)]
+
+
 def test_an_end_without_start() -> None:
     with pytest.raises(ValueError, match="unit 2 must begin before it ends in cycle 9"):
         intervals(events((9, 1, MATRIX, 0)))

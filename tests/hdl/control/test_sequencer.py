@@ -108,12 +108,15 @@ def job(program: list[dict[str, int]], *, ended: bool = True, **more: Any) -> di
     }
 
 
-def run(jobs: list[dict[str, Any]], cache: Path, work: Path, seed: int) -> None:
-    """All jobs in one simulator; the bench judges."""
+def run(
+    jobs: list[dict[str, Any]], cache: Path, work: Path, seed: int, *, crowded: bool = False
+) -> None:
+    """All jobs in one simulator; the bench judges. ``crowded``: units begin all that they may."""
     text = emit(Sequencer(SMALL), "sequencer")
     simulator = build(Design(top="sequencer", generated={"sequencer": text}), cache)
+    plusargs = {"jobs": "jobs.json", "stalls": str(seed), "crowded": str(int(crowded))}
     (work / "jobs.json").write_text(json.dumps(jobs))
-    simulator.run(BENCH, work, seed=seed, plusargs={"jobs": "jobs.json", "stalls": str(seed)})
+    simulator.run(BENCH, work, seed=seed, plusargs=plusargs)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -126,7 +129,7 @@ def test_programs(seed: int, simulators: Path, tmp_path: Path) -> None:
         jobs.append(job(random_program(rng, 60), slowest=slowest, interrupted=True))
     for kind in ("attention", "convolution", "pooling", "chain"):
         jobs.append(job(mapped_program(kind, seed), slowest=20))
-    run(jobs, simulators, tmp_path, seed)
+    run(jobs, simulators, tmp_path, seed, crowded=True)
 
 
 @pytest.mark.parametrize("unit", range(UNITS, Unit.END))

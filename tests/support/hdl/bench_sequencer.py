@@ -12,6 +12,7 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 
+from hdl.control.sequencer import AT_ONCE
 from models.machine.units import UNITS, Unit
 from models.program.registers import ErrorCode
 from sim.stalls import NEVER, Stalls
@@ -23,15 +24,20 @@ NAMES = [f"unit_{Unit(u).name.lower()}" for u in range(UNITS)]
 
 @cocotb.test()
 async def jobs(dut: Any) -> None:
-    """Every program, from a reset each."""
+    """Every program, from a reset each; with slow units as many are begun as may be."""
     stalls = Stalls(seed=int(cocotb.plusargs["stalls"]))
     Clock(dut.clk, 10, unit="ns").start()
     driver = Driver(dut, "i", dut.clk, stalls)
+    seen = [0] * UNITS
     for number, job in enumerate(json.loads(Path(str(cocotb.plusargs["jobs"])).read_text())):
         try:
-            await Judge(dut, job, stalls, number).run(driver)
+            judge = Judge(dut, job, stalls, number)
+            await judge.run(driver)
         except AssertionError as error:
             raise AssertionError(f"program {number}: {error}") from None
+        seen = [max(pair) for pair in zip(seen, judge.most_seen, strict=True)]
+    if int(cocotb.plusargs.get("crowded", 0)):
+        assert seen == judge.most, f"begun at once were {seen}, may be {judge.most}"
 
 
 class Judge:
@@ -40,8 +46,11 @@ class Judge:
     def __init__(self, dut: Any, job: dict[str, Any], stalls: Stalls, number: int) -> None:
         self.dut, self.job = dut, job
         self.todo = [deque(d for d in job["program"] if d["unit"] == u) for u in range(UNITS)]
-        self.at_work: list[dict[str, int] | None] = [None] * UNITS
-        self.left = [0] * UNITS
+        # Begun and not done, with the cycles that each still takes once it is the first.
+        self.at_work: list[deque[list[Any]]] = [deque() for _ in range(UNITS)]
+        self.most = [AT_ONCE.get(Unit(u), 1) for u in range(UNITS)]
+        self.most_seen = [0] * UNITS
+        self.noted: dict[int, int] = {}
         self.tokens = [[0] * UNITS for _ in range(UNITS)]
         self.taken = [stalls.draws(f"{number} {name}") for name in NAMES]
         self.go = (stalls if job.get("interrupted") else NEVER).draws(f"{number} go")
@@ -78,10 +87,10 @@ class Judge:
         assert not int(dut.i__ready.value), "nothing is taken before go"
         going = False
         for cycle in range(MAX_CYCLES):
-            done = [self.at_work[u] is not None and self.left[u] == 0 for u in range(UNITS)]
+            done = [bool(works) and works[0][1] == 0 for works in self.at_work]
             for unit, port in enumerate(self.ports):
                 port["descriptor__ready"].value = int(
-                    self.at_work[unit] is None and not next(self.taken[unit])
+                    len(self.at_work[unit]) < self.most[unit] and not next(self.taken[unit])
                 )
                 port["done"].value = int(done[unit])
             going = not next(self.go)
@@ -110,21 +119,29 @@ class Judge:
         dut = self.dut
         active, start, tags = int(dut.active.value), int(dut.start.value), int(dut.tag.value)
         given = []
+        noted = int(dut.noted.value)
+        for unit, tag in self.noted.items():
+            got = noted >> 16 * unit & 0xFFFF
+            assert got == tag, f"{where}, {Unit(unit).name}: noted must be {tag}, not {got}"
+        self.noted = {}
         for unit, port in enumerate(self.ports):
             what = f"{where}, {Unit(unit).name}"
             works = self.at_work[unit]
-            assert active >> unit & 1 == (works is not None), f"{what}: active is wrong"
-            if works is not None:
-                tag = tags >> 16 * unit & 0xFFFF
-                assert tag == works["tag"], f"{what}: tag must be {works['tag']}, not {tag}"
-                self.left[unit] -= 1
+            assert active >> unit & 1 == bool(works), f"{what}: active is wrong"
+            full = len(works) == self.most[unit]
+            if works:
+                tag, first = tags >> 16 * unit & 0xFFFF, works[0][0]
+                assert tag == first["tag"], f"{what}: tag must be {first['tag']}, not {tag}"
+                works[0][1] -= 1
                 if done[unit]:
-                    given.append((unit, works["signal"]))
-                    self.at_work[unit] = None
+                    given.append((unit, first["signal"]))
+                    self.noted[unit] = first["tag"]
+                    works.popleft()
             offered = bool(int(port["descriptor__valid"].value))
             begins = offered and bool(int(port["descriptor__ready"].value))
             assert start >> unit & 1 == begins, f"{what}: start is wrong"
-            assert not offered or (works is None and going), f"{what}: must not be offered any"
+            free = going and not full and not done[unit]
+            assert not offered or free, f"{what}: must not be offered any"
             if not begins:
                 continue
             assert self.todo[unit], f"{what}: there is no descriptor left"
@@ -135,8 +152,9 @@ class Judge:
                 if want["wait"] >> giver & 1:
                     assert self.tokens[giver][unit], f"{what}: no token of {Unit(giver).name} yet"
                     self.tokens[giver][unit] -= 1
-            self.at_work[unit] = want
-            self.left[unit] = self.random.randrange(self.slowest)
+            works.append([want, self.random.randrange(self.slowest)])
+            self.most_seen[unit] = max(self.most_seen[unit], len(works))
+            self.noted[unit] = want["tag"]
         for unit, signal in given:
             for taker in range(UNITS):
                 self.tokens[unit][taker] += signal >> taker & 1

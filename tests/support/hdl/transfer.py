@@ -23,6 +23,7 @@ from hdl.units.store_unit import StoreUnit
 from models.machine.spec import MachineSpec
 from models.program.layout import ADDRESS, DESCRIPTOR_BYTES, LOAD, STORE
 from sim.runner import Design, build
+from tests.support.hdl.plan import terms
 from tests.support.hdl.unit_benches import NOTE, word_write
 from tests.support.specs import ODD, SMALL
 
@@ -185,7 +186,11 @@ def run_cases(
     name = "transfer_bench"
     simulator = build(Design(top=name, generated={name: emit(TransferBench(spec), name)}), cache)
     work.mkdir(parents=True, exist_ok=True)
-    (work / "cases.json").write_text(json.dumps([asdict(case) for case in cases]))
+    jobs: list[dict[str, Any]] = [asdict(case) for case in cases]
+    for one in jobs:
+        words = [terms(struct(STORE), item)["words"] for item in one["store"]]
+        one["store_beats"] = [count * spec.beats_per_word for count in words]
+    (work / "cases.json").write_text(json.dumps(jobs))
     simulator.run(BENCH, work, seed=seed, plusargs={"cases": "cases.json", "stalls": str(seed)})
     results: list[dict[str, Any]] = json.loads((work / "results.json").read_text())
     return results

@@ -24,6 +24,7 @@ async def keeps_what_is_written(dut: Any) -> None:
         channel.set_pause_generator(Stalls(seed=seed).draws(str(number)))
     dut.stall.value = random.choice((0, 64, 200))
     dut.seed.value = seed
+    dut.latency.value, dut.rate.value = random.choice(((30, 512), (90, 512), (1, 100)))
     dut.rst.value = 1
     Clock(dut.clk, 10, unit="ns").start()
     await ClockCycles(dut.clk, 3)
@@ -59,6 +60,7 @@ async def narrow_beats_are_a_violation(dut: Any) -> None:
     master = AxiMaster(AxiBus.from_entity(dut), dut.clk, dut.rst)
     dut.rst.value = 1
     dut.stall.value = 0
+    dut.latency.value, dut.rate.value = 30, 512
     Clock(dut.clk, 10, unit="ns").start()
     await ClockCycles(dut.clk, 3)
     dut.rst.value = 0
