@@ -101,7 +101,7 @@ class Timeline:
         self.store_latency = STORE_LATENCY + memory.write_latency
         zero = np.zeros(len(points), dtype=np.int64)
         self.zero = zero
-        self.fetch = DESCRIPTOR_BITS // points.axi_width
+        self.fetch = np.ceil(DESCRIPTOR_BITS // points.axi_width * slowdown).astype(np.int64)
         depths = np.unique(points.queue_depth).tolist()
         # Depth of the queues, and which machines have it (None: all).
         self.depths = [(d, None if len(depths) == 1 else points.queue_depth == d) for d in depths]
