@@ -29,8 +29,10 @@ from benchmarks.networks.torch_networks import NETWORKS, Missing
 from benchmarks.networks.workload_subject import WORKLOAD_NETWORKS, WorkloadSubject
 from benchmarks.report import arguments, show
 from flows.boards import Board, find
+from flows.boards.memory_port import MEMORIES
 from flows.cli.table import table
 from flows.machine.machine_file import read_machine
+from models.machine.memory import NEAR
 from models.machine.spec import MachineSpec
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
@@ -48,11 +50,12 @@ def rows(
     most_macs: float = 0,
     synthesise: bool = False,
     machine: MachineSpec | None = None,
+    memory: str = NEAR.name,
 ) -> Iterator[Row]:
     """Rows as they are finished; one network is in memory at a time."""
     for name in networks:
         kind = WorkloadSubject if name in WORKLOAD_NETWORKS else Subject
-        subject = kind(name, files, machine)
+        subject = kind(name, files, machine, memory)
         for board in map(find, boards):
             row: Row = {"network": name, "board": board.name, "cycles": None}
             try:
@@ -108,6 +111,8 @@ def main() -> None:
                   "help": "simulate networks of up to so many million MACs (default 200); 0: none"},
         machine={"type": Path, "metavar": "FILE.toml",
                  "help": "the machine, on its board (default: what a build chooses)"},
+        memory={"choices": MEMORIES, "default": NEAR.name,
+                "help": "the memory of simulation and estimate (default: near)"},
         synthesise={"action": "store_true", "help": "Yosys on every machine as well: minutes each"},
         files={"type": Path, "default": BUILD / "networks", "metavar": "DIR",
                "help": "folder of network files, made where missing (default: build/networks)"},
@@ -121,7 +126,8 @@ def main() -> None:
     found = [
         *rows(
             options.networks, boards, options.files, Store(options.store),
-            most_macs=options.simulate * 1e6, synthesise=options.synthesise, machine=spec,
+            most_macs=options.simulate * 1e6, synthesise=options.synthesise,
+            machine=spec, memory=options.memory,
         )
     ]  # fmt: skip
     if options.json:

@@ -11,6 +11,7 @@ from benchmarks.networks.subject import Subject
 from flows.boards import Board
 from flows.boards.board import DEVICE
 from flows.errors import UserError
+from flows.estimate.cycles.cycle_estimate import CycleEstimate
 from flows.estimate.cycles.found_network import Network
 from flows.estimate.cycles.graph_layers import mapped_layers
 from flows.estimate.cycles.machine_cycles import machine_cycles
@@ -22,9 +23,10 @@ from flows.machine.needs import graph_needs
 from flows.mapper import MappedNetwork, MappingError, map_network
 from flows.onnx_import import NetworkError
 from flows.run.execute import golden_run
+from models.machine.memory import MemoryTiming
 from models.machine.spec import MachineSpec
 
-__all__ = ["checked", "chosen_machine"]
+__all__ = ["checked", "chosen_machine", "estimated"]
 
 
 def chosen_machine(subject: Subject, board: Board) -> Chosen:
@@ -57,7 +59,7 @@ def checked(subject: Subject, board: Board) -> dict[str, Any]:
         "machine": _machine(chosen, board),
         **_resources(spec, board),
         "cycles_ideal": -(-macs // spec.macs_per_cycle),
-        **_estimate(subject, mapped),
+        **_estimate(subject, mapped, board),
         "array_beats": sum(layer.beats for layer in mapped.layers),
         "descriptors": mapped.descriptors,
         "image_bytes": len(mapped.image),
@@ -108,18 +110,29 @@ def _resources(spec: MachineSpec, board: Board) -> dict[str, Any]:
     }
 
 
-def _estimate(subject: Subject, mapped: MappedNetwork) -> dict[str, Any]:
-    """What ``rowmac estimate`` says of cycles; None with the reason where it refuses."""
+def estimated(subject: Subject, mapped: MappedNetwork, memory: MemoryTiming) -> CycleEstimate:
+    """What ``rowmac estimate`` says of cycles.
+
+    Raises
+    ------
+    UserError, ValueError
+        Where it refuses.
+    """
+    program = MappedProgram.of(mapped)
+    network = Network(
+        name=subject.name,
+        source=subject.name,
+        layers=tuple(mapped_layers(subject.graph, mapped)),
+        graph=subject.graph,
+        program=None if program.plain else program,
+    )
+    return machine_cycles(network, mapped.spec, memory=memory)
+
+
+def _estimate(subject: Subject, mapped: MappedNetwork, board: Board) -> dict[str, Any]:
+    timing = board.memory.named(subject.memory, board.clock_mhz, mapped.spec.axi_bytes)
     try:
-        program = MappedProgram.of(mapped)
-        network = Network(
-            name=subject.name,
-            source=subject.name,
-            layers=tuple(mapped_layers(subject.graph, mapped)),
-            graph=subject.graph,
-            program=None if program.plain else program,
-        )
-        found = machine_cycles(network, mapped.spec)
+        found = estimated(subject, mapped, timing)
     except (UserError, ValueError) as error:
         return {"cycles_estimate": None, "estimate_refused": str(error)}
     return {"cycles_estimate": int(found.total[0])}

@@ -5,18 +5,21 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.networks.row import chosen_machine
+from benchmarks.networks.layer_errors import layer_errors
+from benchmarks.networks.row import chosen_machine, estimated
 from benchmarks.networks.subject import Subject
 from flows.boards import Board
 from flows.mapper import map_network
 from flows.out_folder.memory_layout import memory_layout
 from flows.run.execute import build_simulator, image_result, image_run
 from flows.run.simulation import simulator_cache
+from sim.conditions import IDEAL
 
 __all__ = ["simulated"]
 
@@ -37,7 +40,9 @@ def simulated(subject: Subject, board: Board) -> dict[str, Any]:
     options = ("-fno-merge-cond-motion",) if spec.macs_per_cycle >= LARGE_ARRAY else ()
     system = build_simulator(spec, memory_bytes, simulator_cache(), options=options)
     built = time.monotonic() - started
-    run = image_run(mapped, subject.codes[0], max_cycles=MOST_CYCLES)
+    timing = board.memory.named(subject.memory, board.clock_mhz, spec.axi_bytes)
+    conditions = replace(IDEAL, memory=timing)
+    run = image_run(mapped, subject.codes[0], conditions=conditions, max_cycles=MOST_CYCLES)
     label = f"{subject.name} on {board.name}"
 
     def progress(index: int, cycles: int) -> None:
@@ -48,8 +53,11 @@ def simulated(subject: Subject, board: Board) -> dict[str, Any]:
         (finished,) = system.simulate([run], Path(folder), on_progress=progress)
     print(f"\r{label}: {finished.cycles:,} cycles", file=sys.stderr)
     result = image_result(mapped, finished, subject.codes[0])
+    found = estimated(subject, mapped, timing)
     return {
+        "memory": timing.facts(),
         "cycles": result.cycles,
+        **layer_errors(mapped, found, finished.events, result.cycles),
         "codes_compared": int(result.output.size),
         "codes_wrong": int(np.count_nonzero(result.output != subject.expected)),
         "busy": result.busy,

@@ -15,6 +15,7 @@ from benchmarks.import_fuzz.quantised import session
 from benchmarks.networks.network_files import digest, float_file, image, quantised_file
 from benchmarks.networks.torch_networks import NETWORKS
 from flows.onnx_import import load_network
+from models.machine.memory import NEAR
 from models.machine.spec import MachineSpec
 from models.network.graph import IntegerGraph, run_graph
 from models.numerics.rescale import Integers
@@ -33,6 +34,8 @@ class Subject:
     folder: Path
     machine: MachineSpec | None = None
     """Instead of the one that a build chooses."""
+    memory: str = NEAR.name
+    """Of simulation and estimate: a name of :data:`flows.boards.memory_port.MEMORIES`."""
 
     @cached_property
     def file(self) -> Path:
@@ -48,7 +51,7 @@ class Subject:
     def key(self) -> str:
         """What figures follow from, but for board and sources: file, and machine if it is given."""
         given = "" if self.machine is None else f" on {self.machine.fingerprint:08x}"
-        return self.digest + given
+        return self.digest + given + ("" if self.memory == NEAR.name else f" {self.memory}")
 
     @cached_property
     def graph(self) -> IntegerGraph:

@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from flows.cli.machine_options import add_memory_option
 from flows.cli.numbers import amount
 from flows.cli.paths import path
 from flows.errors import UserError
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="let the memory stall at random, from this seed (default: it never stalls)",
     )
+    add_memory_option(parser)
 
 
 def run(options: argparse.Namespace) -> tuple[Any, int]:
@@ -42,6 +44,8 @@ def run(options: argparse.Namespace) -> tuple[Any, int]:
 
     try:
         from flows.cli.show_profile import show
+        from flows.run.simulation import Debug
     except Missing as error:
         raise UserError(str(error)) from None
-    return show(options.folder, options.inputs, options.trace, options.seed, options.json)
+    debug = Debug(seed=options.seed)
+    return show(options.folder, options.inputs, options.trace, debug, options.memory, options.json)

@@ -18,7 +18,7 @@ __all__ = ["show"]
 
 
 def show(
-    folder: Path, inputs: Path, trace: Path | None, seed: int | None, as_json: bool
+    folder: Path, inputs: Path, trace: Path | None, debug: Debug, memory: str, as_json: bool
 ) -> tuple[Any, int]:
     """Simulate, print, write the trace; status 1 if an output code differs.
 
@@ -35,7 +35,9 @@ def show(
     if trace is not None:
         check_place(trace)
     with SimulationProgress(1) as progress:
-        simulation = simulate(folder, inputs, 1, debug=Debug(seed=seed), on_progress=progress.stage)
+        simulation = simulate(
+            folder, inputs, 1, debug=debug, memory=memory, on_progress=progress.stage
+        )
     (image,) = simulation.images
     if image.events_lost:
         raise RunError(
@@ -76,8 +78,9 @@ def _print(made: Profile, simulation: Simulation) -> None:
     clock = simulation.built.board.clock_mhz
     (image,) = simulation.images
     print(
-        f"\n{made.cycles:,} cycles, {1e6 * clock / made.cycles:,.1f} images a second at {clock:g} "
-        f"MHz (assumed: no place and route was done), {made.macs:,} MAC, MAC utilisation "
+        f"\n{made.cycles:,} cycles with the memory {simulation.memory.name}, "
+        f"{1e6 * clock / made.cycles:,.1f} images a second at {clock:g} MHz (assumed: no place "
+        f"and route was done), {made.macs:,} MAC, MAC utilisation "
         f"{_percent(made.utilisation)}"
     )
     print(
@@ -153,6 +156,7 @@ def _facts(made: Profile, simulation: Simulation) -> dict[str, Any]:
         "prediction": image.prediction,
         "label": image.label,
         "seed": simulation.debug.seed,
+        "memory": simulation.memory.facts(),
         "trace": None,
     }
 
