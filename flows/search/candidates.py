@@ -28,7 +28,7 @@ MOST_ROWS, MOST_TURNS = 256, 16
 """Largest number of rows, and of vector beats that drain one token's results."""
 ROW_STEP = 4
 """Rows of a mixture's second format are multiples of this."""
-BANKS, QUEUE_DEPTH, ROW_GROUP = 4, 4, 16
+BANKS, QUEUE_DEPTH, ROW_GROUP = 4, 16, 16
 LEAST_BANK_WORDS = 512
 """Depth of a 36 Kb block: smaller banks take as many blocks."""
 
