@@ -6,7 +6,7 @@ The format's time unit is a microsecond; here one is a cycle, so that every time
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flows.run.executed import Executed
@@ -24,6 +24,8 @@ WINDOWS = 512
 _PROCESS = 1
 _LAYERS = len(WORKING_UNITS)
 """The track behind those of the units."""
+_NEXT = 16
+"""From a unit's track to its next one."""
 
 Event = dict[str, Any]
 
@@ -31,9 +33,11 @@ Event = dict[str, Any]
 def trace_of(profile: Profile, title: str, clock_mhz: float) -> dict[str, Any]:
     """The trace of a run: ``traceEvents``, and the time unit under ``otherData``.
 
-    A track for each unit, with a slice for each of its descriptors; one for the layers, of the
-    cycles that each adds to the run; counters of bytes read and written and of beats of the array.
+    A track for each unit, with a slice for each of its descriptors, and further ones for loads and
+    stores under way at once; one for the layers, of the cycles that each adds to the run; counters
+    of bytes read and written and of beats of the array.
     """
+    tracks = _tracks(profile)
     return {
         "displayTimeUnit": "ns",
         "otherData": {
@@ -44,21 +48,36 @@ def trace_of(profile: Profile, title: str, clock_mhz: float) -> dict[str, Any]:
             "descriptor fetch": "not recorded",
         },
         "traceEvents": [
-            *_names(title, clock_mhz),
+            *_names(title, clock_mhz, tracks),
             *_layers(profile),
-            *_slices(profile),
+            *_slices(profile, tracks),
             *_counters(profile),
         ],
     }
 
 
-def _names(title: str, clock_mhz: float) -> Iterator[Event]:
+def _tracks(profile: Profile) -> dict[int, int]:
+    """Track of each descriptor, by its index: of a unit's tracks the first one that is free."""
+    ends: dict[Unit, list[int]] = defaultdict(list)
+    found = {}
+    for one in sorted(profile.done, key=lambda one: one.start):
+        busy = ends[one.unit]
+        free = next((n for n, end in enumerate(busy) if end <= one.start), len(busy))
+        busy[free : free + 1] = [one.start + one.cycles]
+        found[one.index] = int(one.unit) + free * _NEXT
+    return found
+
+
+def _names(title: str, clock_mhz: float, tracks: Mapping[int, int]) -> Iterator[Event]:
     name = f"{title} (1 us is 1 cycle of {clock_mhz:g} MHz)"
     yield {"ph": "M", "pid": _PROCESS, "name": "process_name", "args": {"name": name}}
-    for track, unit in enumerate((*UNIT_NAMES, "layers")):
+    units = dict(enumerate((*UNIT_NAMES, "layers")))
+    for track in sorted({*units, *tracks.values()}):
+        number, first = divmod(track, _NEXT)
+        unit = f"{units[first]} {number + 1}" if number else units[first]
         own = {"ph": "M", "pid": _PROCESS, "tid": track}
         yield {**own, "name": "thread_name", "args": {"name": unit}}
-        order = -1 if track == _LAYERS else track
+        order = -1 if track == _LAYERS else first * _NEXT + number
         yield {**own, "name": "thread_sort_index", "args": {"sort_index": order}}
 
 
@@ -76,13 +95,13 @@ def _layers(profile: Profile) -> Iterator[Event]:
             }  # fmt: skip
 
 
-def _slices(profile: Profile) -> Iterator[Event]:
+def _slices(profile: Profile, tracks: Mapping[int, int]) -> Iterator[Event]:
     layers = {one.layer.tag: one.layer for one in profile.layers}
     shares = _shares(profile)
     for one in profile.done:
         layer = layers[one.tag]
         yield {
-            "ph": "X", "pid": _PROCESS, "tid": int(one.unit), "cat": UNIT_NAMES[one.unit],
+            "ph": "X", "pid": _PROCESS, "tid": tracks[one.index], "cat": UNIT_NAMES[one.unit],
             "name": layer.name, "ts": one.start, "dur": one.cycles,
             "args": {
                 "operator": layer.kind, "tag": one.tag, "descriptor": one.index,

@@ -43,7 +43,7 @@ def no_machine(network: Network) -> str | None:
         else:
             return None
     # In strips and in parts, which need no room for all at once.
-    held = replace(_roomy(LANES[0], TOKENS), bank_words=MOST_BANK_WORDS, part_sums=STRIP_SUMS)
+    held = MachineSpec(bank_words=MOST_BANK_WORDS, part_sums=STRIP_SUMS)
     return reasons[0] if refusal(in_formats(network.graph, held), held) else None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,15 @@ from benchmarks.networks.subject import Subject
 from flows.boards import find
 from flows.estimate.resources.machine_synthesis import SynthesisedMachine
 from flows.machine.default import default_machine
+from flows.machine.machine_file import MachineFile, write_machine
 from flows.mapper import MappingError
 from models.machine.spec import MachineSpec
+from tests.support.specs import SMALL
 
 torch = pytest.importorskip("torch", reason="networks are exported by torch (extra train)")
 
 Capture = pytest.CaptureFixture[str]
+MACHINE = replace(SMALL, axi_width=64, depth=512, bank_words=1024, part_sums=256)
 
 
 @pytest.fixture(scope="module")
@@ -134,8 +138,9 @@ def test_lenet_in_verilog(
     files: Path, tmp_path: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     """A record of the simulator is added to a row that was there before, and kept as well."""
-    store = tmp_path / "networks.jsonl"
-    given = ("--boards", "arty-z7-20")
+    store, file = tmp_path / "networks.jsonl", tmp_path / "small.toml"
+    write_machine(file, MachineFile(board=find("arty-z7-20"), clock_mhz=100, spec=MACHINE))
+    given = ("--machine", str(file), "--memory", "board")
     run(monkeypatch, files, store, *given, "--simulate", "0.4", "--json")
     (before,) = json.loads(capsys.readouterr().out)["rows"]
     assert before["cycles"] is None
@@ -143,6 +148,11 @@ def test_lenet_in_verilog(
     (after,) = json.loads(capsys.readouterr().out)["rows"]
     assert (after["codes_compared"], after["codes_wrong"]) == (10, 0)
     assert after["cycles_ideal"] < after["cycles"]
+    assert abs(after["cycles_estimate"] - after["cycles"]) <= 0.03 * after["cycles"]
+    assert after["memory"]["read_latency"] == 90
+    assert after["layers"] >= after["layers_within_3_percent"] > 0
+    assert after["worst_layer"]
+    assert after["machine"]["macs_per_cycle"] == MACHINE.macs_per_cycle
     assert after | before == after | {"cycles": None}
     monkeypatch.setattr(networks, "simulated", None)
     run(monkeypatch, files, store, *given)

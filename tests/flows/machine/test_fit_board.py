@@ -85,7 +85,7 @@ def test_a_larger_board_is_named() -> None:
         fitted_machine(BOARD, needs, device_cost)
     said = str(error.value)
     assert said.startswith(
-        "deit-base: block RAMs must be at least 289, not the 140 of arty-z7-20 (149 short), for a "
+        "deit-base: block RAMs must be at least 290, not the 140 of arty-z7-20 (150 short), for a "
         "machine with depth 3,072 instead of 2,048: layer "
     )
     assert said.endswith("; --board zcu102 would do")
